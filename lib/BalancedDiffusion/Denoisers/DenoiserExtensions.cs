@@ -1,0 +1,31 @@
+using BalancedDiffusion.Runtime;
+using TorchSharp;
+
+namespace BalancedDiffusion.Denoisers;
+
+/// <summary>What every denoiser can do once it can denoise.</summary>
+public static class DenoiserExtensions
+{
+    /// <summary>Denoises at one noise level for the whole batch, without recording a gradient.</summary>
+    /// <param name="denoiser">The denoiser.</param>
+    /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>
+    /// <param name="sigma">The noise level, &gt; 0 and finite.</param>
+    /// <exception cref="ArgumentOutOfRangeException">sigma is not positive and finite.</exception>
+    public static torch.Tensor Denoise(this IDenoiser denoiser, torch.Tensor noisy, double sigma)
+    {
+        Guard.Sigma(sigma);
+        using var noGrad = torch.no_grad();
+        using var level = torch.tensor(sigma, dtype: noisy.dtype, device: noisy.device);
+        return denoiser.Denoise(noisy, level);
+    }
+
+    /// <summary>The score of the noisy law by Tweedie's identity, <c>(f(y) - y) / sigma²</c>.</summary>
+    /// <param name="denoiser">The denoiser.</param>
+    /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>
+    /// <param name="sigma">The noise level, &gt; 0 and finite.</param>
+    public static torch.Tensor Score(this IDenoiser denoiser, torch.Tensor noisy, double sigma)
+    {
+        using var clean = denoiser.Denoise(noisy, sigma);
+        return clean.sub_(noisy).div_(sigma * sigma).alias();
+    }
+}

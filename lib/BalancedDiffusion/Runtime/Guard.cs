@@ -1,0 +1,45 @@
+using System.Runtime.CompilerServices;
+using TorchSharp;
+
+namespace BalancedDiffusion.Runtime;
+
+/// <summary>The checks that stand first in public methods; every message names the bad value.</summary>
+public static class Guard
+{
+    /// <summary>sigma must be positive and finite.</summary>
+    public static void Sigma(double sigma, [CallerArgumentExpression(nameof(sigma))] string? name = null) => Positive(sigma, name);
+
+    /// <summary>The value must be positive and finite.</summary>
+    public static void Positive(double value, [CallerArgumentExpression(nameof(value))] string? name = null)
+    {
+        if (!(value > 0) || !double.IsFinite(value)) throw new ArgumentOutOfRangeException(name, $"{name} must be positive and finite, was {value}");
+    }
+
+    /// <summary>The value must be zero or more, and finite.</summary>
+    public static void NotNegative(double value, [CallerArgumentExpression(nameof(value))] string? name = null)
+    {
+        if (!(value >= 0) || !double.IsFinite(value)) throw new ArgumentOutOfRangeException(name, $"{name} must be zero or more and finite, was {value}");
+    }
+
+    /// <summary>The whole number must be at least <paramref name="least"/>.</summary>
+    public static void AtLeast(long value, long least, [CallerArgumentExpression(nameof(value))] string? name = null)
+    {
+        if (value < least) throw new ArgumentOutOfRangeException(name, $"{name} must be at least {least}, was {value}");
+    }
+
+    /// <summary>The tensor must hold finite numbers only.</summary>
+    public static void Finite(torch.Tensor values, [CallerArgumentExpression(nameof(values))] string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(values, name);
+        using var scope = torch.NewDisposeScope();
+        if (!torch.isfinite(values).all().item<bool>()) throw new ArgumentException($"{name} holds NaN or infinity; check the data it came from", name);
+    }
+
+    /// <summary>The tensor must have this shape; -1 stands for any length.</summary>
+    public static void Shape(torch.Tensor tensor, long[] shape, [CallerArgumentExpression(nameof(tensor))] string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(tensor, name);
+        if (tensor.dim() != shape.Length || shape.Zip(tensor.shape).Any(p => p.First >= 0 && p.First != p.Second))
+            throw new ArgumentException($"{name} must have shape ({string.Join(", ", shape.Select(n => n < 0 ? "any" : n.ToString()))}), was ({string.Join(", ", tensor.shape)})", name);
+    }
+}
