@@ -1,0 +1,145 @@
+using BalancedDiffusion.Runtime;
+using TorchSharp;
+
+namespace BalancedDiffusion.Theory;
+
+/// <summary>
+/// Corollary 3.3 for a mixture of Gaussians <c>Σ_k rho_k N(mu_k, Sigma_k)</c>: as n grows, <c>W_Xk W_Xkᵀ → [(S_k - (lambda/rho_k) I)(S_k + sigma² I)^-1]</c>
+/// truncated to rank p_k, with <c>S_k = mu_k mu_kᵀ + Sigma_k</c>; the model becomes a rank-limited Wiener filter a cluster. Disposable: holds matrices.
+/// </summary>
+public sealed class GeneralizationLimit : IDisposable
+{
+    private readonly double[] weights;
+    private readonly int[] ranks;
+    private readonly Block[] blocks;
+    private readonly torch.Tensor[] means, roots;
+    private readonly double[][] spread;
+
+    /// <summary>The limit for a mixture.</summary>
+    /// <param name="weights">rho_k &gt; 0, with sum 1.</param>
+    /// <param name="means">mu_k, each (d).</param>
+    /// <param name="covariances">Sigma_k, each (d, d), symmetric and positive semidefinite.</param>
+    /// <param name="ranks">p_k, between 0 and d.</param>
+    /// <param name="sigma">The noise level, &gt; 0.</param>
+    /// <param name="lambda">The penalty on both matrices, ≥ 0.</param>
+    /// <exception cref="ArgumentException">Lengths or shapes do not fit, values are not finite, or a covariance is not symmetric and positive semidefinite.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
+    public GeneralizationLimit(IReadOnlyList<double> weights, IReadOnlyList<torch.Tensor> means, IReadOnlyList<torch.Tensor> covariances, IReadOnlyList<int> ranks, double sigma, double lambda = 0)
+    {
+        Guard.Sigma(sigma);
+        Guard.NotNegative(lambda);
+        WienerLossTerms.CheckClusters(weights, means?.Count ?? 0, ranks);
+        WienerLossTerms.CheckClusters(weights, covariances?.Count ?? 0, ranks);
+        using var scope = torch.NewDisposeScope();
+        this.weights = [.. weights];
+        this.ranks = [.. ranks];
+        (this.means, roots, blocks, spread) = (new torch.Tensor[weights.Count], new torch.Tensor[weights.Count], new Block[weights.Count], new double[weights.Count][]);
+        for (var k = 0; k < weights.Count; k++)
+        {
+            Guard.Shape(means![k], [-1], $"means[{k}]");
+            Guard.Finite(means[k], $"means[{k}]");
+            var d = means[0].shape[0];
+            Guard.Shape(means[k], [d], $"means[{k}]");
+            Guard.Shape(covariances![k], [d, d], $"covariances[{k}]");
+            Guard.Finite(covariances[k], $"covariances[{k}]");
+            if (ranks[k] < 0 || ranks[k] > d) throw new ArgumentOutOfRangeException(nameof(ranks), $"ranks[{k}] must be between 0 and d = {d}, was {ranks[k]}");
+            var (mean, covariance) = (Float64.Of(means[k]).clone(), Float64.Of(covariances[k]));
+            var scale = covariance.abs().max().item<double>();
+            if ((covariance - covariance.t()).abs().max().item<double>() > 1e-6 * scale) throw new ArgumentException($"covariances[{k}] must be symmetric", nameof(covariances));
+            var (own, axes) = torch.linalg.eigh((covariance + covariance.t()) / 2);
+            spread[k] = Float64.Array(own);
+            if (spread[k].Min() < -1e-6 * scale) throw new ArgumentException($"covariances[{k}] must be positive semidefinite, but has the eigenvalue {spread[k].Min():g3}", nameof(covariances));
+            spread[k] = [.. spread[k].Select(value => Math.Max(0, value))];
+            // Rows whose second moment is S_k: the mean, and each axis of the covariance times its deviation.
+            roots[k] = Float64.Tensor([.. spread[k].Select(Math.Sqrt)], d, 1) * axes.t();
+            var (values, vectors) = torch.linalg.eigh(torch.outer(mean, mean) + torch.matmul(roots[k].t(), roots[k]));
+            vectors = vectors.t().flip(0);
+            var sign = torch.where(torch.mv(vectors, mean) < 0, -1.0, 1.0).to(torch.ScalarType.Float64).unsqueeze(1);
+            blocks[k] = new Block([.. Float64.Array(values.flip(0)).Select(value => this.weights[k] * Math.Max(0, value))], (sign * vectors).contiguous(), this.weights[k]);
+            this.means[k] = mean;
+        }
+        Sigma = sigma;
+        Lambda = lambda;
+        foreach (var tensor in Held) tensor.DetachFromDisposeScope();
+    }
+
+    private IEnumerable<torch.Tensor> Held => means.Concat(roots).Concat(blocks.Select(block => block.Vectors));
+
+    /// <summary>The noise level.</summary>
+    public double Sigma { get; }
+
+    /// <summary>The penalty on both matrices.</summary>
+    public double Lambda { get; }
+
+    /// <summary>The eigenvalues e_j of S_k, descending.</summary>
+    public IReadOnlyList<double> Eigenvalues(int cluster) => [.. At(cluster).Eigenvalues.Select(value => value / weights[cluster])];
+
+    /// <summary>The limit of <c>W_Xk W_Xkᵀ</c>, (d, d), float64; the caller owns it.</summary>
+    public torch.Tensor Gram(int cluster)
+    {
+        using var scope = torch.NewDisposeScope();
+        var rows = At(cluster).Encoder(ranks[cluster], 1, Sigma, Lambda, torch.eye(ranks[cluster], dtype: torch.ScalarType.Float64));
+        return torch.matmul(rows.t(), rows).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The limit of the weights W1ᵀ = W2ᵀ, (Σ p_k, d), float64, up to a rotation in each block, here <see cref="BlockRotation.Balanced"/>; the caller owns it.</summary>
+    public torch.Tensor Encoder()
+    {
+        using var scope = torch.NewDisposeScope();
+        return torch.cat([.. blocks.Zip(ranks).Where(b => b.Second > 0).Select(b => b.First.Encoder(b.Second, 1, Sigma, Lambda, BlockRotation.Balanced(b.Second)))]).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The test loss by parts, corrected and as printed.</summary>
+    public WienerLossTerms Loss => WienerLossTerms.Of(weights, [.. Enumerable.Range(0, weights.Length).Select(Eigenvalues)], ranks, Sigma, Lambda);
+
+    /// <summary>A floor under every denoiser, in closed form: the error of one that is told the cluster, <c>Σ_k rho_k Σ_j c sigma²/(c + sigma²)</c>, c the eigenvalues of Sigma_k.</summary>
+    public double KnownClusterFloor => weights.Select((rho, k) => rho * spread[k].Sum(c => c * Sigma * Sigma / (c + Sigma * Sigma))).Sum();
+
+    /// <summary>The Bayes floor: the mean squared error of the posterior mean under the mixture, by Monte Carlo.</summary>
+    /// <param name="draws">How many draws, ≥ 2.</param>
+    /// <param name="seed">The seed of the draws.</param>
+    /// <returns>The estimate and its standard error.</returns>
+    public (double Value, double StandardError) BayesFloor(int draws, long seed)
+    {
+        Guard.AtLeast(draws, 2);
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        using var generator = Seeds.Generator(Seeds.Derive(seed, "bayes floor"));
+        var random = new Random(unchecked((int)Seeds.Derive(seed, "clusters")));
+        var counts = new int[weights.Length];
+        for (var i = 0; i < draws; i++)
+        {
+            var (u, k) = (random.NextDouble(), 0);
+            while (k < weights.Length - 1 && (u -= weights[k]) > 0) k++;
+            counts[k]++;
+        }
+        var d = means[0].shape[0];
+        torch.Tensor Draw(long rows) => torch.randn([rows, d], dtype: torch.ScalarType.Float64, generator: generator);
+        var clean = torch.cat([.. counts.Select((count, k) => means[k] + torch.matmul(Draw(count), roots[k]))]);
+        var noisy = clean + Sigma * Draw(draws);
+        List<torch.Tensor> logs = [], estimates = [];
+        for (var k = 0; k < weights.Length; k++)
+        {
+            var covariance = torch.matmul(roots[k].t(), roots[k]);
+            var total = covariance + Sigma * Sigma * torch.eye(d, dtype: torch.ScalarType.Float64);
+            var centred = noisy - means[k];
+            var solved = torch.linalg.solve(total, centred.t()).t();
+            logs.Add(Math.Log(weights[k]) - 0.5 * ((centred * solved).sum(1) + torch.linalg.slogdet(total).Item2));
+            estimates.Add(means[k] + torch.matmul(solved, covariance));
+        }
+        var posterior = torch.stack(logs, 1).softmax(1);
+        var estimate = torch.zeros_like(clean);
+        for (var k = 0; k < weights.Length; k++) estimate += posterior.narrow(1, k, 1) * estimates[k];
+        var errors = (estimate - clean).square().sum(1);
+        return (errors.mean().item<double>(), errors.std().item<double>() / Math.Sqrt(draws));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var tensor in Held) tensor.Dispose();
+    }
+
+    private Block At(int cluster) => cluster >= 0 && cluster < blocks.Length ? blocks[cluster]
+        : throw new ArgumentOutOfRangeException(nameof(cluster), $"cluster must be between 0 and {blocks.Length - 1}, was {cluster}");
+}
