@@ -31,7 +31,7 @@ internal interface ILayer
 
 /// <summary>
 /// A picture in the making. Every layer is a convex mixture of colours with the same weights in each channel, so painting with the
-/// luma of the colours gives the luma of the painted picture. Only +, -, ×, ÷ and √ are used, so all machines make the same pixels.
+/// luma of the colours gives the luma of the painted picture. Only +, -, ×, ÷ and √ are used, so machines differ by rounding alone.
 /// </summary>
 internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
 {
