@@ -42,7 +42,6 @@ internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
     public int Size => size;
 
     /// <summary>Paints a layer where the box lies.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Paint<T>(in Frame frame, in Box box, in Ink ink, in T layer)
         where T : struct, ILayer
     {
@@ -97,7 +96,6 @@ internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
     }
 
     /// <summary>Adds the slope of a soft bump, height · (1 - q)² with q = (x/halfWidth)² + (y/halfHeight)², to the two planes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Bump(in Frame frame, float* slopeX, float* slopeY, float x, float y, float halfWidth, float halfHeight, float height)
     {
         if (!Bounds(frame, Box.Around(x, y, halfWidth, halfHeight), out var left, out var top, out var right, out var bottom)) return;

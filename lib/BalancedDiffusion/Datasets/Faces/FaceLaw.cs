@@ -78,7 +78,7 @@ public static class FaceLaw
     /// <param name="index">Any number; the place in that sequence.</param>
     public static FaceFactors Draw(long seed, long index)
     {
-        var u = new Draws(Seeds.Derive(seed ^ 0x66616365, index));
+        var u = new Draws(Seeds.Derive(Seeds.Derive(seed, "faces"), index));
         var style = u.Next();
         var bald = style < BaldProbability;
         var brief = !bald && style < BaldProbability + ShortProbability;

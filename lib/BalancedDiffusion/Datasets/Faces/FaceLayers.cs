@@ -145,12 +145,12 @@ internal readonly unsafe struct Skin(HeadShape head, float* slopeX, float* slope
         cover = head.Cover(inside);
         var depth = Vector.SquareRoot(Vector.MaxNative(new V(0.02f), inside));
         V nx = 0.95f * u - Vector.Load(slopeX + i) * depth, ny = 0.8f * v - Vector.Load(slopeY + i) * depth, nz = depth + new V(0.12f);
-        var lambert = Vector.MaxNative(V.Zero, nx * light.X + ny * light.Y + nz * light.Z) / Vector.SquareRoot(nx * nx + ny * ny + nz * nz);
+        var lambert = Vector.MaxNative(V.Zero, new V(0.12f) + 0.88f * (nx * light.X + ny * light.Y + nz * light.Z) / Vector.SquareRoot(nx * nx + ny * ny + nz * nz));
         var gleam = lambert * lambert;
         gleam *= gleam;
         gleam *= gleam;
         gleam *= gleam;
-        shade = Soft.Unit(new V(ambient) + (0.93f - ambient) * lambert + 0.12f * gleam * gleam);
+        shade = Soft.Unit(new V(ambient) + (0.96f - ambient) * lambert + 0.1f * gleam * gleam);
         shade *= Soft.Unit(new V(0.8f) + inside);
     }
 }

@@ -38,6 +38,7 @@ public sealed unsafe class FaceRenderer
         ArgumentNullException.ThrowIfNull(factors);
         if (pixels.Length != Length) throw new ArgumentException($"pixels must hold {Length} numbers ({(Rgb ? 3 : 1)} × {Size} × {Size}), was {pixels.Length}", nameof(pixels));
         var plane = Size * Size;
+        pixels.Clear(); // layers mix with what lies below
         var slopes = stackalloc float[2 * plane];
         new Span<float>(slopes, 2 * plane).Clear();
         fixed (float* p = pixels) Draw(factors, new FaceCanvas(p, Size, Rgb), slopes, slopes + plane);
@@ -64,7 +65,7 @@ public sealed unsafe class FaceRenderer
         var strength = f.LightStrength;
         var light = Vector3.Normalize(new Vector3(0.95f * f.LightX, 0.75f * f.LightY - 0.12f, 0.35f + 0.75f * (1 - 0.6f * MathF.Abs(f.LightX))));
         light = new Vector3(light.X * head.Cos + light.Y * head.Sin, light.Y * head.Cos - light.X * head.Sin, light.Z);
-        var ambient = Soft.Lerp(0.66f, 0.14f, strength);
+        var ambient = Soft.Lerp(0.7f, 0.16f, strength);
 
         // Colours.
         var skinLight = SkinColor(f.SkinTone, f.SkinWarmth);
@@ -80,8 +81,7 @@ public sealed unsafe class FaceRenderer
         var angle = (f.BackgroundAngle - 0.5f) * 3.1415927f;
         var tint = Hue(f.BackgroundHue, 0.26f);
         var steep = MathF.Abs(f.BackgroundGradient);
-        var reach = steep * 0.75f;
-        float darkTone = Math.Clamp(f.BackgroundTone - reach, 0f, 1f), lightTone = Math.Clamp(f.BackgroundTone + reach, 0f, 1f);
+        float darkTone = f.BackgroundTone * (1 - 0.9f * steep), lightTone = 1 - (1 - f.BackgroundTone) * (1 - 0.9f * steep);
         canvas.Paint(whole, new Box(-1, -1, 1, 1), new Ink(tint * (0.02f + 0.96f * darkTone), tint * (0.02f + 0.96f * lightTone)),
             new Backdrop(-Soft.Sin(angle), Soft.Cos(angle), 1.1f * (f.BackgroundGradient < 0 ? -1 : 1)));
 
@@ -348,7 +348,7 @@ public sealed unsafe class FaceRenderer
 
     private static Vector3 SkinColor(float tone, float warmth)
     {
-        Vector3 dark = new(0.44f, 0.28f, 0.2f), middle = new(0.8f, 0.57f, 0.43f), pale = new(1f, 0.86f, 0.76f);
+        Vector3 dark = new(0.44f, 0.28f, 0.2f), middle = new(0.86f, 0.64f, 0.5f), pale = new(1f, 0.91f, 0.83f);
         var color = tone < 0.5f ? Vector3.Lerp(dark, middle, 2 * tone) : Vector3.Lerp(middle, pale, 2 * tone - 1);
         return color * Vector3.Lerp(new Vector3(0.95f, 1f, 1f), new Vector3(1f, 0.93f, 0.87f), warmth);
     }

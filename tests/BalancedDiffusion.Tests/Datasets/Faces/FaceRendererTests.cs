@@ -207,7 +207,7 @@ public class FaceRendererTests
     [Fact]
     public void SkinHairAndBackgroundLightenWithTheirTones()
     {
-        foreach (var (name, left, right, top, bottom) in new[] { ("SkinTone", 28, 36, 14, 20), ("BackgroundTone", 0, 5, 2, 30), ("HairTone", 28, 36, 4, 8), ("ClothesTone", 28, 36, 61, 64) })
+        foreach (var (name, left, right, top, bottom) in new[] { ("SkinTone", 28, 36, 14, 20), ("BackgroundTone", 0, 5, 2, 30), ("HairTone", 28, 36, 4, 8), ("ClothesTone", 42, 48, 61, 64) })
         {
             var last = -2.0;
             for (var k = 0; k <= 10; k++)
