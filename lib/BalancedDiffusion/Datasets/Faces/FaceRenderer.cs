@@ -86,7 +86,7 @@ public sealed unsafe class FaceRenderer
             new Backdrop(-Soft.Sin(angle), Soft.Cos(angle), 1.1f * (f.BackgroundGradient < 0 ? -1 : 1)));
 
         // Hair behind the head.
-        var form = HairMeasures(f, width, sinYaw, sinPitch, pixel);
+        var form = HairMeasures(f, width, sinYaw, sinPitch);
         var hairBox = new Box(form.CenterX - form.HalfWidth * (1.25f + 0.4f * form.Flare) - pixel, form.CenterY - form.Height * 1.2f, form.CenterX + form.HalfWidth * (1.25f + 0.4f * form.Flare) + pixel, form.End + 0.15f);
         if (f.HairLength > 0.3f) canvas.Paint(head, hairBox, hair, new Hair(form, false, light, ambient, pixel));
 
@@ -316,7 +316,7 @@ public sealed unsafe class FaceRenderer
         }
     }
 
-    private static HairForm HairMeasures(FaceFactors f, float width, float sinYaw, float sinPitch, float pixel)
+    private static HairForm HairMeasures(FaceFactors f, float width, float sinYaw, float sinPitch)
     {
         var volume = f.HairVolume * (0.5f + 0.5f * f.HairCover);
         var bald = 1 - f.HairCover;
