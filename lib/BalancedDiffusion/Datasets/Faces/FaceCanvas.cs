@@ -31,7 +31,7 @@ internal interface ILayer
 
 /// <summary>
 /// A picture in the making. Every layer is a convex mixture of colours with the same weights in each channel, so painting with the
-/// luma of the colours gives the luma of the painted picture. Only +, -, ×, ÷ and √ are used, so all machines make the same pixels.
+/// luma of the colours gives the luma of the painted picture. Only +, -, ×, ÷ and √ are used, so machines differ by rounding alone.
 /// </summary>
 internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
 {
@@ -42,7 +42,6 @@ internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
     public int Size => size;
 
     /// <summary>Paints a layer where the box lies.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Paint<T>(in Frame frame, in Box box, in Ink ink, in T layer)
         where T : struct, ILayer
     {
@@ -97,7 +96,6 @@ internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
     }
 
     /// <summary>Adds the slope of a soft bump, height · (1 - q)² with q = (x/halfWidth)² + (y/halfHeight)², to the two planes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Bump(in Frame frame, float* slopeX, float* slopeY, float x, float y, float halfWidth, float halfHeight, float height)
     {
         if (!Bounds(frame, Box.Around(x, y, halfWidth, halfHeight), out var left, out var top, out var right, out var bottom)) return;

@@ -12,9 +12,10 @@ namespace BalancedDiffusion.Datasets.Faces;
 /// Part, GazeX, GazeY, LightX, BackgroundGradient: U(-1, 1); LightY U(-1, 0.5); LightStrength U(0.2, 1); Smile U(-0.6, 1);
 /// HairRed is the square of a U(0, 1).</item>
 /// <item>A hair style is drawn: bald 0.08, short 0.34, fringe 0.16, long 0.28, curly 0.14. Given the style,
-/// HairCover, HairLength, HairVolume, Fringe and Curl are independent and uniform in the box of that style, and the boxes are disjoint:
-/// bald has HairCover below 0.3 (else above 0.6); long has HairLength above 0.5; fringe has Fringe above 0.6 and HairLength below 0.5;
-/// curly has Curl above 0.6 and HairLength below 0.5; short is the rest.</item>
+/// HairCover, HairLength, HairVolume, Fringe and Curl are independent and uniform in the box of that style; the boxes are disjoint:
+/// bald [0, 0.25] × [0, 0.15] × [0, 0.2] × [0, 0.4] × [0, 0.3]; short [0.65, 1] × [0, 0.3] × [0.2, 0.9] × [0, 0.4] × [0, 0.3];
+/// fringe [0.65, 1] × [0.1, 0.45] × [0.2, 0.9] × [0.65, 1] × [0, 0.3]; long [0.65, 1] × [0.55, 1] × [0.2, 0.9] × [0, 1] × [0, 1];
+/// curly [0.65, 1] × [0.1, 0.45] × [0.4, 1] × [0, 0.4] × [0.65, 1].</item>
 /// <item>A beard with probability 0.34 (0.04 given long hair): then Beard U(0.25, 1), else 0. A moustache with probability 0.28 (0.03 given
 /// long hair), independent of the beard given the style: then Moustache U(0.3, 1), else 0. Lipstick with probability 0.1 (0.6 given long
 /// hair): then LipColor U(0.3, 1), else U(0, 0.1).</item>
@@ -77,7 +78,7 @@ public static class FaceLaw
     /// <param name="index">Any number; the place in that sequence.</param>
     public static FaceFactors Draw(long seed, long index)
     {
-        var u = new Draws(Seeds.Derive(seed ^ 0x66616365, index));
+        var u = new Draws(Seeds.Derive(Seeds.Derive(seed, "faces"), index));
         var style = u.Next();
         var bald = style < BaldProbability;
         var brief = !bald && style < BaldProbability + ShortProbability;
@@ -108,7 +109,7 @@ public static class FaceLaw
             HairRed = u.Square(),
             HairCover = bald ? u.Between(0f, 0.25f) : u.Between(0.65f, 1f),
             HairLength = bald ? u.Between(0f, 0.15f) : lengthy ? u.Between(0.55f, 1f) : brief ? u.Between(0f, 0.3f) : u.Between(0.1f, 0.45f),
-            HairVolume = bald ? u.Between(0f, 0.2f) : curly ? u.Between(0.4f, 1f) : u.Between(0.1f, 0.8f),
+            HairVolume = bald ? u.Between(0f, 0.2f) : curly ? u.Between(0.4f, 1f) : u.Between(0.2f, 0.9f),
             Fringe = fringe ? u.Between(0.65f, 1f) : lengthy ? u.Next() : u.Between(0f, 0.4f),
             Part = u.Between(-1f, 1f),
             Curl = curly ? u.Between(0.65f, 1f) : lengthy ? u.Next() : u.Between(0f, 0.3f),

@@ -128,7 +128,7 @@ internal readonly struct HeadShape(float halfWidth, float centerY, float above, 
         v = Vector.MinNative(V.Zero, dy) * _perAbove + down;
         u = (x - lean * down) * _perWidth / (V.One - taper * Vector.MinNative(V.One, down * down));
         V uu = u * u, vv = v * v;
-        return V.One - uu - vv + square * down * uu * vv;
+        return V.One - uu - vv + square * Vector.MinNative(V.One, down) * Vector.MinNative(V.One, uu) * Vector.MinNative(V.One, vv);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -145,12 +145,12 @@ internal readonly unsafe struct Skin(HeadShape head, float* slopeX, float* slope
         cover = head.Cover(inside);
         var depth = Vector.SquareRoot(Vector.MaxNative(new V(0.02f), inside));
         V nx = 0.95f * u - Vector.Load(slopeX + i) * depth, ny = 0.8f * v - Vector.Load(slopeY + i) * depth, nz = depth + new V(0.12f);
-        var lambert = Vector.MaxNative(V.Zero, nx * light.X + ny * light.Y + nz * light.Z) / Vector.SquareRoot(nx * nx + ny * ny + nz * nz);
+        var lambert = Vector.MaxNative(V.Zero, new V(0.12f) + 0.88f * (nx * light.X + ny * light.Y + nz * light.Z) / Vector.SquareRoot(nx * nx + ny * ny + nz * nz));
         var gleam = lambert * lambert;
         gleam *= gleam;
         gleam *= gleam;
         gleam *= gleam;
-        shade = Soft.Unit(new V(ambient) + (0.86f - ambient) * lambert + 0.14f * gleam * gleam);
+        shade = Soft.Unit(new V(ambient) + (0.96f - ambient) * lambert + 0.1f * gleam * gleam);
         shade *= Soft.Unit(new V(0.8f) + inside);
     }
 }
@@ -224,13 +224,14 @@ internal readonly struct Hair(HairForm form, bool front, Vector3 light, float am
     public void At(int i, V px, V py, out V cover, out V shade)
     {
         V x = px - new V(form.CenterX), dy = py - new V(form.CenterY), half = new(0.5f);
-        var wave = Soft.Wave(x * form.Frequency + py * (0.31f * form.Frequency) + new V(form.Phase)) + Soft.Wave(py * (0.9f * form.Frequency) - x * (0.37f * form.Frequency)) - V.One;
+        var warp = Soft.Wave(x * (0.83f * form.Frequency) - py * (0.71f * form.Frequency) + new V(form.Phase));
+        var wave = Soft.Wave(x * form.Frequency + py * (0.57f * form.Frequency) + 0.45f * warp) + Soft.Wave(py * (1.13f * form.Frequency) - x * (0.29f * form.Frequency) + 0.6f * warp) - V.One;
         var up = Vector.MinNative(V.Zero, dy) * _perHeight;
         var down = Vector.MaxNative(V.Zero, dy);
         var along = Soft.Unit(down * _lengthSpan);
         var width = V.One + form.Flare * along * (new V(1.6f) - along);
         V u = x * _perWidth / width;
-        var q = V.One - u * u - up * up + form.Curl * 0.16f * wave;
+        var q = V.One - u * u - up * up + (0.04f + 0.11f * form.Curl) * wave;
         var body = Soft.Unit(q * (0.5f * form.HalfWidth) * _perPixel + half);
         var end = Soft.Unit((new V(form.End) + 0.06f * wave - 0.2f * u * u * form.Taper - py) * (0.6f * _perPixel) + half);
         cover = body * end;
@@ -239,24 +240,24 @@ internal readonly struct Hair(HairForm form, bool front, Vector3 light, float am
             var wx = px - new V(form.WindowX);
             V a = wx * _perWindow, b = Vector.MinNative(V.Zero, py - new V(form.WindowY) - form.PartSlope * wx) * _perRise;
             V aa = a * a, bb = b * b;
-            var window = V.One - aa - bb + 0.45f * aa * bb + form.Curl * 0.1f * wave + form.FringeRagged * wave;
+            var window = V.One - aa - bb + form.WindowSquare * Vector.MinNative(V.One, aa) * Vector.MinNative(V.One, bb) + form.Ragged * wave;
             cover *= (V.One - Soft.Unit(window * (0.5f * form.WindowHalfWidth) * _perPixel + half)) * form.Cover;
         }
 
         var depth = Vector.SquareRoot(Vector.MaxNative(new V(0.03f), q));
         V ny = 0.9f * up + 0.15f * along;
         var lambert = Soft.Unit((0.9f * u * light.X + ny * light.Y + depth * light.Z) * 0.95f);
-        var strand = Soft.Wave((u * (V.One - 0.35f * up)) * 4.3f + new V(form.Phase * 3)) - half;
+        var strand = Soft.Wave(u * (V.One - 0.35f * up) * 4.1f + 0.7f * warp) - half;
         var gleam = lambert * lambert;
         gleam *= gleam;
-        shade = Soft.Unit(new V(0.8f * ambient) + (0.62f - 0.5f * ambient) * lambert + 0.32f * gleam * gleam + (0.16f * (1 - form.Curl)) * strand + 0.2f * form.Curl * wave - 0.2f * along);
+        shade = Soft.Unit(new V(0.8f * ambient) + (0.62f - 0.5f * ambient) * lambert + 0.32f * gleam * gleam + (0.1f * (1 - form.Curl)) * strand + 0.2f * form.Curl * wave - 0.2f * along);
         if (!front) shade *= 0.55f;
     }
 }
 
 /// <summary>The measures of the hair, in the head's frame.</summary>
 internal readonly record struct HairForm(float CenterX, float CenterY, float HalfWidth, float Height, float End, float Flare, float Taper, float Curl, float Frequency, float Phase,
-    float WindowX, float WindowY, float WindowHalfWidth, float WindowRise, float PartSlope, float FringeRagged, float Cover);
+    float WindowX, float WindowY, float WindowHalfWidth, float WindowRise, float WindowSquare, float PartSlope, float Ragged, float Cover);
 
 /// <summary>The crown of a hat: an ellipse cut off by the curve of its edge.</summary>
 internal readonly struct Crown(float x, float edge, float bend, float halfWidth, float height, float opacity, float ribs, Vector3 light, float ambient, float pixel) : ILayer
@@ -269,9 +270,9 @@ internal readonly struct Crown(float x, float edge, float bend, float halfWidth,
     public void At(int i, V px, V py, out V cover, out V shade)
     {
         V u = (px - new V(x)) * _perWidth, v = (py - new V(edge)) * _perHeight, half = new(0.5f);
-        V uu = u * u, vv = v * v;
+        var uu = u * u;
         var above = Vector.MinNative(V.Zero, v);
-        var inside = V.One - uu - above * above + 0.5f * uu * vv;
+        var inside = V.One - uu - above * above + 0.5f * Vector.MinNative(V.One, uu) * Vector.MinNative(V.One, above * above);
         cover = opacity * Soft.Unit(inside * (0.5f * halfWidth) * _perPixel + half) * Soft.Unit((bend * uu - v * height) * _perPixel + half);
         var depth = Vector.SquareRoot(Vector.MaxNative(new V(0.05f), inside));
         var lambert = Soft.Unit(0.9f * u * light.X + 0.8f * above * light.Y + depth * light.Z);

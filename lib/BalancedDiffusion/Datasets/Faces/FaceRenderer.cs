@@ -4,7 +4,7 @@ namespace BalancedDiffusion.Datasets.Faces;
 
 /// <summary>
 /// Renders a face from its factors: background, shoulders, an ellipsoidal head shaded by Lambert's law, hair, features, beard, glasses and hat, each
-/// with soft edges one pixel wide. Thread-safe, allocates nothing a face, and makes the same pixels on every machine. Grey pixels are the ITU-R 601
+/// with soft edges one pixel wide. Thread-safe, allocates nothing a face; the same pixels on every call, and on another machine up to rounding. Grey pixels are the ITU-R 601
 /// luma 0.299 R + 0.587 G + 0.114 B of the RGB pixels, up to rounding.
 /// </summary>
 public sealed unsafe class FaceRenderer
@@ -38,6 +38,7 @@ public sealed unsafe class FaceRenderer
         ArgumentNullException.ThrowIfNull(factors);
         if (pixels.Length != Length) throw new ArgumentException($"pixels must hold {Length} numbers ({(Rgb ? 3 : 1)} × {Size} × {Size}), was {pixels.Length}", nameof(pixels));
         var plane = Size * Size;
+        pixels.Clear(); // layers mix with what lies below
         var slopes = stackalloc float[2 * plane];
         new Span<float>(slopes, 2 * plane).Clear();
         fixed (float* p = pixels) Draw(factors, new FaceCanvas(p, Size, Rgb), slopes, slopes + plane);
@@ -47,14 +48,14 @@ public sealed unsafe class FaceRenderer
     {
         // Pose: the head's frame has the eyes at y = 0, the chin near 0.66 and the crown near -0.6.
         var roll = 0.28f * f.Tilt;
-        var head = new Frame(0.12f * f.ShiftX + 0.05f * f.Yaw, 0.10f * f.ShiftY + 0.05f, Soft.Cos(roll), Soft.Sin(roll), 0.94f * f.Scale);
-        var body = new Frame(0.12f * f.ShiftX - 0.1f * Soft.Sin(roll), 0.10f * f.ShiftY + 0.05f, 1, 0, 0.94f * f.Scale);
+        var head = new Frame(0.12f * f.ShiftX - 0.02f * f.Yaw, 0.10f * f.ShiftY + 0.01f, Soft.Cos(roll), Soft.Sin(roll), 1.1f * f.Scale);
+        var body = new Frame(0.12f * f.ShiftX - 0.1f * Soft.Sin(roll), 0.10f * f.ShiftY + 0.01f, 1, 0, 1.1f * f.Scale);
         var whole = new Frame(0, 0, 1, 0, 1);
         var pixel = 2f / canvas.Size / head.Scale * 1.15f;
         float turn = 0.61f * f.Yaw, nod = 0.31f * f.Pitch;
         float sinYaw = Soft.Sin(turn), cosYaw = Soft.Cos(turn), sinPitch = Soft.Sin(nod), cosPitch = Soft.Cos(nod);
         var width = Soft.Lerp(0.43f, 0.53f, f.FaceWidth);
-        var old = f.Age * f.Age;
+        var old = f.Age * (0.35f + 0.65f * f.Age);
         var sag = Soft.Step(f.Age, 0.4f, 1f);
         var chin = 0.62f + 0.02f * sinPitch + 0.02f * (1 - f.Jaw);
         const float CenterY = 0.05f, Top = 0.68f;
@@ -64,7 +65,7 @@ public sealed unsafe class FaceRenderer
         var strength = f.LightStrength;
         var light = Vector3.Normalize(new Vector3(0.95f * f.LightX, 0.75f * f.LightY - 0.12f, 0.35f + 0.75f * (1 - 0.6f * MathF.Abs(f.LightX))));
         light = new Vector3(light.X * head.Cos + light.Y * head.Sin, light.Y * head.Cos - light.X * head.Sin, light.Z);
-        var ambient = Soft.Lerp(0.62f, 0.12f, strength);
+        var ambient = Soft.Lerp(0.7f, 0.16f, strength);
 
         // Colours.
         var skinLight = SkinColor(f.SkinTone, f.SkinWarmth);
@@ -78,15 +79,14 @@ public sealed unsafe class FaceRenderer
 
         // Background.
         var angle = (f.BackgroundAngle - 0.5f) * 3.1415927f;
-        var tint = Hue(f.BackgroundHue, 0.35f);
+        var tint = Hue(f.BackgroundHue, 0.26f);
         var steep = MathF.Abs(f.BackgroundGradient);
-        var reach = steep * 0.75f;
-        float darkTone = Math.Clamp(f.BackgroundTone - reach, 0f, 1f), lightTone = Math.Clamp(f.BackgroundTone + reach, 0f, 1f);
+        float darkTone = f.BackgroundTone * (1 - 0.9f * steep), lightTone = 1 - (1 - f.BackgroundTone) * (1 - 0.9f * steep);
         canvas.Paint(whole, new Box(-1, -1, 1, 1), new Ink(tint * (0.02f + 0.96f * darkTone), tint * (0.02f + 0.96f * lightTone)),
             new Backdrop(-Soft.Sin(angle), Soft.Cos(angle), 1.1f * (f.BackgroundGradient < 0 ? -1 : 1)));
 
         // Hair behind the head.
-        var form = HairMeasures(f, width, sinYaw, sinPitch, pixel);
+        var form = HairMeasures(f, width, sinYaw, sinPitch);
         var hairBox = new Box(form.CenterX - form.HalfWidth * (1.25f + 0.4f * form.Flare) - pixel, form.CenterY - form.Height * 1.2f, form.CenterX + form.HalfWidth * (1.25f + 0.4f * form.Flare) + pixel, form.End + 0.15f);
         if (f.HairLength > 0.3f) canvas.Paint(head, hairBox, hair, new Hair(form, false, light, ambient, pixel));
 
@@ -94,7 +94,7 @@ public sealed unsafe class FaceRenderer
         var neckWidth = Soft.Lerp(0.24f, 0.34f, 0.5f * (f.Jaw + f.FaceWidth));
         canvas.Paint(body, new Box(-0.75f, 0.4f, 0.75f, 1.4f), skin, new Neck(0.03f * sinYaw, 0.5f, 1.1f, neckWidth, light, ambient, pixel));
         var clothes = Hue(f.ClothesHue, 0.5f) * (0.04f + 0.92f * f.ClothesTone);
-        canvas.Paint(body, new Box(-2, 0.7f, 2, 2), new Ink(clothes * 0.2f, clothes), new Torso(0, 0.80f, 0.42f, 0.14f + 0.08f * f.FaceWidth, light, ambient, pixel));
+        canvas.Paint(body, new Box(-2, 0.7f, 2, 2), new Ink(clothes * 0.2f, clothes), new Torso(0, 0.74f, 0.38f, 0.13f + 0.08f * f.FaceWidth, light, ambient, pixel));
 
         // Ears.
         for (var side = -1; side <= 1; side += 2)
@@ -102,7 +102,7 @@ public sealed unsafe class FaceRenderer
             var turned = 1 - 1.6f * side * sinYaw;
             if (turned < 0.25f) continue;
             var shade = Math.Clamp(ambient + (0.7f - ambient) * (0.55f + 0.6f * side * light.X), 0f, 1f);
-            var ear = new Disc(side * width * (0.9f + 0.1f * cosYaw) - 0.06f * sinYaw, 0.06f + 0.2f * sinPitch * -1, 0.085f * MathF.Min(1.15f, turned), 0.15f, pixel, 1, shade);
+            var ear = new Disc(side * width * (0.9f + 0.1f * cosYaw) - 0.06f * sinYaw, 0.06f - 0.2f * sinPitch, 0.085f * MathF.Min(1.15f, turned), 0.15f, pixel, 1, shade);
             canvas.Paint(head, ear.Box, skin, ear);
             var hollow = new Glow(side * width * (0.93f + 0.1f * cosYaw) - 0.06f * sinYaw, 0.06f - 0.2f * sinPitch, 0.06f, 0.1f, 0.6f, 0);
             canvas.Paint(head, hollow.Box, Ink.Flat(shadow), hollow);
@@ -148,7 +148,7 @@ public sealed unsafe class FaceRenderer
         {
             var cheek = Place(side * 0.27f, 0.2f, 0.02f);
             Glow(cheek.X, cheek.Y, 0.17f * MathF.Max(0.4f, cheek.Narrow), 0.14f, 0.1f + 0.35f * f.SkinWarmth, flush);
-            if (sag > 0) Glow(cheek.X + side * 0.02f, cheek.Y + 0.12f, 0.13f, 0.2f, 0.4f * sag, Ink.Flat(shadow));
+            if (sag > 0) Glow(cheek.X + side * 0.02f, cheek.Y + 0.12f, 0.13f, 0.2f, 0.25f * sag, Ink.Flat(shadow));
         }
 
         Glow(nose.X - 0.06f * light.X, nose.Y + 0.085f, 0.15f * nosePower, 0.07f, 0.35f + 0.3f * strength, Ink.Flat(shadow));
@@ -157,19 +157,19 @@ public sealed unsafe class FaceRenderer
             Glow(nose.X + side * 0.05f * nosePower * cosYaw, nose.Y + 0.055f, 0.045f * nosePower, 0.035f, 0.85f, Ink.Flat(shadow * 0.5f));
 
         // Wrinkles.
-        if (f.Age > 0.2f)
+        if (f.Age > 0)
         {
             var crease = Ink.Flat(shadow);
             for (var line = 0; line < 3; line++)
             {
                 var at = Place(0, -0.25f - 0.075f * line, 0.01f);
-                Curve(at.X, at.Y, 1, 0, 0.27f - 0.03f * line, 0.02f + 0.03f * sinPitch, 0.016f, 0.85f * old, crease);
+                Curve(at.X, at.Y, 1, 0, 0.27f - 0.03f * line, 0.02f + 0.03f * sinPitch, 0.016f, 0.65f * old, crease);
             }
 
             for (var side = -1; side <= 1; side += 2)
             {
                 var corner = Place(side * (eyeX + 0.17f), 0.02f, 0);
-                for (var ray = -1; ray <= 1; ray += 2) Curve(corner.X, corner.Y + 0.035f * ray, 0.9f, 0.42f * ray * side, 0.06f, 0, 0.013f, 0.8f * old, crease);
+                for (var ray = -1; ray <= 1; ray += 2) Curve(corner.X, corner.Y + 0.035f * ray, 0.9f, 0.42f * ray * side, 0.06f, 0, 0.013f, 0.6f * old, crease);
                 var bag = Place(side * eyeX, 0.105f, 0);
                 Curve(bag.X, bag.Y, 1, 0, 0.11f * MathF.Max(0.4f, bag.Narrow), -0.03f, 0.016f, 0.75f * old, crease);
             }
@@ -178,7 +178,7 @@ public sealed unsafe class FaceRenderer
         for (var side = -1; side <= 1; side += 2)
         {
             var fold = Place(side * 0.165f, 0.28f, 0.02f);
-            Curve(fold.X, fold.Y, 0.5f, 0.866f * side, 0.13f, -0.02f * side, 0.016f, Math.Clamp(0.1f + 0.3f * MathF.Max(0, smile) + 0.75f * old, 0f, 0.95f), Ink.Flat(shadow));
+            Curve(fold.X, fold.Y, 0.5f, 0.866f * side, 0.13f, 0.02f, 0.016f, Math.Clamp(0.1f + 0.3f * MathF.Max(0, smile) + 0.75f * old, 0f, 0.95f), Ink.Flat(shadow));
         }
 
         // Eyes and brows.
@@ -192,9 +192,9 @@ public sealed unsafe class FaceRenderer
             var tiltEye = side * (0.02f + 0.08f * sag);
             Glow(eye.X, eye.Y - 0.02f, half * 1.7f, 0.13f, 0.4f + 0.15f * strength, Ink.Flat(shadow));
             var opening = new Lens(eye.X, eye.Y, 1, tiltEye, half, 0, lidTop, lidLow, pixel, 1, 1);
-            var lit = Math.Clamp(0.72f + 0.25f * (1 - strength) + 0.12f * light.Z, 0f, 1f);
-            canvas.Paint(head, opening.Box, Ink.Flat(new Vector3(0.93f, 0.92f, 0.9f) * lit), opening);
-            float gazeX = eye.X + 0.5f * half * f.GazeX + 0.03f * sinYaw, gazeY = eye.Y - 0.008f + 0.024f * f.GazeY;
+            var lit = Math.Clamp(0.6f + 0.25f * (1 - strength) + 0.12f * light.Z, 0f, 1f);
+            canvas.Paint(head, opening.Box, Ink.Flat(Vector3.Lerp(new Vector3(0.93f, 0.92f, 0.9f), skinLight, 0.22f) * lit), opening);
+            float gazeX = eye.X + 0.36f * half * f.GazeX + 0.02f * sinYaw, gazeY = eye.Y - 0.008f + 0.024f * f.GazeY;
             var iris1 = new Disc(gazeX, gazeY, 0.056f * eyeScale, 0.056f * eyeScale, pixel, 1, 0);
             canvas.Paint(head, iris1.Box, Ink.Flat(iris), new EyePart(opening, iris1));
             var pupil = new Disc(gazeX, gazeY, 0.03f * eyeScale, 0.03f * eyeScale, pixel, 1, 0);
@@ -275,7 +275,7 @@ public sealed unsafe class FaceRenderer
             var shown = Soft.Step(f.Hat, 0, 0.5f);
             var cloth = Hue(f.ClothesHue + 0.5f, 0.5f) * (0.04f + 0.9f * f.HatTone);
             var ink = new Ink(cloth * 0.18f, cloth);
-            var edge = -0.42f + 0.2f * f.Hat - 0.15f * sinPitch * -1;
+            var edge = -0.42f + 0.2f * f.Hat + 0.15f * sinPitch;
             var crown = new Crown(0.04f * sinYaw, edge, 0.05f + 0.12f * sinPitch, width * 1.15f + 0.03f, 0.52f, shown, 0.25f * (1 - f.HatBrim), light, ambient, pixel);
             canvas.Paint(head, crown.Box, ink, crown);
             var brimHalf = width * Soft.Lerp(1.18f, 1.75f, f.HatBrim);
@@ -316,38 +316,39 @@ public sealed unsafe class FaceRenderer
         }
     }
 
-    private static HairForm HairMeasures(FaceFactors f, float width, float sinYaw, float sinPitch, float pixel)
+    private static HairForm HairMeasures(FaceFactors f, float width, float sinYaw, float sinPitch)
     {
         var volume = f.HairVolume * (0.5f + 0.5f * f.HairCover);
         var bald = 1 - f.HairCover;
-        var recede = 0.10f * f.Age * f.Age + 0.22f * bald;
+        var recede = 0.10f * f.Age * f.Age + 0.45f * bald * (0.3f + 0.7f * bald);
         var lengthy = Soft.Step(f.HairLength, 0.35f, 0.6f);
-        var line = -0.36f - recede + 0.27f * f.Fringe * f.HairCover + 0.14f * sinPitch; // the hairline's height at the middle
-        var windowRise = Soft.Lerp(0.34f, 0.16f, f.Fringe);
+        var line = -0.43f - recede + 0.33f * f.Fringe * f.HairCover + 0.14f * sinPitch; // the hairline's height at the middle
+        var windowRise = Soft.Lerp(0.42f, 0.2f, f.Fringe);
         var end = Soft.Lerp(-0.02f, 1.25f, f.HairLength * f.HairLength * 0.35f + f.HairLength * 0.65f);
         return new HairForm(
             CenterX: -0.05f * sinYaw,
             CenterY: -0.06f,
-            HalfWidth: width * (1.045f + 0.2f * volume) + 0.05f * f.Curl * volume,
-            Height: 0.6f + 0.16f * volume + 0.05f * f.Curl * volume,
+            HalfWidth: width * (1.0f + 0.04f * f.HairCover + 0.2f * volume) + 0.05f * f.Curl * volume,
+            Height: 0.58f + 0.07f * f.HairCover + 0.2f * volume + 0.05f * f.Curl * volume,
             End: MathF.Max(end, 0.06f),
             Flare: lengthy * Soft.Lerp(0.1f, 0.35f, volume),
             Taper: 1 - lengthy,
             Curl: f.Curl,
-            Frequency: Soft.Lerp(1.6f, 3.6f, f.Curl),
+            Frequency: Soft.Lerp(1.7f, 2.9f, f.Curl),
             Phase: 0.25f + 0.5f * f.Part,
             WindowX: 0.2f * sinYaw,
             WindowY: line + windowRise,
-            WindowHalfWidth: width * (0.93f + 0.12f * bald - 0.1f * lengthy) ,
+            WindowHalfWidth: width * (0.93f + 0.07f * bald - 0.1f * lengthy),
             WindowRise: windowRise,
-            PartSlope: 0.35f * f.Part * (1 - 0.7f * f.Fringe),
-            FringeRagged: 0.12f * f.Fringe,
+            WindowSquare: Soft.Lerp(0.05f, 0.6f, f.Fringe),
+            PartSlope: 0.45f * f.Part * (1 - 0.6f * f.Fringe),
+            Ragged: 0.06f + 0.12f * f.Fringe + 0.1f * f.Curl,
             Cover: Soft.Step(f.HairCover, 0f, 0.3f));
     }
 
     private static Vector3 SkinColor(float tone, float warmth)
     {
-        Vector3 dark = new(0.33f, 0.19f, 0.13f), middle = new(0.76f, 0.52f, 0.38f), pale = new(1f, 0.86f, 0.76f);
+        Vector3 dark = new(0.44f, 0.28f, 0.2f), middle = new(0.86f, 0.64f, 0.5f), pale = new(1f, 0.91f, 0.83f);
         var color = tone < 0.5f ? Vector3.Lerp(dark, middle, 2 * tone) : Vector3.Lerp(middle, pale, 2 * tone - 1);
         return color * Vector3.Lerp(new Vector3(0.95f, 1f, 1f), new Vector3(1f, 0.93f, 0.87f), warmth);
     }
