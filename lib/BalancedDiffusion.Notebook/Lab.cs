@@ -1,0 +1,79 @@
+using System.Runtime.InteropServices;
+using BalancedDiffusion.Datasets;
+using BalancedDiffusion.Runtime;
+using TorchSharp;
+
+namespace BalancedDiffusion.Notebook;
+
+/// <summary>The bench that a notebook works at: what it was told from outside, and where it computes.</summary>
+public static class Lab
+{
+    private static LabParameters? parameters;
+    private static ComputeDevice? device;
+    private static IImageSource? images;
+    private static string? notebook;
+
+    /// <summary>Starts a notebook: reads its parameters, registers the formatters, and shows what it runs with.</summary>
+    /// <param name="notebook">The notebook's name without folder and ending, e.g. <c>02-relu-dae</c>; claims are recorded under it.</param>
+    /// <exception cref="ArgumentException">The name is empty or looks like a path, or a parameter has a value that is not allowed.</exception>
+    /// <exception cref="InvalidOperationException">CUDA was demanded and is not to be had.</exception>
+    public static void Start(string notebook)
+    {
+        if (string.IsNullOrWhiteSpace(notebook) || notebook.IndexOfAny(['/', '\\', '"', '\n']) >= 0)
+            throw new ArgumentException($"notebook must be a name such as '02-relu-dae', was '{notebook}'", nameof(notebook));
+        var read = LabParameters.Read();
+        var chosen = ComputeDevice.Choose(read.Device);
+        Claims.Begin(notebook, read.ClaimsPath);
+        Figure.Begin();
+        if (images is IDisposable old) old.Dispose();
+        (Lab.notebook, parameters, device, images) = (notebook, read, chosen, null);
+        Formatters.Register();
+        torch.random.manual_seed(read.Seed);
+        string[][] rows =
+        [
+            ["notebook", notebook],
+            ["profile", IsQuick ? "quick (small sizes; BALANCED_DIFFUSION_PROFILE=full for those of the text)" : "full"],
+            ["images", read.Images],
+            ["device", chosen.Reason],
+            ["threads", torch.get_num_threads().ToString()],
+            ["seed", read.Seed.ToString()],
+            ["versions", Versions()],
+        ];
+        Output.Show(("text/html", Output.HtmlTable(null, rows.Select(row => row.Select(Output.Escape).ToArray()))), ("text/plain", Output.PlainTable(null, rows)));
+    }
+
+    /// <summary>The notebook's name.</summary>
+    public static string Notebook => notebook ?? throw NotStarted();
+
+    /// <summary>How much to compute.</summary>
+    public static LabProfile Profile => Parameters.Profile;
+
+    /// <summary>Whether the small sizes are wanted.</summary>
+    public static bool IsQuick => Profile == LabProfile.Quick;
+
+    /// <summary>One of two values by the profile, e.g. <c>Lab.Choose(quick: 500, full: 50_000)</c>.</summary>
+    public static T Choose<T>(T quick, T full) => IsQuick ? quick : full;
+
+    /// <summary>The seed that every draw of the notebook is derived from.</summary>
+    public static long Seed => Parameters.Seed;
+
+    /// <summary>The device to compute on.</summary>
+    public static torch.Device Device => (device ?? throw NotStarted()).Device;
+
+    /// <summary>The images to work with; opened at the first use.</summary>
+    /// <exception cref="InvalidOperationException">The data set is not on this machine; the message says how to get it.</exception>
+    public static IImageSource Images => images ??= OpenImages(Parameters.Images, Parameters.Seed);
+
+    internal static LabParameters Parameters => parameters ?? throw NotStarted();
+
+    private static InvalidOperationException NotStarted() => new("the notebook has not been started; call Lab.Start(\"its-name\") in the first cell");
+
+    private static IImageSource OpenImages(string name, long seed) => throw new InvalidOperationException($"the images '{name}' cannot be opened with seed {seed}");
+
+    private static string Versions()
+    {
+        static string Of(Type type) => type.Assembly.GetName().Version?.ToString(3) ?? "?";
+        return $"TorchSharp {Of(typeof(torch))}, libtorch {torch.__version__}, Plotly.NET {Of(typeof(Plotly.NET.GenericChart))}, "
+            + $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}";
+    }
+}
