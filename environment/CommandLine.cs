@@ -1,0 +1,70 @@
+using BalancedDiffusion.Reproduce.Commands;
+using Spectre.Console;
+using Spectre.Console.Cli;
+
+namespace BalancedDiffusion.Reproduce;
+
+/// <summary>The command line: <c>run</c> (also without a command), <c>list</c>, <c>check</c>, <c>publish</c>, <c>kernel install</c>, <c>data …</c>.</summary>
+public static class CommandLine
+{
+    /// <summary>The exit code for a command line that asks for something that cannot be.</summary>
+    public const int UsageError = 2;
+
+    /// <summary>Runs a command line.</summary>
+    /// <param name="arguments">The words after the program's name.</param>
+    /// <param name="console">Where to write.</param>
+    /// <param name="startFolder">The folder to look for the repository from.</param>
+    /// <param name="cancellation">Stops a run; what it has is kept.</param>
+    /// <returns>0 when all is well, 1 on failures, 2 on a wrong command line, 130 when interrupted.</returns>
+    public static async Task<int> RunAsync(IReadOnlyList<string> arguments, IAnsiConsole console, string startFolder, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(arguments);
+        ArgumentNullException.ThrowIfNull(console);
+        var session = new Session(console, startFolder);
+        var app = new CommandApp<RunCommand>().WithDescription("Runs the numbered notebooks and keeps their figures, claims and a report.");
+        app.Configure(c =>
+        {
+            c.SetApplicationName("dotnet run --project environment --");
+            c.SetApplicationVersion("1.0");
+            c.ConfigureConsole(console);
+            c.UseStrictParsing();
+            c.SetInterceptor(new SessionGiver(session));
+            c.SetExceptionHandler((e, _) => Report(session, e));
+            c.CancellationExitCode(130);
+            c.AddCommand<RunCommand>("run").WithDescription("Run notebooks headless (all of them when no number is given); results go to artifacts/.")
+                .WithExample("run").WithExample("run", "1", "2", "--profile", "full").WithExample("run", "0-2", "--data", "fashion-mnist", "--out", "artifacts/fashion");
+            c.AddCommand<ListCommand>("list").WithDescription("List the notebooks with their titles and the time they took last.");
+            c.AddCommand<CheckCommand>("check").WithDescription("Check the committed notebooks: format, outputs, nothing of one machine in them.").WithExample("check");
+            c.AddCommand<PublishCommand>("publish").WithDescription("Run notebooks and, when every cell ran and every claim holds, write the outputs back into notebooks/.").WithExample("publish", "3");
+            c.AddBranch("kernel", b =>
+            {
+                b.SetDescription("The notebook kernel.");
+                b.AddCommand<KernelInstallCommand>("install").WithDescription("Register the pinned kernel with Jupyter for this user, or below a folder.").WithExample("kernel", "install").WithExample("kernel", "install", "--prefix", ".venv");
+            });
+        });
+        return await app.RunAsync(arguments, cancellation);
+    }
+
+    private static int Report(Session session, Exception e)
+    {
+        if (e is OperationCanceledException)
+        {
+            session.Say("Interrupted.");
+            return 130;
+        }
+        var usage = e is UsageException or CommandParseException or CommandRuntimeException;
+        var text = e.Message.ReplaceLineEndings(" ").Trim();
+        session.Say(usage || e is InvalidOperationException or IOException or UnauthorizedAccessException or ArgumentException or FormatException
+            ? "Error: " + text.TrimEnd('.') + "." + (e is CommandParseException ? " Try --help." : "")
+            : $"Error: {e.GetType().Name}: {text}\n{e.StackTrace}");
+        return usage ? UsageError : 1;
+    }
+
+    private sealed class SessionGiver(Session session) : ICommandInterceptor
+    {
+        public void Intercept(CommandContext context, CommandSettings settings)
+        {
+            if (settings is SessionSettings own) own.Session = session;
+        }
+    }
+}

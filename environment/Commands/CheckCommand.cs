@@ -1,0 +1,30 @@
+using System.ComponentModel;
+using BalancedDiffusion.Reproduce.Linting;
+using Spectre.Console.Cli;
+
+namespace BalancedDiffusion.Reproduce.Commands;
+
+/// <summary><c>check</c>: the rules for committed notebooks.</summary>
+public sealed class CheckCommand : Command<CheckCommand.Settings>
+{
+    /// <summary>What can be asked for.</summary>
+    public sealed class Settings : SessionSettings
+    {
+        /// <summary>Numbers and ranges.</summary>
+        [CommandArgument(0, "[numbers]")]
+        [Description("Notebooks by number (3) or range (0-2); all of them when none is given.")]
+        public string[] Numbers { get; init; } = [];
+    }
+
+    /// <inheritdoc/>
+    public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
+    {
+        var workspace = settings.Session.Workspace;
+        var linter = new NotebookLinter(workspace.Root);
+        var notebooks = workspace.Select(settings.Numbers);
+        var findings = notebooks.SelectMany(linter.Check).ToList();
+        foreach (var finding in findings) settings.Session.Say(finding.ToString());
+        settings.Session.Say(findings.Count == 0 ? $"{notebooks.Count} notebook(s) are in order." : $"{findings.Count} finding(s) in {findings.Select(f => f.Notebook).Distinct().Count()} of {notebooks.Count} notebook(s).");
+        return findings.Count == 0 ? 0 : 1;
+    }
+}

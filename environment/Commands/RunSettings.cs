@@ -1,0 +1,82 @@
+using System.ComponentModel;
+using System.Globalization;
+using BalancedDiffusion.Reproduce.Running;
+using Spectre.Console;
+using Spectre.Console.Cli;
+
+namespace BalancedDiffusion.Reproduce.Commands;
+
+/// <summary>What <c>run</c> and <c>publish</c> can be asked for.</summary>
+public sealed class RunSettings : SessionSettings
+{
+    private static readonly string[] Profiles = ["quick", "full"], DataSets = ["faces", "fashion-mnist", "celeba"], Devices = ["auto", "cpu", "cuda"];
+
+    /// <summary>Numbers and ranges.</summary>
+    [CommandArgument(0, "[numbers]")]
+    [Description("Notebooks by number (3) or range (0-2); all of them when none is given.")]
+    public string[] Numbers { get; init; } = [];
+
+    /// <summary>How much work.</summary>
+    [CommandOption("--profile <PROFILE>")]
+    [Description("quick: minutes on two cores; full: the sizes of the paper.")]
+    [DefaultValue("quick")]
+    public string Profile { get; init; } = "quick";
+
+    /// <summary>Which images.</summary>
+    [CommandOption("--data <DATA>")]
+    [Description("The images: faces (drawn by the library), fashion-mnist or celeba.")]
+    [DefaultValue("faces")]
+    public string Data { get; init; } = "faces";
+
+    /// <summary>Where to compute.</summary>
+    [CommandOption("--device <DEVICE>")]
+    [Description("auto, cpu or cuda.")]
+    [DefaultValue("auto")]
+    public string Device { get; init; } = "auto";
+
+    /// <summary>The seed.</summary>
+    [CommandOption("--seed <N>")]
+    [Description("The seed all randomness starts from, a whole number; the notebooks' own when not given.")]
+    public string? Seed { get; init; }
+
+    /// <summary>The folder of results.</summary>
+    [CommandOption("--out <DIR>")]
+    [Description("The folder for results; artifacts/ of the repository when not given. Results of an earlier run in it are replaced.")]
+    public string? Out { get; init; }
+
+    /// <summary>The time limit.</summary>
+    [CommandOption("--timeout <MIN>")]
+    [Description("Minutes a notebook may take before it is killed; 30 for quick, 600 for full when not given.")]
+    public string? Timeout { get; init; }
+
+    /// <inheritdoc/>
+    public override ValidationResult Validate()
+    {
+        if (!Profiles.Contains(Profile)) return Error("--profile", Profile, Profiles);
+        if (!DataSets.Contains(Data)) return Error("--data", Data, DataSets);
+        if (!Devices.Contains(Device)) return Error("--device", Device, Devices);
+        if (Seed is not null && !(long.TryParse(Seed, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var seed) && seed >= 0))
+            return ValidationResult.Error($"--seed must be a whole number from 0 to {long.MaxValue}, was '{Seed}'.");
+        if (Timeout is not null && !(double.TryParse(Timeout, NumberStyles.Float, CultureInfo.InvariantCulture, out var minutes) && minutes is > 0 and <= 10_000))
+            return ValidationResult.Error($"--timeout must be minutes above 0 and at most 10000, was '{Timeout}'.");
+        if (Out is not null && string.IsNullOrWhiteSpace(Out)) return ValidationResult.Error("--out must name a folder, was empty.");
+        return ValidationResult.Success();
+    }
+
+    /// <summary>The options of the run.</summary>
+    /// <exception cref="UsageException">The folder for results cannot be used.</exception>
+    public RunOptions ToOptions(Workspace workspace)
+    {
+        var output = Path.GetFullPath(Out ?? workspace.DefaultOut, Session.StartFolder);
+        if (File.Exists(output)) throw new UsageException($"--out must name a folder, but '{Out}' is a file.");
+        var places = new[] { output, Path.Combine(output, "notebooks"), Path.Combine(output, "figures") };
+        if (places.Any(p => IsInside(p, workspace.NotebooksFolder))) throw new UsageException($"--out '{Out}' would overwrite the notebooks themselves; name a folder of its own, such as artifacts/.");
+        var timeout = Timeout is null ? (Profile == "full" ? 600 : 30) : double.Parse(Timeout, CultureInfo.InvariantCulture);
+        return new RunOptions(Profile, Data, Device, Seed is null ? null : long.Parse(Seed, CultureInfo.InvariantCulture), output, TimeSpan.FromMinutes(timeout));
+    }
+
+    private static bool IsInside(string path, string folder) => (Path.TrimEndingDirectorySeparator(path) + Path.DirectorySeparatorChar).StartsWith(folder + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+
+    private static ValidationResult Error(string option, string was, string[] allowed) =>
+        ValidationResult.Error($"{option} must be {string.Join(", ", allowed[..^1])} or {allowed[^1]}, was '{was}'.");
+}

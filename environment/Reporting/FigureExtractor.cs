@@ -1,0 +1,54 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using BalancedDiffusion.Reproduce.Notebooks;
+
+namespace BalancedDiffusion.Reproduce.Reporting;
+
+/// <summary>Finds the pictures in a notebook's outputs.</summary>
+public static partial class FigureExtractor
+{
+    private static readonly (string MimeType, string Extension)[] Kinds = [("image/png", "png"), ("image/svg+xml", "svg"), ("image/jpeg", "jpg"), ("image/gif", "gif")];
+
+    /// <summary>All pictures in the order of the notebook; of an output that has several forms the first of PNG, SVG, JPEG, GIF.</summary>
+    /// <param name="document">The executed notebook.</param>
+    /// <param name="notebook">Its name.</param>
+    public static IReadOnlyList<Figure> Extract(NotebookDocument document, string notebook)
+    {
+        ArgumentNullException.ThrowIfNull(document);
+        var figures = new List<Figure>();
+        foreach (var output in document.CodeCells.SelectMany(c => c.Outputs))
+        {
+            if (output["data"] is not JsonObject data) continue;
+            foreach (var (type, extension) in Kinds)
+            {
+                if (NotebookText.Join(data[type]) is not { Length: > 0 } text || Decode(type, text) is not { } bytes) continue;
+                figures.Add(new Figure(notebook, figures.Count + 1, Name(output, data), extension, bytes));
+                break;
+            }
+        }
+        return figures;
+    }
+
+    private static byte[]? Decode(string type, string text)
+    {
+        if (type == "image/svg+xml") return Encoding.UTF8.GetBytes(text);
+        try { return Convert.FromBase64String(text); }
+        catch (FormatException) { return null; }
+    }
+
+    // A figure's own name: in the output's metadata, or in the HTML that goes with the picture.
+    private static string? Name(JsonObject output, JsonObject data)
+    {
+        var name = output["metadata"] is JsonObject m && m["id"] is JsonValue v && v.TryGetValue<string>(out var id) ? id
+            : NamedHtml().Match(NotebookText.Join(data["text/html"])) is { Success: true } hit ? hit.Groups[1].Value : "";
+        var safe = Unsafe().Replace(name.ToLowerInvariant(), "-").Trim('-');
+        return safe.Length == 0 ? null : safe.Length > 48 ? safe[..48].TrimEnd('-') : safe;
+    }
+
+    [GeneratedRegex("data-figure=\"([^\"]+)\"", RegexOptions.CultureInvariant)]
+    private static partial Regex NamedHtml();
+
+    [GeneratedRegex("[^a-z0-9]+", RegexOptions.CultureInvariant)]
+    private static partial Regex Unsafe();
+}
