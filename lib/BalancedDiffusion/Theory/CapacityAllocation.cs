@@ -70,7 +70,11 @@ public sealed class CapacityAllocation
 
     /// <summary>Allocates units over clusters of samples.</summary>
     /// <param name="clusters">One tensor (n_k, d) a cluster.</param>
-    /// <inheritdoc cref="Of(IReadOnlyList{IReadOnlyList{double}}, IReadOnlyList{double}, int, double, double)"/>
+    /// <param name="units">p ≥ 0.</param>
+    /// <param name="sigma">The noise level, &gt; 0.</param>
+    /// <param name="lambda">The penalty on both matrices, ≥ 0.</param>
+    /// <exception cref="ArgumentException">No cluster, an empty one, or values that are not finite.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
     public static CapacityAllocation Of(IReadOnlyList<torch.Tensor> clusters, int units, double sigma, double lambda = 0)
     {
         ArgumentNullException.ThrowIfNull(clusters);
