@@ -31,7 +31,7 @@ public static class Recipes
 
     /// <summary>
     /// Memorizes few images: RMSprop with a rate that falls from 3e-3 to zero along a cosine, so that the columns settle on Corollary 3.2's
-    /// (on the authors' five images one column a sample, its norm within 0.001 of the predicted one).
+    /// (on the authors' five images one column a sample, at times two, and the norm of a sample's columns within 0.001 of the predicted one).
     /// </summary>
     public static TrainingOptions Memorizing { get; } = new()
     {
