@@ -103,8 +103,11 @@ public sealed class ElfSymbolVersions
             for (var j = 0; j < U16(at + 2); j++)
             {
                 needs.Add(new Need(library, Text(all[section.Link], U32(entry + 8)), U16(entry + 6), entry + 4, (U16(entry + 4) & WeakFlag) != 0));
+                // 0 ends the list; a damaged count must not keep us here for billions of turns.
+                if (U32(entry + 12) == 0) break;
                 entry += U32(entry + 12);
             }
+            if (U32(at + 12) == 0) break;
             at += U32(at + 12);
         }
         return needs;
@@ -118,6 +121,7 @@ public sealed class ElfSymbolVersions
         for (var i = 0; i < section.Info; i++)
         {
             names.Add(Text(all[section.Link], U32(at + U32(at + 12))));
+            if (U32(at + 16) == 0) break;
             at += U32(at + 16);
         }
         return names;

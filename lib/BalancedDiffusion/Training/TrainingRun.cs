@@ -12,6 +12,8 @@ internal sealed class TrainingRun
     // How far a run can fall back when it diverges, and how often a device other than the CPU is asked for its losses.
     private const int VerifyEvery = 100;
 
+    private static readonly Lock GlobalGenerator = new();
+
     private readonly torch.nn.Module model;
     private readonly IDenoiser denoiser;
     private readonly TrainingOptions options;
@@ -104,8 +106,6 @@ internal sealed class TrainingRun
     public TrainingResult Work(IProgress<TrainingProgress>? progress, CancellationToken cancellation)
     {
         var wasTraining = model.training;
-        // Layers such as dropout draw from the global generator: it is seeded per step for their sake and put back afterwards.
-        using var globalState = byHand is null ? torch.get_rng_state() : null;
         var saved = step;
         try
         {
@@ -128,11 +128,7 @@ internal sealed class TrainingRun
         finally
         {
             model.train(wasTraining);
-            if (byHand is null)
-            {
-                model.zero_grad();
-                torch.set_rng_state(globalState!);
-            }
+            if (byHand is null) model.zero_grad();
             byHand?.Dispose();
             optimizer.Dispose();
         }
@@ -155,11 +151,10 @@ internal sealed class TrainingRun
         {
             torch.Tensor clean, sigma;
             using (torch.no_grad()) (clean, sigma) = batches.Draw(step, noisy);
-            torch.manual_seed(Seeds.Derive(globalSeed, step));
             model.zero_grad();
             using (torch.enable_grad())
             {
-                var error = denoiser.Denoise(noisy, sigma) - clean;
+                var error = DenoiseSeeded(sigma) - clean;
                 loss = error.square().mean();
                 if (!loss.requires_grad) throw new InvalidOperationException($"{model.GetType().Name}.Denoise records no gradient, so it cannot be trained; compute it without no_grad");
                 loss.backward();
@@ -175,6 +170,28 @@ internal sealed class TrainingRun
                 if (options.EmaDecay is { } decay) ema[name].mul_(decay).add_(value, 1 - decay);
         }
         step++;
+    }
+
+    /// <summary>
+    /// Layers such as dropout draw from torch's global generator, which all threads share. For the time of one forward pass it is
+    /// seeded by the step and then put back, so that runs side by side do not disturb each other. (Only a thread that draws from the
+    /// global generator outside of training, e.g. by building layers, at the same instant still could.)
+    /// </summary>
+    private torch.Tensor DenoiseSeeded(torch.Tensor sigma)
+    {
+        lock (GlobalGenerator)
+        {
+            using var before = torch.get_rng_state();
+            try
+            {
+                torch.manual_seed(Seeds.Derive(globalSeed, step));
+                return denoiser.Denoise(noisy, sigma);
+            }
+            finally
+            {
+                torch.set_rng_state(before);
+            }
+        }
     }
 
     private double Rate(long k) => options.LearningRate * options.Schedule.Factor(k, options.Steps);

@@ -50,11 +50,27 @@ internal sealed class CoatedDae : torch.nn.Module, IDenoiser
 
     public IReadOnlyList<long> SampleShape => inner.SampleShape;
 
-    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => inner.Denoise(noisy, sigma);
+    /// <summary>The call, counted from 1, whose answer is NaN; 0 for none.</summary>
+    public int FailsAtCall { get; init; }
+
+    private int calls;
+
+    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma)
+    {
+        var clean = inner.Denoise(noisy, sigma);
+        return ++calls == FailsAtCall ? clean.mul(float.NaN) : clean;
+    }
 }
 
 /// <summary>Calls back at once, on the training thread (Progress&lt;T&gt; would post).</summary>
 internal sealed class Told<T>(Action<T> action) : IProgress<T>
 {
     public void Report(T value) => action(value);
+}
+
+/// <summary>Tests that dropout takes part in run alone: other threads' layers draw their first weights from the same global generator.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class GlobalGenerator
+{
+    public const string Name = "torch's global generator";
 }
