@@ -22,11 +22,8 @@ internal static class Output
     }
 
     /// <summary>Puts other forms in the place of what was shown under this name.</summary>
-    public static void Replace(string id, params (string Mime, string Value)[] forms)
-    {
-        if (KernelInvocationContext.Current is { } context)
-            context.Publish(new DisplayedValueUpdated(null, id, context.Command, Values(forms)));
-    }
+    public static void Replace(KernelInvocationContext context, string id, params (string Mime, string Value)[] forms) =>
+        context.Publish(new DisplayedValueUpdated(null, id, context.Command, Values(forms)));
 
     /// <summary>Shows a sentence as plain text on standard output.</summary>
     public static void Say(string sentence) => Console.WriteLine(sentence);
