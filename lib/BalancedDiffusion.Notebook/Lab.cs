@@ -1,3 +1,5 @@
+using BalancedDiffusion.Training;
+using BalancedDiffusion.Denoisers;
 using System.Runtime.InteropServices;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Runtime;
@@ -63,6 +65,21 @@ public static class Lab
     /// <summary>The images to work with; opened at the first use.</summary>
     /// <exception cref="FileNotFoundException">The data set is not on this machine; the message says how to get it.</exception>
     public static IImageSource Images => images ??= ImageSources.Open(Parameters.Images, seed: Parameters.Seed);
+
+    /// <summary>Trains a model under a progress bar that ends as one line; afterwards its weights no longer record gradients, so that cells may look at them freely.</summary>
+    /// <param name="what">What is trained, shown before the bar.</param>
+    /// <param name="model">The model, trained in place.</param>
+    /// <param name="data">Clean samples, (n, SampleShape…).</param>
+    /// <param name="options">The recipe.</param>
+    /// <returns>The history of the training, which the caller owns.</returns>
+    public static TrainingResult Train<TModel>(string what, TModel model, torch.Tensor data, TrainingOptions options) where TModel : torch.nn.Module, IDenoiser
+    {
+        using var bar = Progress.Training(what);
+        foreach (var parameter in model.parameters()) parameter.requires_grad_(true);
+        var result = Trainer.Fit(model, data, options, bar);
+        foreach (var parameter in model.parameters()) parameter.requires_grad_(false);
+        return result;
+    }
 
     internal static LabParameters Parameters => parameters ?? throw NotStarted();
 
