@@ -71,7 +71,7 @@ public static class Plot
             trace["marker"] = new JObject
             {
                 ["color"] = Palette.Colour(i),
-                ["pattern"] = new JObject { ["shape"] = new[] { "", "/", ".", "x", "-", "\\", "+" }[i % 7], ["fgcolor"] = "#ffffff", ["solidity"] = 0.25, ["size"] = 7 },
+                ["pattern"] = new JObject { ["fillmode"] = "overlay", ["shape"] = new[] { "", "/", ".", "x", "-", "\\", "+" }[i % 7], ["fgcolor"] = "#ffffff", ["solidity"] = 0.25, ["size"] = 7 },
             };
             if (group.Errors is not null)
             {
@@ -141,7 +141,7 @@ public static class Plot
         var trace = new JObject
         {
             ["type"] = "heatmap", ["x"] = Numbers(x), ["y"] = Numbers(y), ["z"] = rows,
-            ["colorbar"] = new JObject { ["title"] = new JObject { ["text"] = valueTitle, ["side"] = "right" }, ["thickness"] = 16, ["outlinewidth"] = 0 },
+            ["colorbar"] = new JObject { ["title"] = new JObject { ["text"] = valueTitle, ["side"] = "right", ["font"] = new JObject { ["size"] = 14 } }, ["tickfont"] = new JObject { ["size"] = 12 }, ["thickness"] = 16, ["outlinewidth"] = 0 },
         };
         if (signed)
         {
@@ -252,7 +252,7 @@ public static class Plot
         var axis = new JObject { ["title"] = new JObject { ["text"] = title } };
         if (!logarithmic) return axis;
         axis["type"] = "log";
-        (axis["exponentformat"], axis["dtick"], axis["minor"]) = ("power", 1, new JObject { ["ticks"] = "outside", ["ticklen"] = 3, ["dtick"] = "D1" });
+        (axis["tickformat"], axis["minor"]) = ("~g", new JObject { ["ticks"] = "outside", ["ticklen"] = 3, ["dtick"] = "D1" });
         return axis;
     }
 
