@@ -42,9 +42,9 @@ internal static class Output
     /// <summary>A table in plain text, its columns aligned.</summary>
     public static string PlainTable(IReadOnlyList<string>? header, IReadOnlyList<IReadOnlyList<string>> rows)
     {
-        var all = header is null ? rows : [header, .. rows];
+        var all = (header is null ? rows : [header, .. rows]).Select(row => row.Select(cell => cell.ReplaceLineEndings(" ")).ToArray()).ToList();
         if (all.Count == 0) return "";
-        var widths = Enumerable.Range(0, all.Max(row => row.Count)).Select(i => all.Max(row => i < row.Count ? row[i].Length : 0)).ToArray();
+        var widths = Enumerable.Range(0, all.Max(row => row.Length)).Select(i => all.Max(row => i < row.Length ? row[i].Length : 0)).ToArray();
         return string.Join("\n", all.Select(row => string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd()));
     }
 
