@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Text;
 using BalancedDiffusion.Runtime;
 
@@ -62,12 +63,10 @@ public sealed class CelebA : IImageSource
     public static CelebA Open(bool rgb = false, DataSearch? folders = null)
     {
         folders ??= DataFolders.Current;
-        foreach (var folder in new[] { "celeba/", "" })
-            foreach (var ending in new[] { ".gz", "" })
-                if (folders.Find($"{folder}{PreparedName(Standard)}{ending}") is { } prepared) return OpenPrepared(prepared, rgb);
-        foreach (var image in new[] { "celeba/img_align_celeba/000001.jpg", "img_align_celeba/000001.jpg" })
-            if (folders.Find(image) is { } first) return OpenOfficial(Path.GetDirectoryName(Path.GetDirectoryName(first))!, Standard, rgb);
-        throw folders.Missing($"celeba/{PreparedName(Standard)}.gz", WhatToDo);
+        var manifest = DataManifest.Load();
+        if (folders.Find(manifest["celeba-32"].Files[0]) is { } prepared) return OpenPrepared(prepared, rgb);
+        if (folders.Find(manifest["celeba"].Files[0]) is { } first) return OpenOfficial(Path.GetDirectoryName(Path.GetDirectoryName(first))!, Standard, rgb);
+        throw folders.Missing(manifest["celeba-32"].Files[0].Path, WhatToDo);
     }
 
     /// <summary>Opens a file that <see cref="Prepare"/> wrote; its table of attributes must lie beside it.</summary>
@@ -114,7 +113,7 @@ public sealed class CelebA : IImageSource
             }
             catch (AggregateException e)
             {
-                System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+                ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
             }
             return Array.ConvertAll(indices, i => kept[i]!);
         }

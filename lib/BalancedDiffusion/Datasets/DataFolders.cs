@@ -26,7 +26,7 @@ public static class DataFolders
     /// <inheritdoc cref="DataSearch.SearchPath"/>
     public static IReadOnlyList<string> SearchPath => Current.SearchPath;
 
-    /// <inheritdoc cref="DataSearch.Find"/>
+    /// <inheritdoc cref="DataSearch.Find(string)"/>
     public static string? Find(string relativePath) => Current.Find(relativePath);
 
     /// <inheritdoc cref="DataSearch.Require"/>

@@ -64,8 +64,21 @@ public sealed class DataSearch
         return folders.Select(f => Path.Combine(f.Folder, native)).FirstOrDefault(Path.Exists);
     }
 
+    /// <summary>
+    /// Where a file of the manifest lies, or null. Beside its own path, these will do: unpacked, without <c>.gz</c>; and directly in a
+    /// data folder, without the first folder of its path.
+    /// </summary>
+    public string? Find(DataFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        var direct = file.Path[(file.Path.IndexOf('/') + 1)..];
+        foreach (var path in new[] { file.Path, direct })
+            if ((Find(path) ?? (path.EndsWith(".gz", StringComparison.Ordinal) ? Find(path[..^3]) : null)) is { } found) return found;
+        return null;
+    }
+
     /// <summary>The first file or folder of this name in the search path.</summary>
-    /// <param name="relativePath">As in <see cref="Find"/>.</param>
+    /// <param name="relativePath">As in <see cref="Find(string)"/>.</param>
     /// <param name="whatToDo">How to get it, as half a sentence; null for a general hint (or the manifest's own, where it lists the path).</param>
     /// <exception cref="FileNotFoundException">There is none; the message says where was looked and what to do.</exception>
     public string Require(string relativePath, string? whatToDo = null)

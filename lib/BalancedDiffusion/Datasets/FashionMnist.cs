@@ -16,8 +16,7 @@ public sealed class FashionMnist : IImageSource
     private FashionMnist(int size, DataSearch folders)
     {
         this.size = size;
-        var files = new[] { "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte" };
-        var paths = files.Select(file => Locate(file, folders)).ToArray();
+        var paths = DataManifest.Load()["fashion-mnist"].Files.Select(file => folders.Find(file) ?? throw folders.Missing(file.Path, WhatToDo)).ToArray();
         TrainCapacity = Capacity(paths[0]);
         TestCapacity = Capacity(paths[2]);
         train = new(() => Load(paths[0], paths[1]));
@@ -74,13 +73,6 @@ public sealed class FashionMnist : IImageSource
                 for (var x = 0; x < Native; x++) values[to++] = PixelScale.Of(images.Data[from++]);
             }
         return new ImageDataset(Name, torch.tensor(values, [count, 1, size, size]), labels[..count]);
-    }
-
-    private static string Locate(string file, DataSearch folders)
-    {
-        foreach (var candidate in new[] { $"fashion-mnist/{file}.gz", $"fashion-mnist/{file}", $"{file}.gz", file })
-            if (folders.Find(candidate) is { } found) return found;
-        throw folders.Missing($"fashion-mnist/{file}.gz", WhatToDo);
     }
 
     private static int Capacity(string path)

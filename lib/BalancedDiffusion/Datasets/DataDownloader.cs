@@ -1,0 +1,250 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Text;
+using BalancedDiffusion.Runtime;
+
+namespace BalancedDiffusion.Datasets;
+
+/// <summary>
+/// Downloads the files of the manifest. What has arrived is kept in a <c>.part</c> file and a later attempt goes on from there;
+/// only a file whose length and checksum are right gets its final name.
+/// </summary>
+public sealed class DataDownloader : IDisposable
+{
+    private readonly HttpClient client;
+    private readonly int attempts;
+    private readonly TimeSpan firstPause, patience;
+
+    /// <summary>A downloader.</summary>
+    /// <param name="attempts">How often an address is tried when the network fails, at least 1.</param>
+    /// <param name="firstPause">The pause before the second attempt, one second by default; each further pause is twice as long, up to a minute.</param>
+    /// <param name="patience">How long a silent server is waited for, 30 seconds by default.</param>
+    public DataDownloader(int attempts = 4, TimeSpan? firstPause = null, TimeSpan? patience = null)
+    {
+        Guard.AtLeast(attempts, 1);
+        Guard.NotNegative((firstPause ?? TimeSpan.Zero).TotalSeconds, nameof(firstPause));
+        Guard.Positive((patience ?? TimeSpan.FromSeconds(30)).TotalSeconds, nameof(patience));
+        this.attempts = attempts;
+        this.firstPause = firstPause ?? TimeSpan.FromSeconds(1);
+        this.patience = patience ?? TimeSpan.FromSeconds(30);
+        client = new HttpClient(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None }) { Timeout = Timeout.InfiniteTimeSpan };
+        client.DefaultRequestHeaders.UserAgent.ParseAdd("balanced-diffusion-notebooks");
+    }
+
+    /// <summary>Makes sure that every file of an entry is there: files that are found and right are left alone, the others are downloaded.</summary>
+    /// <param name="entry">The entry of the manifest.</param>
+    /// <param name="folders">Where to look first; <see cref="DataFolders.Current"/> by default.</param>
+    /// <param name="folder">The data folder to download to; <see cref="DataFolders.DownloadFolder"/> by default.</param>
+    /// <param name="progress">Told of every block that arrives, or null.</param>
+    /// <param name="cancellation">Stops the download; what has arrived is kept for the next time.</param>
+    /// <returns>Where the files are, in the entry's order.</returns>
+    /// <exception cref="InvalidOperationException">The entry cannot be fetched; the message says how to get it.</exception>
+    /// <exception cref="IOException">A download failed or a file could not be written; one sentence says why and what to do.</exception>
+    public async Task<IReadOnlyList<string>> FetchAsync(DataEntry entry, DataSearch? folders = null, string? folder = null, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        folders ??= DataFolders.Current;
+        var places = new List<string>();
+        foreach (var file in entry.Files)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var found = folders.Find(file);
+            var wrong = found is null ? null : file.Verify(found);
+            if (found is not null && wrong is null)
+            {
+                places.Add(found);
+                continue;
+            }
+            if (file.Urls.Count == 0) throw new InvalidOperationException($"'{entry.Name}' cannot be fetched for you ({entry.Licence}){(found is null ? "" : $", and '{found}' {wrong}")}; to get it: {entry.HowToGet}.");
+            var target = Path.GetFullPath(Path.Combine(folder ?? DataFolders.DownloadFolder, file.Path));
+            if (found is not null && found != target) throw new IOException($"'{found}' {wrong}, and it would hide a fresh download; move it away and fetch again");
+            places.Add(await DownloadAsync(file, folder ?? DataFolders.DownloadFolder, progress, cancellation).ConfigureAwait(false));
+        }
+        return places;
+    }
+
+    /// <summary>Downloads one file from the first of its addresses that works.</summary>
+    /// <param name="file">The file of the manifest; it must have a checksum.</param>
+    /// <param name="folder">The data folder to download to; made where it is missing.</param>
+    /// <param name="progress">Told of every block that arrives, or null.</param>
+    /// <param name="cancellation">Stops the download; what has arrived is kept for the next time.</param>
+    /// <returns>The file on this machine. One that is there already and right is not downloaded again.</returns>
+    /// <exception cref="ArgumentException">The file has no address or no checksum.</exception>
+    /// <exception cref="IOException">The download failed or the file could not be written; one sentence says why and what to do.</exception>
+    public async Task<string> DownloadAsync(DataFile file, string folder, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        if (file.Urls.Count == 0) throw new ArgumentException($"'{file.Path}' has no address to download it from", nameof(file));
+        if (file.Sha256 is null) throw new ArgumentException($"'{file.Path}' has no checksum, so that a download could not be trusted", nameof(file));
+        if (DataSearch.IsUnsafe(file.Path)) throw new ArgumentException($"a data path must be relative and stay inside the data folder, was '{file.Path}'", nameof(file));
+        var target = Path.GetFullPath(Path.Combine(folder, file.Path));
+        if (File.Exists(target) && file.Verify(target) is null) return target;
+        Writing(target, () => Directory.CreateDirectory(Path.GetDirectoryName(target)!));
+
+        var failures = new List<string>();
+        foreach (var url in file.Urls)
+        {
+            // two addresses may pack the same content differently, so that a part goes on only from where it came
+            var part = $"{target}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(url)))[..8]}.part";
+            try
+            {
+                await FromAsync(url, file, part, progress, cancellation).ConfigureAwait(false);
+                Writing(target, () => File.Move(part, target, overwrite: true));
+                foreach (var other in file.Urls)
+                    TryDelete($"{target}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(other)))[..8]}.part");
+                return target;
+            }
+            catch (SourceException e)
+            {
+                failures.Add($"{url} {e.Message}");
+            }
+        }
+        throw new IOException($"'{file.Path}' could not be downloaded: {string.Join("; ", failures)}. Check the network, or put the file into a folder that {DataSearch.Variable} names.");
+    }
+
+    /// <summary>Lets go of its connections.</summary>
+    public void Dispose() => client.Dispose();
+
+    private async Task FromAsync(string url, DataFile file, string part, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    {
+        var pause = firstPause;
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                var resumed = await ReceiveAsync(url, file, part, progress, cancellation).ConfigureAwait(false);
+                if (file.Verify(part) is not { } wrong) return;
+                TryDelete(part);
+                // an old part may not belong to what the server has now: once more from the start
+                if (resumed && attempt < attempts) continue;
+                throw new SourceException($"sent a file that {wrong}, so it was deleted", transient: false);
+            }
+            catch (SourceException e) when (e.Transient && attempt < attempts)
+            {
+                await Task.Delay(pause, cancellation).ConfigureAwait(false);
+                pause = TimeSpan.FromSeconds(Math.Min(pause.TotalSeconds * 2, 60));
+            }
+            catch (SourceException e) when (e.Transient && attempts > 1)
+            {
+                throw new SourceException($"{e.Message} ({attempts} attempts; what has arrived is kept and the next attempt goes on from there)", transient: false);
+            }
+        }
+    }
+
+    /// <summary>One request, appended to the part; true where it went on from an earlier one.</summary>
+    private async Task<bool> ReceiveAsync(string url, DataFile file, string part, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    {
+        long have = File.Exists(part) ? new FileInfo(part).Length : 0;
+        using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        try
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, url);
+            if (have > 0) request.Headers.Range = new RangeHeaderValue(have, null);
+            silence.CancelAfter(patience);
+            using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, silence.Token).ConfigureAwait(false);
+            var range = response.Content.Headers.ContentRange;
+            switch (response.StatusCode)
+            {
+                case HttpStatusCode.OK:
+                    have = 0; // the server does not resume: start over
+                    break;
+                case HttpStatusCode.PartialContent when have > 0 && range?.From == have:
+                    break;
+                case HttpStatusCode.RequestedRangeNotSatisfiable when have > 0 && range?.Length == have:
+                    return true; // nothing is left to receive
+                case HttpStatusCode.RequestedRangeNotSatisfiable or HttpStatusCode.PartialContent when have > 0:
+                    Writing(part, () => File.Delete(part));
+                    throw new SourceException("could not go on from what had arrived", transient: true);
+                case HttpStatusCode.NotFound or HttpStatusCode.Gone:
+                    throw new SourceException($"has no such file ({(int)response.StatusCode})", transient: false);
+                default:
+                    var code = (int)response.StatusCode;
+                    throw new SourceException($"answered {code} {response.ReasonPhrase}", transient: code is 408 or 429 or >= 500);
+            }
+            var total = response.Content.Headers.ContentLength is { } length ? have + length : (long?)null;
+            await using var from = await response.Content.ReadAsStreamAsync(silence.Token).ConfigureAwait(false);
+            await using var to = Writing(part, () => new FileStream(part, have > 0 ? FileMode.Append : FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0));
+            var resumed = have > 0;
+            var limit = file.Bytes is { } bytes ? bytes + bytes / 100 + 4096 : long.MaxValue; // packing can add a little
+            var buffer = new byte[1 << 17];
+            progress?.Report(new DownloadProgress(file.Path, have, total));
+            while (true)
+            {
+                silence.CancelAfter(patience);
+                var read = await from.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
+                if (read == 0) break;
+                Writing(part, () => to.Write(buffer, 0, read));
+                have += read;
+                if (have > limit)
+                {
+                    to.Close();
+                    TryDelete(part);
+                    throw new SourceException($"sent more than the {file.Bytes} bytes expected, so what had arrived was deleted", transient: false);
+                }
+                progress?.Report(new DownloadProgress(file.Path, have, total));
+            }
+            if (have < total) throw new SourceException($"broke off after {have} of {total} bytes", transient: true);
+            return resumed;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new SourceException($"was silent for {patience.TotalSeconds:0.#} s", transient: true);
+        }
+        catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.NameResolutionError)
+        {
+            throw new SourceException("could not be reached (its name is not known: there seems to be no network)", transient: true);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new SourceException($"could not be reached ({Innermost(e)})", transient: true);
+        }
+        catch (IOException e) when (e is not WriteException)
+        {
+            throw new SourceException($"broke off after {(File.Exists(part) ? new FileInfo(part).Length : 0)} bytes ({Innermost(e)})", transient: true);
+        }
+    }
+
+    private static string Innermost(Exception e)
+    {
+        while (e.InnerException is { } inner) e = inner;
+        return e.Message.TrimEnd('.');
+    }
+
+    private static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // it is only in the way; the next download overwrites it
+        }
+    }
+
+    private static void Writing(string path, Action action) => Writing(path, () => { action(); return true; });
+
+    private static T Writing<T>(string path, Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            var full = (e.HResult & 0xffff) is 28 or 0x70 or 0x27 && e.GetType() == typeof(IOException);
+            throw new WriteException(full
+                ? $"the disk is full: '{path}' could not be written; make room, or set BALANCED_DIFFUSION_CACHE to a folder on another disk, and try again (what has arrived is kept)"
+                : $"'{path}' could not be written ({e.Message.TrimEnd('.')}); set BALANCED_DIFFUSION_CACHE to a folder that can be written, and see that no other download is running", e);
+        }
+    }
+
+    private sealed class WriteException(string message, Exception cause) : IOException(message, cause);
+
+    private sealed class SourceException(string message, bool transient) : Exception(message)
+    {
+        public bool Transient => transient;
+    }
+}

@@ -1,0 +1,92 @@
+using BalancedDiffusion.Datasets;
+
+namespace BalancedDiffusion.Tests.Datasets;
+
+public class DataManifestTests
+{
+    [Fact]
+    public void TheBuiltInManifestIsTheRepositorysAndKnowsItsEntries()
+    {
+        var manifest = DataManifest.Load();
+        Assert.Equal(["fashion-mnist", "celeba-32", "celeba", "relu-dae-checkpoints"], manifest.Names);
+        Assert.Equal(manifest.Names, DataManifest.Parse(File.ReadAllText(DataFolders.Require("manifest.json"))).Names);
+        Assert.True(manifest["Fashion-MNIST"].CanBeFetched);
+        Assert.Equal(16 + 60_000 * 784 + 16 + 10_000 * 784 + 8 + 60_000 + 8 + 10_000, manifest["fashion-mnist"].Bytes);
+        Assert.Equal(20 + 10_000 * 3072, manifest["celeba-32"].Files[0].Bytes);
+        foreach (var entry in manifest.Entries.Skip(1))
+        {
+            Assert.False(entry.Redistributable);
+            Assert.False(entry.CanBeFetched);
+        }
+    }
+
+    [Fact]
+    public void AnUnknownNameIsAnsweredWithTheKnownOnes()
+    {
+        var message = Assert.Throws<ArgumentException>(() => DataManifest.Load()["mnist"]).Message;
+        Assert.Contains("'mnist'", message);
+        Assert.Contains("fashion-mnist, celeba-32, celeba, relu-dae-checkpoints", message);
+    }
+
+    [Theory]
+    [InlineData("{", "cannot be read")]
+    [InlineData("""{"entries":[{"name":"a"}]}""", "cannot be read")]
+    [InlineData("FILE{\"path\":\"../x\",\"urls\":[]}", "'../x'")]
+    [InlineData("FILE{\"path\":\"x\",\"urls\":[],\"bytes\":-1}", "-1 bytes")]
+    [InlineData("FILE{\"path\":\"x\",\"urls\":[],\"sha256\":\"abc\"}", "'abc'")]
+    [InlineData("FILE{\"path\":\"x\"}", "lacks its list of urls")]
+    [InlineData("FILE{\"path\":\"x\",\"urls\":[\"ftp://x/y\"]}", "'ftp://x/y'")]
+    [InlineData("FILE{\"path\":\"x\",\"urls\":[\"https://x/y\"]}", "no checksum")]
+    [InlineData("FILE", "names no files")]
+    public void AMalformedManifestIsRefusedWithTheReason(string json, string reason)
+    {
+        if (json.StartsWith("FILE", StringComparison.Ordinal))
+            json = """{"entries":[{"name":"a","kind":"data set","title":"t","licence":"l","redistributable":true,"source":"s","citation":"c","howToGet":"h","files":[""" + json[4..] + "]}]}";
+        Assert.Contains(reason, Assert.Throws<InvalidDataException>(() => DataManifest.Parse(json)).Message);
+    }
+
+    [Fact]
+    public void EveryFileThatIsOnThisMachineHasTheManifestsChecksum()
+    {
+        var report = DataReport.Create(folders: TestData.Search, verify: true);
+        Assert.SkipWhen(report.Rows.All(row => row.State == "missing"), "no data on this machine");
+        Assert.All(report.Rows, row => Assert.Empty(row.Problems));
+    }
+
+    [Fact]
+    public void TheContentOfAPackedFileIsJudgedNotItsContainer()
+    {
+        using var scratch = new ScratchFolder();
+        var file = new DataFile("x.gz", 3, "039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81", []); // of 1, 2, 3
+        Assert.Null(file.Verify(scratch.Write("plain", 1, 2, 3)));
+        Assert.Null(file.Verify(scratch.Write("packed", IdxTests.Pack([1, 2, 3]))));
+        Assert.Contains("expected 3", file.Verify(scratch.Write("short", 1, 2)));
+        Assert.Contains("more than the expected 3", file.Verify(scratch.Write("long", IdxTests.Pack([1, 2, 3, 4]))));
+        Assert.Contains("checksum", file.Verify(scratch.Write("other", 1, 2, 4)));
+        Assert.NotNull(file.Verify(scratch.Write("cut", IdxTests.Pack([1, 2, 3])[..^10])));
+        Assert.Contains("damaged gzip", file.Verify(scratch.Write("spoilt", [.. IdxTests.Pack([1, 2, 3])[..^6], 9, 9, 9, 9, 9, 9])));
+        Assert.Contains("cannot be read", file.Verify(scratch["missing"]));
+    }
+
+    [Fact]
+    public void TheReportTellsFoundMissingIncompleteAndDamagedApart()
+    {
+        using var scratch = new ScratchFolder();
+        var manifest = DataManifest.Load();
+        string State(bool verify = false) => DataReport.Create(manifest, new DataSearch(scratch.Path), verify).Rows.Single(r => r.Entry.Name == "relu-dae-checkpoints").State;
+        Assert.Equal("missing", State());
+        scratch.Write("checkpoints/DAE_sample_5_sigma_0.2.pth", 1, 2, 3);
+        Assert.Equal("incomplete", State());
+        Assert.Contains("missing: checkpoints/DAE_sample_10000_sigma_0.2.pth", DataReport.Create(manifest, new DataSearch(scratch.Path)).ToString());
+        scratch.Write("checkpoints/DAE_sample_10000_sigma_0.2.pth", 1, 2, 3);
+        Assert.Equal("found", State());
+        Assert.Equal("damaged", State(verify: true));
+
+        var text = DataReport.Create(manifest, new DataSearch(scratch.Path, scratch["nowhere"]), verify: true).ToString();
+        Assert.Contains("holds 3 bytes, expected 411630", text);
+        Assert.Contains("to get it: apt-get install dataset-fashion-mnist", text);
+        Assert.Contains("licence: MIT", text);
+        Assert.Contains(scratch.Path, text);
+        Assert.Contains("Warning", text);
+    }
+}
