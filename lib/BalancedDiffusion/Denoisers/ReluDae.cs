@@ -39,6 +39,8 @@ public sealed class ReluDae : torch.nn.Module<torch.Tensor, torch.Tensor>, IDeno
             this.decoder = new Parameter(decoder.detach());
         }
         RegisterComponents();
+        // A module owns its parameters: they outlive the dispose scope it was made in.
+        foreach (var parameter in parameters()) parameter.DetachFromDisposeScope();
     }
 
     private static torch.Tensor Draw(long dimension, long units, long seed, torch.ScalarType dtype)

@@ -1,7 +1,0 @@
-namespace BalancedDiffusion.Notebook;
-
-/// <summary>Figures.</summary>
-public static class Figure
-{
-    internal static void Begin() { }
-}

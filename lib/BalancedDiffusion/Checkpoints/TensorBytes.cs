@@ -1,0 +1,42 @@
+using TorchSharp;
+
+namespace BalancedDiffusion.Checkpoints;
+
+/// <summary>Moves the raw bytes of tensors from and to streams, in pieces so that no tensor is too large.</summary>
+internal static class TensorBytes
+{
+    private const long Piece = 1 << 22;
+
+    /// <summary>Fills a contiguous one-dimensional CPU tensor from the stream; every piece is also shown to <paramref name="seen"/>.</summary>
+    /// <exception cref="EndOfStreamException">The stream ends before the tensor is full.</exception>
+    public static void Fill(torch.Tensor flat, Stream stream, Action<ReadOnlySpan<byte>>? seen = null)
+    {
+        for (long at = 0, count = flat.shape[0]; at < count; at += Piece)
+        {
+            using var piece = flat.narrow(0, at, Math.Min(Piece, count - at));
+            stream.ReadExactly(piece.bytes);
+            seen?.Invoke(piece.bytes);
+        }
+    }
+
+    /// <summary>Writes a contiguous one-dimensional CPU tensor to the stream.</summary>
+    public static void Write(torch.Tensor flat, Stream stream)
+    {
+        for (long at = 0, count = flat.shape[0]; at < count; at += Piece)
+        {
+            using var piece = flat.narrow(0, at, Math.Min(Piece, count - at));
+            stream.Write(piece.bytes);
+        }
+    }
+
+    /// <summary>Whether a boolean tensor's bytes are all 0 or 1; torch's behaviour is undefined for any other.</summary>
+    public static bool AreBooleans(torch.Tensor flat)
+    {
+        for (long at = 0, count = flat.shape[0]; at < count; at += Piece)
+        {
+            using var piece = flat.narrow(0, at, Math.Min(Piece, count - at));
+            if (piece.bytes.ContainsAnyExcept((byte)0, (byte)1)) return false;
+        }
+        return true;
+    }
+}

@@ -1,0 +1,76 @@
+using System.Runtime.InteropServices;
+using BalancedDiffusion.Noise;
+using BalancedDiffusion.Runtime;
+using TorchSharp;
+
+namespace BalancedDiffusion.Training;
+
+/// <summary>
+/// Draws the batches of a run. What step k draws depends on the seed and on k only, so that a resumed run needs no saved
+/// generator. Its tensors belong to the dispose scope that it is made in.
+/// </summary>
+internal sealed class NoisyBatches
+{
+    private readonly torch.Tensor data;
+    private readonly INoiseLaw noise;
+    private readonly torch.Generator generator;
+    private readonly long seed, count;
+    private readonly torch.Tensor? indices, batch;
+    private readonly torch.Tensor? fixedLevels;
+
+    /// <param name="data">Clean samples (n, …), contiguous; the batches view or copy it.</param>
+    /// <param name="options">Batch size, noise law and seed.</param>
+    public NoisyBatches(torch.Tensor data, TrainingOptions options)
+    {
+        this.data = data;
+        noise = options.Noise;
+        seed = Seeds.Derive(options.Seed, "training");
+        generator = Seeds.Generator(0, data.device);
+        count = data.shape[0];
+        Size = options.BatchSize == 0 ? count : options.BatchSize;
+        if (options.BatchSize > 0)
+        {
+            indices = torch.zeros([Size], dtype: torch.int64, device: data.device);
+            batch = torch.zeros([Size, .. data.shape[1..]], dtype: data.dtype, device: data.device);
+        }
+        if (noise is FixedNoise f) fixedLevels = torch.full(Size, f.Sigma, dtype: data.dtype, device: data.device);
+    }
+
+    /// <summary>Samples a step.</summary>
+    public long Size { get; }
+
+    /// <summary>Draws the batch of a step; call it in the step's dispose scope.</summary>
+    /// <param name="step">How many updates were made before.</param>
+    /// <param name="noisy">The buffer that receives the noisy samples.</param>
+    /// <returns>Clean samples, valid until the next draw, and their noise levels, shape (batch).</returns>
+    public (torch.Tensor Clean, torch.Tensor Sigma) Draw(long step, torch.Tensor noisy)
+    {
+        generator.manual_seed(Seeds.Derive(seed, step));
+        var clean = batch is null ? data : Gather();
+        if (noise is FixedNoise law)
+        {
+            noisy.normal_(0, law.Sigma, generator).add_(clean);
+            return (clean, fixedLevels!);
+        }
+        var sigma = noise.Draw(Size, generator, data.device).to_type(data.dtype);
+        noisy.normal_(0, 1, generator).mul_(sigma.view([Size, .. Enumerable.Repeat(1L, (int)noisy.dim() - 1)])).add_(clean);
+        return (clean, sigma);
+    }
+
+    private torch.Tensor Gather()
+    {
+        indices!.random_(0, count, generator);
+        if (data.device_type != DeviceType.CPU) return batch!.copy_(data.index_select(0, indices));
+        // Rows copied into a buffer that stays: a fresh tensor of this size costs more than the copy.
+        var row = checked((int)(data.NumberOfElements / count * data.ElementSize));
+        Span<byte> source = data.bytes, target = batch!.bytes;
+        if (data.NumberOfElements * data.ElementSize > int.MaxValue) return batch.copy_(data.index_select(0, indices));
+        var at = 0;
+        foreach (var i in MemoryMarshal.Cast<byte, long>(indices.bytes))
+        {
+            source.Slice((int)i * row, row).CopyTo(target[at..]);
+            at += row;
+        }
+        return batch;
+    }
+}

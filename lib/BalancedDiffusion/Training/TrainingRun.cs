@@ -1,0 +1,287 @@
+using System.Diagnostics;
+using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Runtime;
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace BalancedDiffusion.Training;
+
+/// <summary>One sitting of a training run. Its tensors belong to the dispose scope that it is made in.</summary>
+internal sealed class TrainingRun
+{
+    // How far a run can fall back when it diverges, and how often a device other than the CPU is asked for its losses.
+    private const int VerifyEvery = 100;
+
+    private readonly torch.nn.Module model;
+    private readonly IDenoiser denoiser;
+    private readonly TrainingOptions options;
+    private readonly NoisyBatches batches;
+    private readonly ParameterOptimizer optimizer;
+    private readonly List<(string Name, Parameter Value)> parameters;
+    private readonly Dictionary<string, torch.Tensor> live, snapshot, ema = [], emaSnapshot = [];
+    private readonly torch.Tensor data, noisy, losses;
+    private readonly ReluDaeStep? byHand;
+    private readonly double weightDecay;
+    private readonly bool onCpu;
+    private readonly string dataDigest;
+    private readonly long globalSeed;
+    private readonly List<TrainingRow> history = [];
+    private readonly List<double> pending = [];
+    private readonly Stopwatch clock = Stopwatch.StartNew();
+    private string initialDigest;
+    private string? checkpointFailure;
+    private long step, snapshotStep, begunAt;
+    private int unread;
+    private double earlierSeconds;
+
+    public TrainingRun(torch.nn.Module model, IDenoiser denoiser, torch.Tensor data, TrainingOptions options)
+    {
+        (this.model, this.denoiser, this.options) = (model, denoiser, options);
+        parameters = [.. model.named_parameters().Where(p => p.parameter.requires_grad).Select(p => (p.name, p.parameter))];
+        if (parameters.Count == 0) throw new ArgumentException("the model has no parameter that requires a gradient, so there is nothing to train", nameof(model));
+        var reference = parameters[0].Value;
+        Guard.Shape(data, [-1, .. denoiser.SampleShape]);
+        if (data.shape[0] == 0) throw new ArgumentException("data is empty; give at least one sample", nameof(data));
+        if (data.dtype != reference.dtype) throw new ArgumentException($"data must be {reference.dtype} like the model's weights, was {data.dtype}; convert it with data.to_type", nameof(data));
+        Guard.Finite(data);
+        foreach (var (name, value) in parameters) Guard.Finite(value, $"the model's weight '{name}'");
+        weightDecay = options.Regularization.WeightDecay(denoiser, options.Optimizer);
+
+        using var noGrad = torch.no_grad();
+        onCpu = reference.device_type == DeviceType.CPU;
+        globalSeed = Seeds.Derive(options.Seed, "model");
+        dataDigest = options.CheckpointPath is null ? "" : TrainingCheckpoint.Digest(new Dictionary<string, torch.Tensor> { ["data"] = data });
+        this.data = data.detach().to(reference.device).contiguous();
+        batches = new NoisyBatches(this.data, options);
+        optimizer = new ParameterOptimizer(options.Optimizer, [.. parameters.Select(p => (p.Name, (torch.Tensor)p.Value))]);
+        live = model.state_dict().ToDictionary(t => t.Key, t => t.Value.detach());
+        snapshot = live.ToDictionary(t => t.Key, t => t.Value.clone());
+        if (options.EmaDecay is not null)
+            foreach (var (name, value) in parameters) ema[name] = value.detach().clone();
+        foreach (var (name, value) in ema) emaSnapshot[name] = value.clone();
+        losses = torch.zeros([VerifyEvery], dtype: torch.float64, device: reference.device);
+        // A frozen parameter asks for the general path.
+        if (model is ReluDae dae && parameters.Count == (dae.IsTied ? 1 : 2)) byHand = new ReluDaeStep(dae, batches.Size);
+        noisy = byHand?.Noisy ?? torch.zeros([batches.Size, .. denoiser.SampleShape], dtype: data.dtype, device: reference.device);
+        initialDigest = options.CheckpointPath is null ? "" : TrainingCheckpoint.Digest(live);
+        if (options.CheckpointPath is { } path) CheckWritable(path);
+    }
+
+    /// <summary>Goes on from the checkpoint where there is one.</summary>
+    public void Resume()
+    {
+        if (options.CheckpointPath is not { } path || !options.Resume || !File.Exists(path)) return;
+        using var scope = torch.NewDisposeScope();
+        var (state, tensors) = TrainingCheckpoint.Read(path);
+        var weights = TrainingCheckpoint.ModelTensors(tensors);
+        if (Difference(state, weights) is { } difference)
+            throw new InvalidOperationException($"the checkpoint '{path}' belongs to another run: {difference}; name another file, move this one away, or set Resume = false to write it anew");
+        optimizer.Restore(state.StepsDone, TrainingCheckpoint.Under("optimizer.", tensors));
+        TrainingCheckpoint.CopyInto(TrainingCheckpoint.Under("ema.", tensors), ema);
+        TrainingCheckpoint.CopyInto(weights, live);
+        initialDigest = state.InitialDigest;
+        history.AddRange(state.History);
+        pending.AddRange(state.Pending);
+        earlierSeconds = state.Seconds;
+        step = begunAt = state.StepsDone;
+        TakeSnapshot();
+    }
+
+    private string? Difference(TrainingState state, IReadOnlyDictionary<string, torch.Tensor> weights)
+    {
+        foreach (var (name, value) in options.Identity())
+            if (!state.Options.TryGetValue(name, out var saved)) return $"it has no fixed {name}, this run has {value}";
+            else if (saved != value) return $"its {name} is {saved}, this run's {value}";
+        if (state.Options.Keys.FirstOrDefault(k => !options.Identity().ContainsKey(k)) is { } extra) return $"its {extra} is {state.Options[extra]}, this run's is free";
+        if (state.StepsDone > options.Steps) return $"it has made {state.StepsDone} steps, this run asks for {options.Steps}";
+        if (TrainingCheckpoint.Mismatch(weights, live) is { } mismatch) return mismatch;
+        if (state.DataDigest != dataDigest) return "it was trained on other data";
+        if (initialDigest != state.InitialDigest && initialDigest != state.WeightsDigest) return "the model's weights are neither those it began from nor those it reached (was the model made with another seed?)";
+        return null;
+    }
+
+    /// <summary>Trains until the end or until cancelled.</summary>
+    public TrainingResult Work(IProgress<TrainingProgress>? progress, CancellationToken cancellation)
+    {
+        var wasTraining = model.training;
+        // Layers such as dropout draw from the global generator: it is seeded per step for their sake and put back afterwards.
+        using var globalState = byHand is null ? torch.get_rng_state() : null;
+        var saved = step;
+        try
+        {
+            model.train();
+            clock.Restart();
+            while (step < options.Steps && !cancellation.IsCancellationRequested)
+            {
+                TakeStep();
+                var isRow = step % options.LogEvery == 0 || step == options.Steps;
+                if (onCpu || unread == VerifyEvery || isRow) ReadLosses();
+                if (isRow) Report(progress);
+                var isSaving = options.CheckpointEvery > 0 && step % options.CheckpointEvery == 0 && step < options.Steps;
+                if (step % VerifyEvery == 0 || isSaving || step == options.Steps) Verify();
+                if (isSaving) saved = Save() ? step : saved;
+            }
+            Verify();
+            if (saved != step || options.CheckpointPath is { } path && !File.Exists(path)) Save();
+            return Result(step < options.Steps);
+        }
+        finally
+        {
+            model.train(wasTraining);
+            if (byHand is null)
+            {
+                model.zero_grad();
+                torch.set_rng_state(globalState!);
+            }
+            byHand?.Dispose();
+            optimizer.Dispose();
+        }
+    }
+
+    private void TakeStep()
+    {
+        using var scope = torch.NewDisposeScope();
+        var rate = Rate(step);
+        torch.Tensor loss;
+        IReadOnlyList<torch.Tensor?> gradients;
+        if (byHand is not null)
+        {
+            using var noGrad = torch.no_grad();
+            var (clean, _) = batches.Draw(step, noisy);
+            loss = byHand.Compute(clean);
+            gradients = byHand.Gradients;
+        }
+        else
+        {
+            torch.Tensor clean, sigma;
+            using (torch.no_grad()) (clean, sigma) = batches.Draw(step, noisy);
+            torch.manual_seed(Seeds.Derive(globalSeed, step));
+            model.zero_grad();
+            using (torch.enable_grad())
+            {
+                var error = denoiser.Denoise(noisy, sigma) - clean;
+                loss = error.square().mean();
+                if (!loss.requires_grad) throw new InvalidOperationException($"{model.GetType().Name}.Denoise records no gradient, so it cannot be trained; compute it without no_grad");
+                loss.backward();
+            }
+            gradients = [.. parameters.Select(p => p.Value.grad)];
+        }
+        using (torch.no_grad())
+        {
+            losses.narrow(0, unread++, 1).copy_(loss.detach());
+            if (options.GradientClip is { } norm) Clip(gradients, norm);
+            optimizer.Step(gradients, rate, weightDecay);
+            foreach (var (name, value) in parameters)
+                if (options.EmaDecay is { } decay) ema[name].mul_(decay).add_(value, 1 - decay);
+        }
+        step++;
+    }
+
+    private double Rate(long k) => options.LearningRate * options.Schedule.Factor(k, options.Steps);
+
+    private static void Clip(IReadOnlyList<torch.Tensor?> gradients, double norm)
+    {
+        var total = torch.stack([.. gradients.Where(g => g is not null).Select(g => g!.square().sum())]).sum().sqrt();
+        var factor = total.add(1e-6).reciprocal().mul(norm).clamp(max: 1);
+        foreach (var gradient in gradients) gradient?.mul_(factor);
+    }
+
+    private void ReadLosses()
+    {
+        if (unread == 0) return;
+        using var scope = torch.NewDisposeScope();
+        var read = losses.narrow(0, 0, unread).cpu().data<double>().ToArray();
+        for (var i = 0; i < unread; i++)
+            if (!double.IsFinite(read[i])) Diverge($"the loss became {read[i]} at step {step - unread + i + 1}", step - unread + i);
+        pending.AddRange(read);
+        unread = 0;
+    }
+
+    private void Report(IProgress<TrainingProgress>? progress)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        var loss = pending.Average();
+        var penalty = options.Optimizer.IsDecayCoupled && weightDecay > 0
+            ? weightDecay / 2 * parameters.Sum(p => p.Value.to_type(torch.float64).square().sum().item<double>())
+            : 0;
+        var row = new TrainingRow(step, loss, loss + penalty, Rate(step - 1), Seconds);
+        history.Add(row);
+        pending.Clear();
+        progress?.Report(new TrainingProgress(options.Steps, row, (step - begunAt) / Math.Max(clock.Elapsed.TotalSeconds, 1e-9)));
+    }
+
+    private double Seconds => earlierSeconds + clock.Elapsed.TotalSeconds;
+
+    private void Verify()
+    {
+        ReadLosses();
+        if (snapshotStep == step && step > 0) return;
+        using (torch.NewDisposeScope())
+            foreach (var (name, tensor) in live)
+                if (torch.is_floating_point(tensor) && !torch.isfinite(tensor).all().item<bool>()) Diverge($"the weight '{name}' was no longer finite after step {step}", step - 1);
+        TakeSnapshot();
+    }
+
+    private void TakeSnapshot()
+    {
+        TrainingCheckpoint.CopyInto(live, snapshot);
+        TrainingCheckpoint.CopyInto(ema, emaSnapshot);
+        snapshotStep = step;
+    }
+
+    private void Diverge(string what, long at)
+    {
+        TrainingCheckpoint.CopyInto(snapshot, live);
+        TrainingCheckpoint.CopyInto(emaSnapshot, ema);
+        step = snapshotStep;
+        throw new TrainingDivergedException(FormattableString.Invariant(
+            $"{what}, where the learning rate was {Rate(Math.Max(at, 0)):G4}; lower LearningRate or set GradientClip, then start again (the model is back at its weights of step {snapshotStep})"), Result(false));
+    }
+
+    private bool Save()
+    {
+        if (options.CheckpointPath is not { } path) return false;
+        using var scope = torch.NewDisposeScope();
+        var tensors = new Dictionary<string, torch.Tensor>();
+        foreach (var (name, tensor) in live) tensors[$"model.{name}"] = tensor;
+        foreach (var (name, tensor) in ema) tensors[$"ema.{name}"] = tensor;
+        foreach (var (name, tensor) in optimizer.State) tensors[$"optimizer.{name}"] = tensor;
+        try
+        {
+            TrainingCheckpoint.Write(path, new TrainingState
+            {
+                StepsDone = step, Seconds = Seconds, Options = options.Identity(), DataDigest = dataDigest, InitialDigest = initialDigest,
+                WeightsDigest = TrainingCheckpoint.Digest(live), History = history, Pending = pending,
+            }, tensors);
+            checkpointFailure = null;
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A full disk must not cost the hours of training that are in memory.
+            checkpointFailure = $"the checkpoint '{path}' could not be written at step {step} ({e.Message.TrimEnd('.')}); the trained weights are in the model: save them elsewhere";
+            return false;
+        }
+    }
+
+    private static void CheckWritable(string path)
+    {
+        if (Directory.Exists(path)) throw new ArgumentException($"CheckpointPath must name a file, '{path}' is a folder");
+        try
+        {
+            var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+            Directory.CreateDirectory(folder);
+            var probe = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");
+            File.WriteAllBytes(probe, []);
+            File.Delete(probe);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ArgumentException($"CheckpointPath '{path}' cannot be written to ({e.Message.TrimEnd('.')}); name a file in a folder that can be written", e);
+        }
+    }
+
+    private TrainingResult Result(bool cancelled) => new([.. history], Seconds, step, cancelled,
+        options.EmaDecay is null ? null : ema.ToDictionary(t => t.Key, t => t.Value.clone().DetachFromDisposeScope()), checkpointFailure);
+}
