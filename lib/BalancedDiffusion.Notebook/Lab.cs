@@ -61,14 +61,12 @@ public static class Lab
     public static torch.Device Device => (device ?? throw NotStarted()).Device;
 
     /// <summary>The images to work with; opened at the first use.</summary>
-    /// <exception cref="InvalidOperationException">The data set is not on this machine; the message says how to get it.</exception>
-    public static IImageSource Images => images ??= OpenImages(Parameters.Images, Parameters.Seed);
+    /// <exception cref="FileNotFoundException">The data set is not on this machine; the message says how to get it.</exception>
+    public static IImageSource Images => images ??= ImageSources.Open(Parameters.Images, seed: Parameters.Seed);
 
     internal static LabParameters Parameters => parameters ?? throw NotStarted();
 
     private static InvalidOperationException NotStarted() => new("the notebook has not been started; call Lab.Start(\"its-name\") in the first cell");
-
-    private static IImageSource OpenImages(string name, long seed) => throw new InvalidOperationException($"the images '{name}' cannot be opened with seed {seed}");
 
     private static string Versions()
     {

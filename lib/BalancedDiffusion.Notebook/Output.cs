@@ -22,11 +22,8 @@ internal static class Output
     }
 
     /// <summary>Puts other forms in the place of what was shown under this name.</summary>
-    public static void Replace(string id, params (string Mime, string Value)[] forms)
-    {
-        if (KernelInvocationContext.Current is { } context)
-            context.Publish(new DisplayedValueUpdated(null, id, context.Command, Values(forms)));
-    }
+    public static void Replace(KernelInvocationContext context, string id, params (string Mime, string Value)[] forms) =>
+        context.Publish(new DisplayedValueUpdated(null, id, context.Command, Values(forms)));
 
     /// <summary>Shows a sentence as plain text on standard output.</summary>
     public static void Say(string sentence) => Console.WriteLine(sentence);
@@ -45,9 +42,9 @@ internal static class Output
     /// <summary>A table in plain text, its columns aligned.</summary>
     public static string PlainTable(IReadOnlyList<string>? header, IReadOnlyList<IReadOnlyList<string>> rows)
     {
-        var all = header is null ? rows : [header, .. rows];
+        var all = (header is null ? rows : [header, .. rows]).Select(row => row.Select(cell => cell.ReplaceLineEndings(" ")).ToArray()).ToList();
         if (all.Count == 0) return "";
-        var widths = Enumerable.Range(0, all.Max(row => row.Count)).Select(i => all.Max(row => i < row.Count ? row[i].Length : 0)).ToArray();
+        var widths = Enumerable.Range(0, all.Max(row => row.Length)).Select(i => all.Max(row => i < row.Length ? row[i].Length : 0)).ToArray();
         return string.Join("\n", all.Select(row => string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd()));
     }
 

@@ -12,7 +12,7 @@ namespace BalancedDiffusion.Notebook;
 public static class Figure
 {
     /// <summary>The width of a still picture before it is enlarged, pixels.</summary>
-    public const int Width = 760;
+    public const int Width = 820;
 
     private const int MostJson = 400_000, MostPng = 150_000;
     private static bool saidNoBrowser;
@@ -74,7 +74,7 @@ public static class Figure
         layout.Remove("width");
         layout["showlegend"] = hasLegend;
         layout["legend"] = new JObject { ["orientation"] = "h", ["x"] = 0, ["xanchor"] = "left", ["y"] = Math.Round(-58.0 / plotHeight, 3), ["yanchor"] = "top", ["tracegroupgap"] = 0 };
-        layout["margin"] = new JObject { ["t"] = rows > 1 || layout["annotations"] is JArray { Count: > 0 } ? 72 : 52, ["l"] = 72, ["r"] = 24, ["b"] = 62 };
+        layout["margin"] = new JObject { ["t"] = rows > 1 || layout["annotations"] is JArray { Count: > 0 } ? 72 : 52, ["l"] = 84, ["r"] = 24, ["b"] = 62 };
         var clean = new JObject { ["data"] = Round(data), ["layout"] = Round(layout), ["config"] = new JObject { ["displaylogo"] = false, ["responsive"] = true } };
         return (clean.ToString(Formatting.None), height);
     }

@@ -71,7 +71,7 @@ public static class Plot
             trace["marker"] = new JObject
             {
                 ["color"] = Palette.Colour(i),
-                ["pattern"] = new JObject { ["shape"] = new[] { "", "/", ".", "x", "-", "\\", "+" }[i % 7], ["fgcolor"] = "#ffffff", ["solidity"] = 0.25, ["size"] = 7 },
+                ["pattern"] = new JObject { ["fillmode"] = "overlay", ["shape"] = new[] { "", "/", ".", "x", "-", "\\", "+" }[i % 7], ["fgcolor"] = "#ffffff", ["solidity"] = 0.25, ["size"] = 7 },
             };
             if (group.Errors is not null)
             {
@@ -80,10 +80,10 @@ public static class Plot
             }
             return trace;
         });
-        var category = Axis(xTitle, false, "x");
+        var category = Axis(xTitle, false, "x", []);
         category["type"] = "category";
         category["showgrid"] = false;
-        return Chart(traces, category, Axis(yTitle, logY, "y"), new JObject { ["barmode"] = "group", ["bargap"] = 0.25 });
+        return Chart(traces, category, Axis(yTitle, logY, "y", groups.SelectMany(group => group.Values)), new JObject { ["barmode"] = "group", ["bargap"] = 0.25 });
     }
 
     /// <summary>Histograms over common bins, laid over each other.</summary>
@@ -104,17 +104,19 @@ public static class Plot
         if (high == low) (low, high) = (low - 0.5, high + 0.5);
         var width = (high - low) / bins;
         var centres = Enumerable.Range(0, bins).Select(i => low + (i + 0.5) * width).ToArray();
+        var heights = new List<double>();
         var traces = data.Select((values, i) =>
         {
             var counts = new double[bins];
             foreach (var value in values) counts[Math.Clamp((int)((value - low) / width), 0, bins - 1)] += asShare ? 100.0 / values.Length : 1;
+            heights.AddRange(counts);
             return new JObject
             {
                 ["type"] = "bar", ["name"] = samples[i].Name, ["x"] = Numbers(centres), ["y"] = Numbers(counts), ["width"] = width, ["showlegend"] = data.Length > 1,
                 ["marker"] = new JObject { ["color"] = Palette.Faded(Palette.Colour(i), 0.55), ["line"] = new JObject { ["color"] = Palette.Colour(i), ["width"] = 1 } },
             };
-        });
-        return Chart(traces, Axis(xTitle, false, "x"), Axis(asShare ? "share of the sample (%)" : "count", logY, "y"), new JObject { ["barmode"] = "overlay", ["bargap"] = 0 });
+        }).ToList();
+        return Chart(traces, Axis(xTitle, false, "x", []), Axis(asShare ? "share of the sample (%)" : "count", logY, "y", heights), new JObject { ["barmode"] = "overlay", ["bargap"] = 0 });
     }
 
     /// <summary>A heatmap.</summary>
@@ -141,7 +143,7 @@ public static class Plot
         var trace = new JObject
         {
             ["type"] = "heatmap", ["x"] = Numbers(x), ["y"] = Numbers(y), ["z"] = rows,
-            ["colorbar"] = new JObject { ["title"] = new JObject { ["text"] = valueTitle, ["side"] = "right" }, ["thickness"] = 16, ["outlinewidth"] = 0 },
+            ["colorbar"] = new JObject { ["title"] = new JObject { ["text"] = valueTitle, ["side"] = "right", ["font"] = new JObject { ["size"] = 14 } }, ["tickfont"] = new JObject { ["size"] = 12 }, ["thickness"] = 16, ["outlinewidth"] = 0 },
         };
         if (signed)
         {
@@ -153,7 +155,7 @@ public static class Plot
         {
             trace["colorscale"] = "Cividis";
         }
-        return Chart([trace], Axis(xTitle, logX, "x"), Axis(yTitle, logY, "y"), []);
+        return Chart([trace], Axis(xTitle, logX, "x", x), Axis(yTitle, logY, "y", y), []);
     }
 
     /// <summary>Charts side by side, each with its own axes and title; entries of one name appear once in the legend.</summary>
@@ -243,16 +245,20 @@ public static class Plot
                 trace["marker"] = new JObject { ["color"] = colour, ["symbol"] = Palette.Markers[place % Palette.Markers.Count], ["size"] = asPoints && curve.X.Count > 300 ? 5 : 8, ["opacity"] = asPoints && curve.X.Count > 100 ? 0.6 : 1 };
             traces.Add(trace);
         }
-        return Chart(traces, Axis(xTitle, logX, "x"), Axis(yTitle, logY, "y"), []);
+        return Chart(traces, Axis(xTitle, logX, "x", curves.SelectMany(c => c.X)), Axis(yTitle, logY, "y", curves.SelectMany(c => (c.Low ?? []).Concat(c.High ?? []).Concat(c.Y))), []);
     }
 
-    private static JObject Axis(string title, bool logarithmic, string name)
+    private static JObject Axis(string title, bool logarithmic, string name, IEnumerable<double> values)
     {
         if (string.IsNullOrWhiteSpace(title)) throw new ArgumentException($"{name}Title must say what the {name} axis shows and in which unit, was empty", $"{name}Title");
         var axis = new JObject { ["title"] = new JObject { ["text"] = title } };
         if (!logarithmic) return axis;
         axis["type"] = "log";
-        (axis["exponentformat"], axis["dtick"], axis["minor"]) = ("power", 1, new JObject { ["ticks"] = "outside", ["ticklen"] = 3, ["dtick"] = "D1" });
+        // Labels at 1, 2 and 5 over a few decades, at powers of ten over many, at every digit within half a decade: never one over the other.
+        var positive = values.Where(value => value > 0 && double.IsFinite(value)).DefaultIfEmpty(1).ToArray();
+        var decades = Math.Log10(positive.Max() / positive.Min());
+        axis["dtick"] = decades < 0.7 ? "D1" : decades <= 2.5 ? "D2" : Math.Max(1, (int)Math.Ceiling(decades / 7));
+        (axis["tickformat"], axis["minor"]) = ("~g", new JObject { ["ticks"] = "outside", ["ticklen"] = 3, ["dtick"] = decades <= 7 ? "D1" : 1 });
         return axis;
     }
 

@@ -5,12 +5,12 @@ using PuppeteerSharp;
 namespace BalancedDiffusion.Notebook;
 
 /// <summary>
-/// Draws still pictures of charts in one headless browser that all figures of a notebook share. It talks to the browser through a
-/// pipe, reaches no network, sleeps after a while without work, and ends with the kernel.
+/// Draws still pictures of charts in one headless browser that all figures of a notebook share. It talks to the browser through a pipe where it can,
+/// so that the browser ends with the kernel; it reaches no network and ends after a while without work.
 /// </summary>
 internal static class StillRenderer
 {
-    private const string FolderPrefix = "balanced-diffusion-browser-";
+    private const string FolderPrefix = "balanced-diffusion-browser-", PidFile = "browser-process";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40), Idle = TimeSpan.FromMinutes(3);
     private static readonly Lock Gate = new();
     private static readonly Timer Sleep = new(_ => Stop());
@@ -51,7 +51,7 @@ internal static class StillRenderer
                 Sleep.Change(Idle, Timeout.InfiniteTimeSpan);
                 return (url[head.Length..], null);
             }
-            catch (Exception e) when (e is PuppeteerException or TimeoutException or IOException or System.ComponentModel.Win32Exception or InvalidOperationException or ObjectDisposedException or OperationCanceledException)
+            catch (Exception e) when (e is not OutOfMemoryException)
             {
                 failures++;
                 Kill();
@@ -81,8 +81,9 @@ internal static class StillRenderer
             UserDataDir = folder,
             Timeout = (int)Patience.TotalMilliseconds,
             DefaultViewport = new ViewPortOptions { Width = 1200, Height = 900 },
-            Args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking", "--disable-extensions", "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND"],
+            Args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking", "--disable-extensions", "--disable-component-update", "--host-resolver-rules=\"MAP * ~NOTFOUND\""],
         }).WaitAsync(Patience);
+        await File.WriteAllTextAsync(Path.Combine(folder, PidFile), browser.Process.Id.ToString(CultureInfo.InvariantCulture));
         page = await browser.NewPageAsync();
         await page.SetContentAsync("<html><head><meta charset=\"utf-8\"></head><body></body></html>");
         await page.AddScriptTagAsync(new AddTagOptions { Content = await PlotlyScriptAsync() });
@@ -115,14 +116,34 @@ internal static class StillRenderer
         if (old is not null) Remove(old);
     }
 
-    // A kernel that was killed leaves its browser's folder behind; the next one to start clears it away.
+    // A kernel that was killed leaves its browser and the browser's folder behind; the next one to start clears them away.
     private static void SweepFolders()
     {
-        foreach (var old in Directory.EnumerateDirectories(Path.GetTempPath(), FolderPrefix + "*"))
+        foreach (var old in Directory.EnumerateDirectories(Path.GetTempPath(), FolderPrefix + "*").ToList())
         {
             var owner = Path.GetFileName(old)[FolderPrefix.Length..].Split('-')[0];
             if (!int.TryParse(owner, NumberStyles.None, CultureInfo.InvariantCulture, out var id)) continue;
-            if (id != Environment.ProcessId && !IsRunning(id)) Remove(old);
+            if (id == Environment.ProcessId || IsRunning(id)) continue;
+            EndOrphan(old);
+            Remove(old);
+        }
+    }
+
+    // Only on Linux can it be told from a number alone that the process is still the browser of that folder and not another's.
+    private static void EndOrphan(string old)
+    {
+        try
+        {
+            var number = Path.Combine(old, PidFile);
+            if (!OperatingSystem.IsLinux() || !File.Exists(number) || !int.TryParse(File.ReadAllText(number), NumberStyles.None, CultureInfo.InvariantCulture, out var id)) return;
+            if (!File.Exists($"/proc/{id}/cmdline") || !File.ReadAllText($"/proc/{id}/cmdline").Contains(Path.GetFileName(old), StringComparison.Ordinal)) return;
+            using var orphan = System.Diagnostics.Process.GetProcessById(id);
+            orphan.Kill(entireProcessTree: true);
+            orphan.WaitForExit(2000);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+        {
+            // It ended by itself meanwhile, or belongs to someone else.
         }
     }
 

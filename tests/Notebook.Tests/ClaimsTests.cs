@@ -1,0 +1,104 @@
+using System.Text.Json;
+using BalancedDiffusion.Notebook;
+
+namespace Notebook.Tests;
+
+[Collection("claims")]
+public sealed class ClaimsTests : IDisposable
+{
+    private readonly string path = Path.Combine(Path.GetTempPath(), $"claims-{Guid.NewGuid():N}", "claims.jsonl");
+
+    public ClaimsTests() => Claims.Begin("03-memorization", path);
+
+    public void Dispose()
+    {
+        if (Directory.Exists(Path.GetDirectoryName(path)!)) Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+    }
+
+    [Fact]
+    public void EachClaimIsOneLineOfJson()
+    {
+        Claims.Check("norms", "column norms \"match\"\nCorollary 3.2", 0.9797, Relation.Within(0.001), 0.98);
+        Claims.Check("loss", "below σ²", 0.05, Relation.AtMost, 0.04);
+        Claims.Skip("celeba", "CelebA is not here");
+        var lines = File.ReadAllLines(path).Select(line => JsonDocument.Parse(line).RootElement).ToList();
+        Assert.Equal(3, lines.Count);
+        Assert.Equal("03-memorization", lines[0].GetProperty("notebook").GetString());
+        Assert.Equal("norms", lines[0].GetProperty("id").GetString());
+        Assert.Equal("column norms \"match\"\nCorollary 3.2", lines[0].GetProperty("statement").GetString());
+        Assert.Equal(0.9797, lines[0].GetProperty("measured").GetDouble());
+        Assert.Equal("=±0.001", lines[0].GetProperty("relation").GetString());
+        Assert.Equal(0.98, lines[0].GetProperty("bound").GetDouble());
+        Assert.True(lines[0].GetProperty("holds").GetBoolean());
+        Assert.True(lines[0].GetProperty("seconds").GetDouble() >= 0);
+        Assert.False(lines[1].GetProperty("holds").GetBoolean());
+        Assert.Equal("<=", lines[1].GetProperty("relation").GetString());
+        Assert.True(lines[2].GetProperty("skipped").GetBoolean());
+        Assert.Equal("CelebA is not here", lines[2].GetProperty("reason").GetString());
+        Assert.False(Claims.AllHold);
+    }
+
+    [Fact]
+    public void ASkippedClaimDoesNotFailTheRun()
+    {
+        Claims.Check("a", "one is one", 1, Relation.Within(0), 1);
+        Claims.Skip("b", "no data");
+        Assert.True(Claims.AllHold);
+    }
+
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    public void WhatIsNotANumberNeverMeetsABound(double measured)
+    {
+        Assert.False(Claims.Check("most", "s", measured, Relation.AtMost, 1).Holds);
+        Assert.False(Claims.Check("near", "s", measured, Relation.Within(5), 1).Holds);
+        foreach (var line in File.ReadAllLines(path)) JsonDocument.Parse(line);
+    }
+
+    [Fact]
+    public void NaNIsNotAtLeastAnything() => Assert.False(Claims.Check("least", "s", double.NaN, Relation.AtLeast, -1e300).Holds);
+
+    [Fact]
+    public void OneNameForTwoClaimsIsAMistake()
+    {
+        Claims.Check("a", "one", 1, Relation.AtLeast, 0);
+        Assert.Contains("'a'", Assert.Throws<ArgumentException>(() => Claims.Check("a", "one", 1, Relation.AtLeast, 0)).Message);
+        Assert.Single(File.ReadAllLines(path));
+    }
+
+    [Fact]
+    public void ACellRunAgainByHandReplacesItsClaim()
+    {
+        Claims.Begin("by-hand", null);
+        Claims.Check("a", "one", 1, Relation.AtLeast, 2);
+        Claims.Check("a", "one", 3, Relation.AtLeast, 2);
+        Assert.True(Assert.Single(Claims.All).Holds);
+        Assert.Throws<ArgumentException>(() => Claims.Check("a", "another statement", 3, Relation.AtLeast, 2));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("two words")]
+    [InlineData("a\"b")]
+    public void ABadNameIsQuoted(string id) =>
+        Assert.Contains($"'{id}'", Assert.Throws<ArgumentException>(() => Claims.Check(id, "s", 1, Relation.AtLeast, 0)).Message);
+
+    [Fact]
+    public void ABoundThatIsNotFiniteIsRefused() =>
+        Assert.Contains("was NaN", Assert.Throws<ArgumentException>(() => Claims.Check("a", "s", 1, Relation.AtLeast, double.NaN)).Message);
+
+    [Theory]
+    [InlineData(1.0, true, true, false, false)]
+    [InlineData(0.5, true, false, true, false)]
+    [InlineData(1.5, false, true, false, true)]
+    public void TheRelationsAreThoseOfArithmetic(double measured, bool atMost, bool atLeast, bool below, bool above)
+    {
+        Assert.Equal(atMost, Relation.AtMost.Holds(measured, 1));
+        Assert.Equal(atLeast, Relation.AtLeast.Holds(measured, 1));
+        Assert.Equal(below, Relation.Below.Holds(measured, 1));
+        Assert.Equal(above, Relation.Above.Holds(measured, 1));
+        Assert.Equal(measured == 1, Relation.Within(0.25).Holds(measured, 1));
+        Assert.True(Relation.WithinFraction(0.5).Holds(measured, 1));
+    }
+}
