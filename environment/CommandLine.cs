@@ -10,6 +10,8 @@ public static class CommandLine
     /// <summary>The exit code for a command line that asks for something that cannot be.</summary>
     public const int UsageError = 2;
 
+    private static readonly string[] ValueOptions = ["--profile", "--data", "--device", "--seed", "--out", "--timeout", "--prefix"];
+
     /// <summary>Runs a command line.</summary>
     /// <param name="arguments">The words after the program's name.</param>
     /// <param name="console">Where to write.</param>
@@ -21,6 +23,12 @@ public static class CommandLine
         ArgumentNullException.ThrowIfNull(arguments);
         ArgumentNullException.ThrowIfNull(console);
         var session = new Session(console, startFolder);
+        for (var i = 0; i < arguments.Count; i++)
+            if (ValueOptions.Contains(arguments[i]) && (i + 1 == arguments.Count || arguments[i + 1].StartsWith("--", StringComparison.Ordinal)))
+            {
+                session.Say($"Error: {arguments[i]} needs a value. Try --help.");
+                return UsageError;
+            }
         var app = new CommandApp<RunCommand>().WithDescription("Runs the numbered notebooks and keeps their figures, claims and a report.");
         app.Configure(c =>
         {
@@ -40,6 +48,13 @@ public static class CommandLine
             {
                 b.SetDescription("The notebook kernel.");
                 b.AddCommand<KernelInstallCommand>("install").WithDescription("Register the pinned kernel with Jupyter for this user, or below a folder.").WithExample("kernel", "install").WithExample("kernel", "install", "--prefix", ".venv");
+            });
+            c.AddBranch("data", b =>
+            {
+                b.SetDescription("The data sets and checkpoints.");
+                b.AddCommand<DataListCommand>("list").WithDescription("Show what this machine has, under which licence, and how to get the rest.");
+                b.AddCommand<DataFetchCommand>("fetch").WithDescription("Download what is missing of a data set into the user's cache, and verify it.").WithExample("data", "fetch", "fashion-mnist");
+                b.AddCommand<DataWhereCommand>("where").WithDescription("Show the folders that are searched.");
             });
         });
         return await app.RunAsync(arguments, cancellation);

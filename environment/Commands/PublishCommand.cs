@@ -1,3 +1,4 @@
+using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Reproduce.Linting;
 using Spectre.Console.Cli;
 
@@ -39,8 +40,8 @@ public sealed class PublishCommand : AsyncCommand<RunSettings>
         return 0;
     }
 
-    // CelebA may be used for research, not passed on; the other sets may.
-    private static bool MayBePublished(string data) => data != "celeba";
+    // What the manifest does not know is drawn by the library itself.
+    private static bool MayBePublished(string data) => DataManifest.Load().Entries.Where(e => e.Name == data).All(e => e.Redistributable);
 
     /// <summary>Writes all files or none: first every new text beside its place, then the moves, which are undone when one fails.</summary>
     internal static void Write(IReadOnlyDictionary<string, string> files)

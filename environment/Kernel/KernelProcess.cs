@@ -153,7 +153,9 @@ public sealed class KernelProcess : IAsyncDisposable
         }
         catch (OperationCanceledException) { /* say what is known */ }
         var code = process.HasExited ? $" with exit code {process.ExitCode}" : "";
-        return new KernelException($"the kernel process ended{code}{(Diagnostics.Trim() is { Length: > 0 } said ? ":\n" + said : "")}");
+        // The stack of a crash is the scripting engine's; what was said stands above it.
+        var said = Diagnostics.Split('\n').Select(l => l.TrimEnd()).Where(l => l.Length > 0 && !l.StartsWith("   at ", StringComparison.Ordinal)).ToList();
+        return new KernelException($"the kernel process ended{code}{(said.Count > 0 ? ": " + string.Join(' ', said.Take(2)) : "")}{string.Concat(said.Skip(2).Select(l => "\n" + l))}");
     }
 
     private async Task ReadOutAsync()

@@ -170,8 +170,8 @@ public sealed partial class NotebookLinter
     [GeneratedRegex(@"data:[a-z]+/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=\s]*", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex EmbeddedData();
 
-    // With a scheme any address counts; bare, only private ones, since 1.2.3.4 may as well be a version.
-    [GeneratedRegex(@"(?:https?|wss?|tcp)://(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])(?::\d+)?|(?<![\w.=])(?:10(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2})(?![\w.])|\bfe80::[0-9a-f:]+", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    // With a scheme any address counts; bare, only private ones of a host, since 1.2.3.4 or 10.1.0.0 may as well be a version.
+    [GeneratedRegex(@"(?:https?|wss?|tcp)://(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])(?::\d+)?|(?<![\w.=])(?:10(?:\.\d{1,3}){2}|192\.168\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])\.\d{1,3})\.(?!0\b)\d{1,3}(?!\w|\.\d)|\bfe80::[0-9a-f:]+", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Address();
 
     [GeneratedRegex(@"(?<![\w.~*-])/(?:home|Users|root|work)(?:/[\w.]|(?![\w/-]))|\b[A-Za-z]:\\{1,2}Users\\|\b[A-Za-z]:/Users/", RegexOptions.CultureInvariant)]

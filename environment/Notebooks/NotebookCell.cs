@@ -46,6 +46,10 @@ public sealed class NotebookCell
     {
         json["execution_count"] = executionCount;
         json["outputs"] = outputs;
+        // Keys in the order Jupyter writes them, so that a run changes nothing but results.
+        var sorted = json.OrderBy(p => p.Key, StringComparer.Ordinal).ToList();
+        json.Clear();
+        foreach (var (key, value) in sorted) json[key] = value;
     }
 
     internal void SetId(string id) => json["id"] = id;

@@ -3,13 +3,14 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace BalancedDiffusion.Reproduce.Notebooks;
 
 /// <summary>
 /// A Jupyter notebook, nbformat 4.5, held as the JSON it came as: what is not touched is written back as it was read.
 /// </summary>
-public sealed class NotebookDocument
+public sealed partial class NotebookDocument
 {
     private static readonly JsonWriterOptions Layout = new() { Indented = true, IndentSize = 1, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private readonly JsonObject root;
@@ -103,7 +104,9 @@ public sealed class NotebookDocument
         using var memory = new MemoryStream();
         using (var writer = new Utf8JsonWriter(memory, Layout)) root.WriteTo(writer);
         memory.WriteByte((byte)'\n');
-        return Encoding.UTF8.GetString(memory.GetBuffer(), 0, (int)memory.Length);
+        // The writer escapes what lies beyond the basic plane (emoji, mathematical letters) as surrogate pairs; Jupyter writes the character.
+        return SurrogatePair().Replace(Encoding.UTF8.GetString(memory.GetBuffer(), 0, (int)memory.Length),
+            m => m.Groups[1].Value + (char)Convert.ToInt32(m.Groups[2].Value, 16) + (char)Convert.ToInt32(m.Groups[3].Value, 16));
     }
 
     /// <summary>Writes the notebook; the file is replaced as a whole or not at all.</summary>
@@ -145,6 +148,9 @@ public sealed class NotebookDocument
             Cells[i].SetId(id);
         }
     }
+
+    [GeneratedRegex(@"(?<!\\)((?:\\\\)*)\\u(D[89AB][0-9A-F]{2})\\u(D[C-F][0-9A-F]{2})", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex SurrogatePair();
 
     internal static bool IsInt(JsonNode? node, out int value)
     {

@@ -8,7 +8,8 @@ public static class ClaimsFile
 {
     /// <summary>
     /// Reads the file. A missing file is a notebook without claims. A line that is no claim becomes a problem, one sentence, never a silent loss;
-    /// so does an id that stands twice, since each claim must be found by its id.
+    /// so does an id that stands twice, since each claim must be found by its id. A claim that was left out has <c>"skipped": true</c> and a
+    /// <c>"reason"</c> (or the reason as <c>"skipped"</c>); it counts neither as holding nor as failing.
     /// </summary>
     /// <param name="file">The file.</param>
     /// <param name="notebook">The notebook's name.</param>
@@ -40,11 +41,11 @@ public static class ClaimsFile
     private static ClaimRecord Parse(string line, string notebook)
     {
         if (JsonNode.Parse(line) is not JsonObject json) throw new FormatException("it is not a JSON object");
-        var skipped = Text(json, "skipped", required: false);
+        var skipped = json["skipped"] is JsonValue mark && mark.TryGetValue<bool>(out var isSkipped) ? (isSkipped ? Text(json, "reason") : null) : Text(json, "skipped", required: false);
         bool? holds = json["holds"] is JsonValue v && v.TryGetValue<bool>(out var h) ? h : null;
         if (skipped is null && holds is null) throw new FormatException("it lacks \"holds\"");
         if (json["seconds"] is { } s && s.GetValueKind() != JsonValueKind.Number) throw new FormatException("\"seconds\" is no number");
-        return new ClaimRecord(notebook, Text(json, "id")!, Text(json, "statement")!, json["measured"]?.DeepClone(), Text(json, "relation", skipped is null) ?? "",
+        return new ClaimRecord(notebook, Text(json, "id")!, Text(json, "statement", skipped is null) ?? skipped!, json["measured"]?.DeepClone(), Text(json, "relation", skipped is null) ?? "",
             json["bound"]?.DeepClone(), skipped is null ? holds : null, json["seconds"]?.GetValue<double>() ?? 0, skipped);
     }
 

@@ -95,8 +95,8 @@ public static class HtmlReport
         foreach (var c in claims)
         {
             var (kind, state) = c.Skipped is not null ? ("wait", "– skipped") : c.Holds == true ? ("good", "✓ holds") : ("bad", "✗ fails");
-            page.Append($"<tr{(kind == "bad" ? " class=\"bad-row\"" : "")}><td data-label=\"\" class=\"state {kind}\">{state}</td><td data-label=\"\">{E(c.Statement)}{(c.Skipped is null ? "" : $"<br><span class=\"soft\">{E(c.Skipped)}</span>")}</td>")
-                .Append($"<td class=\"number\" data-label=\"measured\">{E(Value(c.Measured))}</td><td class=\"number\" data-label=\"bound\">{E($"{c.Relation} {Value(c.Bound)}".Trim())}</td><td data-label=\"\" class=\"soft\">{E(c.Notebook)} · {E(c.Id)}</td></tr>\n");
+            page.Append($"<tr{(kind == "bad" ? " class=\"bad-row\"" : "")}><td data-label=\"\" class=\"state {kind}\">{state}</td><td data-label=\"\">{E(c.Statement)}{(c.Skipped is null || c.Skipped == c.Statement ? "" : $"<br><span class=\"soft\">{E(c.Skipped)}</span>")}</td>")
+                .Append($"<td class=\"number\" data-label=\"measured\">{E(Value(c.Measured))}</td><td class=\"number\" data-label=\"bound\">{E(Target(c))}</td><td data-label=\"\" class=\"soft\">{E(c.Notebook)} · {E(c.Id)}</td></tr>\n");
         }
         page.Append("</tbody></table>\n");
     }
@@ -122,6 +122,14 @@ public static class HtmlReport
             page.Append("</div>\n");
         }
     }
+
+    private static string Target(ClaimRecord c) => c.Skipped is not null ? "" : c.Relation switch
+    {
+        "<=" => $"≤ {Value(c.Bound)}",
+        ">=" => $"≥ {Value(c.Bound)}",
+        ['=', '±', ..] => $"{Value(c.Bound)} ± {c.Relation[2..]}",
+        _ => $"{c.Relation} {Value(c.Bound)}".Trim(),
+    };
 
     private static string Value(JsonNode? node) => node switch
     {

@@ -1,0 +1,137 @@
+using System.Text.Json.Nodes;
+using BalancedDiffusion.Reproduce;
+using Spectre.Console;
+
+namespace BalancedDiffusion.Notebook.Tests;
+
+public sealed class EnvironmentCommandLineTests : IDisposable
+{
+    private readonly EnvironmentWorkspace place = new();
+
+    public void Dispose() => place.Dispose();
+
+    [Theory]
+    [InlineData("run --profile slow", "--profile must be quick or full, was 'slow'")]
+    [InlineData("run --profile", "--profile needs a value")]
+    [InlineData("run --data --profile quick", "--data needs a value")]
+    [InlineData("run --data cats", "--data must be faces, fashion-mnist or celeba, was 'cats'")]
+    [InlineData("run --device tpu", "--device must be auto, cpu or cuda, was 'tpu'")]
+    [InlineData("run --seed -1", "--seed must be a whole number")]
+    [InlineData("run --seed 1.5", "--seed must be a whole number")]
+    [InlineData("run --timeout 0", "--timeout must be minutes above 0")]
+    [InlineData("run --timeout NaN", "--timeout must be minutes above 0")]
+    [InlineData("run --timeout soon", "--timeout must be minutes above 0")]
+    [InlineData("run --bogus 1", "Unknown option 'bogus'")]
+    [InlineData("run 7", "there is no notebook 07; there are 00, 02")]
+    [InlineData("run 5-9", "no notebook's number lies in 5-9")]
+    [InlineData("run 2-0", "the range '2-0' runs backwards")]
+    [InlineData("run 1x", "'1x' is neither a command nor a notebook's number")]
+    [InlineData("rnu", "'rnu' is neither a command nor a notebook's number")]
+    [InlineData("run --out Notebooks.sln", "--out must name a folder, but 'Notebooks.sln' is a file")]
+    [InlineData("run --out .", "would overwrite the notebooks themselves")]
+    [InlineData("run --out notebooks/new", "would overwrite the notebooks themselves")]
+    [InlineData("publish --data celeba", "must not be redistributed")]
+    [InlineData("check 9", "there is no notebook 09")]
+    [InlineData("kernel install --prefix Notebooks.sln", "--prefix must name a folder")]
+    [InlineData("data fetch no-such-set", "there is no data set or checkpoint named 'no-such-set'")]
+    [InlineData("data fetch", "missing required argument 'NAME'")]
+    public async Task A_wrong_command_line_gets_one_sentence_and_exits_with_2(string line, string sentence)
+    {
+        place.Add("00-a", "1");
+        place.Add("02-b", "1");
+        var (code, output) = await RunAsync(line);
+        Assert.Equal((CommandLine.UsageError, true), (code, output.Contains(sentence)));
+        Assert.Single(output.Trim().Split('\n'));
+    }
+
+    [Theory]
+    [InlineData("--help", "publish")]
+    [InlineData("run --help", "--timeout")]
+    [InlineData("list --help", "USAGE")]
+    [InlineData("check --help", "numbers")]
+    [InlineData("publish --help", "--profile")]
+    [InlineData("kernel install --help", "--prefix")]
+    [InlineData("data --help", "fetch")]
+    [InlineData("data fetch --help", "NAME")]
+    public async Task Every_command_explains_itself(string line, string word)
+    {
+        var (code, output) = await RunAsync(line);
+        Assert.Equal(0, code);
+        Assert.Contains(word, output);
+    }
+
+    [Fact]
+    public async Task Outside_the_repository_the_program_s_own_is_taken_and_a_folder_without_one_is_refused()
+    {
+        Assert.Throws<UsageException>(() => Workspace.Find(Path.GetPathRoot(Path.GetTempPath())!));
+        Assert.Equal(0, (await RunAsync("list", Path.GetTempPath())).Code);
+    }
+
+    [Fact]
+    public void Numbers_and_ranges_choose_notebooks_once_and_in_order()
+    {
+        foreach (var stem in new[] { "00-a", "02-b", "03-c", "10-d", "no-number" }) place.Add(stem, "1");
+        Assert.Equal(["00-a", "02-b", "03-c", "10-d"], place.Repository.Select([]).Select(n => n.Stem));
+        Assert.Equal(["02-b", "03-c", "10-d"], place.Repository.Select(["10", "2-3", "02"]).Select(n => n.Stem));
+    }
+
+    [Fact]
+    public void Two_notebooks_of_one_number_are_refused()
+    {
+        place.Add("00-a", "1");
+        place.Add("00-b", "1");
+        Assert.Contains("00-a, 00-b", Assert.Throws<UsageException>(() => place.Repository.Notebooks()).Message);
+    }
+
+    [Fact]
+    public async Task The_list_shows_titles_and_check_finds_what_was_not_run()
+    {
+        place.Add("00-a", "1");
+        Assert.Contains("A small notebook", (await RunAsync("list")).Output);
+        var (code, output) = await RunAsync("check");
+        Assert.Equal(1, code);
+        Assert.Contains("00-a, cell 2: the cell was not run", output);
+    }
+
+    [Fact]
+    public async Task The_kernel_is_registered_with_the_pinned_tool()
+    {
+        var (code, _) = await RunAsync("kernel install --prefix venv");
+        Assert.Equal(0, code);
+        var spec = JsonNode.Parse(File.ReadAllText(Path.Combine(place.Root, "venv", "share", "jupyter", "kernels", ".net-csharp", "kernel.json")))!;
+        Assert.Equal(".NET (C#)", (string?)spec["display_name"]);
+        var words = spec["argv"]!.AsArray().Select(w => (string)w!).ToList();
+        Assert.Equal("dotnet", words[0]);
+        Assert.Contains("{connection_file}", words);
+        Assert.True(File.Exists(words[1]), $"{words[1]} is no file");
+        Assert.Contains(BalancedDiffusion.Reproduce.Running.ToolManifest.Load(place.Repository).Version, words[1]);
+    }
+
+    [Fact]
+    public async Task Publishing_writes_all_notebooks_or_none()
+    {
+        var good = place.Add("00-good", "Console.WriteLine(\"hello\");");
+        var bad = place.Add("01-bad", "throw new Exception(\"no\");");
+        var before = File.ReadAllText(good.File);
+        var (code, output) = await RunAsync("publish");
+        Assert.Equal(1, code);
+        Assert.Contains("Nothing was written", output);
+        Assert.Equal(before, File.ReadAllText(good.File));
+
+        File.Delete(bad.File);
+        (code, output) = await RunAsync("publish --out kept");
+        Assert.True(code == 0, output);
+        var written = BalancedDiffusion.Reproduce.Notebooks.NotebookDocument.Load(good.File);
+        Assert.Equal(written.SourcesHash, written.StoredSourcesHash);
+        Assert.Equal(1, written.CodeCells.Single().ExecutionCount);
+        Assert.DoesNotContain(Directory.EnumerateFiles(Path.GetDirectoryName(good.File)!), f => f.EndsWith(".part", StringComparison.Ordinal));
+    }
+
+    private async Task<(int Code, string Output)> RunAsync(string line, string? folder = null)
+    {
+        using var writer = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer), Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Interactive = InteractionSupport.No });
+        var code = await CommandLine.RunAsync(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), console, folder ?? place.Root, TestContext.Current.CancellationToken);
+        return (code, writer.ToString());
+    }
+}

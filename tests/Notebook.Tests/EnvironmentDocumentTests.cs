@@ -1,0 +1,74 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using BalancedDiffusion.Reproduce.Notebooks;
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace BalancedDiffusion.Notebook.Tests;
+
+public class EnvironmentDocumentTests
+{
+    [Fact]
+    public void What_is_read_is_written_back()
+    {
+        const string json = "{\n \"cells\": [\n  {\n   \"attachments\": {\n    \"a.png\": {}\n   },\n   \"cell_type\": \"markdown\",\n   \"id\": \"a\",\n   \"metadata\": {\n    \"tags\": [\n     \"x\"\n    ]\n   },\n   \"source\": [\n    \"# é 😀 <b>&\\\\ud83d</b> 𝒩\\n\",\n    \"1.50\"\n   ]\n  }\n ],\n \"metadata\": {\n  \"own\": 1.50\n },\n \"nbformat\": 4,\n \"nbformat_minor\": 5\n}\n";
+        Assert.Equal(json, NotebookDocument.Parse(json).ToJson());
+    }
+
+    [Fact]
+    public void Any_text_survives_the_way_through_a_file() => Prop.ForAll(ArbMap.Default.ArbFor<string>().Filter(s => s is not null && IsWellFormed(s)), text =>
+    {
+        var read = NotebookDocument.Parse(NotebookDocument.Parse(EnvironmentWorkspace.Json(text)).ToJson());
+        return read.CodeCells.Single().Source == text && NotebookText.Join(NotebookText.Split(text)) == text;
+    }).QuickCheckThrowOnFailure();
+
+    [Theory]
+    [InlineData("", 0)]
+    [InlineData("a", 1)]
+    [InlineData("a\n", 1)]
+    [InlineData("a\n\nb", 3)]
+    public void A_text_is_split_after_each_line_feed(string text, int lines) => Assert.Equal(lines, NotebookText.Split(text).Count);
+
+    [Theory]
+    [InlineData("", "not valid JSON")]
+    [InlineData("[]", "no JSON object")]
+    [InlineData("{\"nbformat\":3,\"cells\":[]}", "nbformat must be 4, was 3")]
+    [InlineData("{\"nbformat\":4}", "no list of cells")]
+    [InlineData("{\"nbformat\":4,\"cells\":[1]}", "cell 1 is not a JSON object")]
+    [InlineData("{\"nbformat\":4,\"cells\":[{\"cell_type\":\"heading\",\"source\":\"\"}]}", "cell 1 has the cell_type \"heading\"")]
+    [InlineData("{\"nbformat\":4,\"cells\":[{\"cell_type\":\"code\"}]}", "cell 1 has no source")]
+    public void What_is_no_notebook_gets_its_sentence(string json, string sentence) =>
+        Assert.Contains(sentence, Assert.Throws<FormatException>(() => NotebookDocument.Parse(json)).Message);
+
+    [Fact]
+    public void The_hash_follows_the_code_and_nothing_else()
+    {
+        var document = NotebookDocument.Parse(EnvironmentWorkspace.Json("1", "2"));
+        var hash = document.SourcesHash;
+        document.CodeCells.First().SetResult(1, [new JsonObject()]);
+        document.Cells[0].Json["source"] = "# other prose";
+        Assert.Equal(hash, document.SourcesHash);
+        Assert.NotEqual(hash, NotebookDocument.Parse(EnvironmentWorkspace.Json("1", "3")).SourcesHash);
+        Assert.NotEqual(hash, NotebookDocument.Parse(EnvironmentWorkspace.Json("2", "1")).SourcesHash);
+        Assert.NotEqual(NotebookDocument.Parse(EnvironmentWorkspace.Json("1\n2")).SourcesHash, hash);
+    }
+
+    [Fact]
+    public void Metadata_is_what_every_client_opens()
+    {
+        var document = NotebookDocument.Parse(EnvironmentWorkspace.Json("1"));
+        document.Metadata["polyglot_notebook"] = new JsonObject();
+        document.SetCanonicalMetadata();
+        Assert.Equal("""{"kernelspec":{"display_name":".NET (C#)","language":"C#","name":".net-csharp"},"language_info":{"file_extension":".cs","mimetype":"text/x-csharp","name":"C#","pygments_lexer":"csharp"}}""", document.Metadata.ToJsonString());
+    }
+
+    private static bool IsWellFormed(string s)
+    {
+        for (var i = 0; i < s.Length; i++)
+        {
+            if (char.IsHighSurrogate(s[i]) && i + 1 < s.Length && char.IsLowSurrogate(s[i + 1])) i++;
+            else if (char.IsSurrogate(s[i])) return false;
+        }
+        return true;
+    }
+}

@@ -1,0 +1,95 @@
+using System.Text.Json.Nodes;
+using BalancedDiffusion.Reproduce;
+using BalancedDiffusion.Reproduce.Linting;
+using BalancedDiffusion.Reproduce.Notebooks;
+
+namespace BalancedDiffusion.Notebook.Tests;
+
+public class LinterTests
+{
+    public static TheoryData<string> Committed => [.. Workspace.Find(AppContext.BaseDirectory).Notebooks().Select(n => n.Stem)];
+
+    [Theory(SkipTestWithoutData = true)]
+    [MemberData(nameof(Committed))]
+    public void A_committed_notebook_breaks_no_rule(string stem)
+    {
+        var workspace = Workspace.Find(AppContext.BaseDirectory);
+        Assert.Empty(new NotebookLinter(workspace.Root).Check(workspace.Notebooks().Single(n => n.Stem == stem)));
+    }
+
+    [Fact]
+    public void A_good_notebook_breaks_no_rule() => Assert.Empty(Lint(_ => { }));
+
+    public static TheoryData<LintRule, string, Action<JsonObject>> Faults => new()
+    {
+        { LintRule.Format, "minor format", d => d["nbformat_minor"] = 4 },
+        { LintRule.Metadata, "polyglot metadata", d => d["metadata"]!["polyglot_notebook"] = new JsonObject() },
+        { LintRule.Metadata, "another kernel", d => d["metadata"]!["kernelspec"]!["name"] = "python3" },
+        { LintRule.Metadata, "no language", d => d["metadata"]!.AsObject().Remove("language_info") },
+        { LintRule.CellIds, "id twice", d => Cell(d, 2)["id"] = "title" },
+        { LintRule.CellIds, "no id", d => Cell(d, 2).Remove("id") },
+        { LintRule.CellIds, "bad id", d => Cell(d, 2)["id"] = "a b" },
+        { LintRule.FirstCodeCell, "another first cell", d => Cell(d, 1)["source"] = "#!import \"lab.dib\"\nLab.Start();" },
+        { LintRule.Executed, "not run", d => Cell(d, 2)["execution_count"] = null },
+        { LintRule.Executed, "out of order", d => Cell(d, 2)["execution_count"] = 7 },
+        { LintRule.StaticPicture, "no picture", d => Cell(d, 2)["outputs"]![0]!["data"]!.AsObject().Remove("image/png") },
+        { LintRule.StaticPicture, "no outputs", d => Cell(d, 2)["outputs"] = new JsonArray() },
+        { LintRule.ErrorOutput, "an error", d => AddOutput(d, new JsonObject { ["output_type"] = "error", ["ename"] = "E", ["evalue"] = "bad", ["traceback"] = new JsonArray() }) },
+        { LintRule.NetworkAddress, "a probe", d => Stream(d, "probeAddresses([])") },
+        { LintRule.NetworkAddress, "an address", d => Stream(d, "at http://8.8.4.4:80/") },
+        { LintRule.NetworkAddress, "a private address", d => Stream(d, "host 192.168.0.7 answered") },
+        { LintRule.AbsolutePath, "a home on Linux", d => Stream(d, "read /home/jo/x") },
+        { LintRule.AbsolutePath, "a home on macOS", d => Stream(d, "\"/Users/jo\"") },
+        { LintRule.AbsolutePath, "root's home", d => Stream(d, "/root/.nuget") },
+        { LintRule.AbsolutePath, "a work folder", d => Stream(d, "in /work/x") },
+        { LintRule.AbsolutePath, "a home on Windows", d => Stream(d, "C:\\Users\\jo") },
+        { LintRule.AbsolutePath, "the repository", d => Stream(d, "/srv/clone/lib") },
+        { LintRule.AbsolutePath, "a path in the source", d => Cell(d, 2)["source"] = "Load(\"/home/jo/x\")" },
+        { LintRule.AbsolutePath, "a path in html json", d => AddOutput(d, new JsonObject { ["output_type"] = "display_data", ["metadata"] = new JsonObject(), ["data"] = new JsonObject { ["application/json"] = new JsonObject { ["p"] = "/home/jo/x" } } }) },
+        { LintRule.UserName, "the user", d => Stream(d, "hello annabella!") },
+        { LintRule.Size, "too large", d => Stream(d, new string('x', 2_000_000)) },
+        { LintRule.LongCell, "a long cell", d => Cell(d, 2)["source"] = string.Concat(Enumerable.Repeat("1;\n", 31)) },
+        { LintRule.Title, "code first", d => d["cells"]!.AsArray().RemoveAt(0) },
+        { LintRule.Title, "no title", d => Cell(d, 0)["source"] = "Prose without a title" },
+        { LintRule.Sections, "a section is missing", d => Cell(d, 3)["source"] = "## Summary\n## Exercises\n" },
+        { LintRule.SourcesHash, "changed after the run", d => Cell(d, 2)["source"] = "2 + 3" },
+        { LintRule.SourcesHash, "no hash", d => d["metadata"]!.AsObject().Remove("balanced_diffusion") },
+    };
+
+    [Theory]
+    [MemberData(nameof(Faults))]
+    public void Each_fault_is_found(LintRule rule, string what, Action<JsonObject> spoil)
+    {
+        var findings = Lint(spoil);
+        Assert.True(findings.Any(f => f.Rule == rule), $"{what}: found {string.Join("; ", findings)}");
+    }
+
+    [Theory]
+    [InlineData("version 10.1.0.0 of 1.2.3.4, Version=10.0.0.0")]
+    [InlineData("see https://example.org/home/users/work and ~/work, ../root/x, and/or")]
+    [InlineData("the square root of annabellas")]
+    [InlineData("<img src=\"data:image/png;base64,iVBO+/home/AAAA/root/BB==\">")]
+    public void Harmless_text_is_left_alone(string text) => Assert.Empty(Lint(d => Stream(d, text)));
+
+    [Fact]
+    public void What_is_no_json_is_one_finding() => Assert.Equal(LintRule.Format, Assert.Single(new NotebookLinter().Check("x", "{")).Rule);
+
+    private static IReadOnlyList<LintFinding> Lint(Action<JsonObject> spoil)
+    {
+        var document = NotebookDocument.Parse(EnvironmentWorkspace.Json(NotebookLinter.FirstCell, "1 + 2"));
+        var json = document.Json;
+        var picture = new JsonObject { ["output_type"] = "display_data", ["metadata"] = new JsonObject(), ["data"] = new JsonObject { ["image/png"] = "iVBORw0KGgo=", ["text/plain"] = new JsonArray("a picture") } };
+        var i = 0;
+        foreach (var cell in document.CodeCells) cell.SetResult(++i, i == 2 ? [picture] : []);
+        json["cells"]!.AsArray().Add(new JsonObject { ["cell_type"] = "markdown", ["id"] = "end", ["metadata"] = new JsonObject(), ["source"] = "## 1. What you will learn\n\n## Summary\n\n## Exercises\n\n## References and further reading\n" });
+        document.SetCanonicalMetadata(document.SourcesHash);
+        spoil(json);
+        return new NotebookLinter("/srv/clone", ["annabella"]).Check("00-x", json.ToJsonString(new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+    }
+
+    private static JsonObject Cell(JsonObject document, int index) => document["cells"]![index]!.AsObject();
+
+    private static void AddOutput(JsonObject document, JsonObject output) => Cell(document, 2)["outputs"]!.AsArray().Add(output);
+
+    private static void Stream(JsonObject document, string text) => AddOutput(document, new JsonObject { ["output_type"] = "stream", ["name"] = "stdout", ["text"] = new JsonArray(text) });
+}

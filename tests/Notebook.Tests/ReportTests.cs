@@ -1,0 +1,151 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using BalancedDiffusion.Reproduce;
+using BalancedDiffusion.Reproduce.Kernel;
+using BalancedDiffusion.Reproduce.Notebooks;
+using BalancedDiffusion.Reproduce.Reporting;
+using BalancedDiffusion.Reproduce.Running;
+
+namespace BalancedDiffusion.Notebook.Tests;
+
+public class ReportTests
+{
+    private static readonly RunOptions Options = new("quick", "faces", "cpu", null, "/nowhere", TimeSpan.FromMinutes(1));
+
+    private static RunSummary Summary(IReadOnlyList<ClaimRecord> claims, NotebookFailure? failure = null, int asked = 1) => new(Options, DateTimeOffset.UnixEpoch, 61,
+        [new NotebookResult(NotebookFile.TryFrom("/nowhere/02-a.ipynb")!, "A <title>", null, 3, failure is null ? 3 : 1, 61, 2, new Dictionary<string, double>(), claims, [], failure)], asked, false);
+
+    private static ClaimRecord Claim(string id, bool? holds, string? skipped = null) => new("02-a", id, $"statement of {id}", 0.5, "<", 1.0, holds, 0.1, skipped);
+
+    [Fact]
+    public void Failed_claims_stand_first_and_skipped_ones_last()
+    {
+        var page = HtmlReport.Render(Summary([Claim("skipped", null, "no data"), Claim("good", true), Claim("bad", false)]), []);
+        var order = Regex.Matches(page, "statement of (\\w+)").Select(m => m.Groups[1].Value);
+        Assert.Equal(["bad", "good", "skipped"], order);
+        Assert.Contains("1 claim holds, 1 does not, 1 skipped", page);
+    }
+
+    [Fact]
+    public void The_page_asks_nobody_for_anything_and_escapes_what_it_is_given()
+    {
+        var failure = new NotebookFailure(FailureKind.Error, 2, "c", "var a = \"<script src=http://x>\";", new CellError("E", "<b>bad</b>", ["<b>bad</b>"]));
+        var page = HtmlReport.Render(Summary([], failure), [new BalancedDiffusion.Reproduce.Reporting.Figure("02-a", 1, null, "svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>"u8.ToArray())]);
+        Assert.DoesNotContain("<script", page);
+        Assert.DoesNotContain("<b>bad", page);
+        Assert.DoesNotMatch("(src|href)=\"(?!data:)", page);
+        Assert.DoesNotMatch(@"url\(|@import", page);
+        Assert.Contains("prefers-color-scheme: dark", page);
+        Assert.Contains("width=device-width", page);
+        Assert.Contains("data:image/svg+xml;base64,", page);
+        Assert.Contains("A &lt;title&gt;", page);
+    }
+
+    public static TheoryData<bool, string?, int, int> Outcomes => new() { { true, null, 1, 0 }, { false, null, 1, 1 }, { true, null, 2, 1 }, { false, "why", 1, 0 } };
+
+    [Theory]
+    [MemberData(nameof(Outcomes))]
+    public void Only_a_whole_run_whose_claims_hold_exits_with_0(bool holds, string? skipped, int asked, int exitCode) =>
+        Assert.Equal(exitCode, Summary([Claim("a", skipped is null ? holds : null, skipped)], null, asked).ExitCode);
+
+    [Theory]
+    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"measured\":\"NaN\",\"relation\":\"<\",\"bound\":1,\"holds\":false,\"seconds\":0}", "NaN", false, null)]
+    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"measured\":1.5,\"relation\":\"=±0.1\",\"bound\":1.5,\"holds\":true}", "1.5", true, null)]
+    [InlineData("{\"id\":\"a\",\"skipped\":true,\"reason\":\"no data\",\"seconds\":0}", null, null, "no data")]
+    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"skipped\":\"no data\"}", null, null, "no data")]
+    public void A_claim_is_read(string line, string? measured, bool? holds, string? skipped)
+    {
+        var (claims, problems) = Read(line);
+        Assert.Empty(problems);
+        var claim = Assert.Single(claims);
+        Assert.Equal((measured, holds, skipped), (claim.Measured?.ToString(), claim.Holds, claim.Skipped));
+        Assert.Equal("02-a", claim.Notebook);
+    }
+
+    [Theory]
+    [InlineData("{", "it is not JSON")]
+    [InlineData("[1]", "not a JSON object")]
+    [InlineData("{\"statement\":\"s\",\"relation\":\"<\",\"holds\":true}", "lacks \"id\"")]
+    [InlineData("{\"id\":\"a\",\"relation\":\"<\",\"holds\":true}", "lacks \"statement\"")]
+    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\"}", "lacks \"holds\"")]
+    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":\"yes\"}", "lacks \"holds\"")]
+    [InlineData("{\"id\":\"a\",\"skipped\":true}", "lacks \"reason\"")]
+    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":true,\"seconds\":\"x\"}", "\"seconds\" is no number")]
+    public void A_line_that_is_no_claim_is_a_problem_and_the_others_are_kept(string line, string sentence)
+    {
+        var (claims, problems) = Read("{\"id\":\"first\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":true}\n\n" + line + "\n");
+        Assert.Equal("first", Assert.Single(claims).Id);
+        Assert.Contains("line 3", Assert.Single(problems));
+        Assert.Contains(sentence, problems[0]);
+    }
+
+    [Fact]
+    public void An_id_that_stands_twice_is_a_problem()
+    {
+        const string line = "{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":true}\n";
+        Assert.Contains("'a' twice", Assert.Single(Read(line + line).Problems));
+    }
+
+    [Fact]
+    public void Figures_come_in_order_one_an_output_with_their_names()
+    {
+        var document = NotebookDocument.Parse(EnvironmentWorkspace.Json("1", "2"));
+        JsonObject Output(JsonObject data, string? id = null) => new() { ["output_type"] = "display_data", ["metadata"] = id is null ? new JsonObject() : new JsonObject { ["id"] = id }, ["data"] = data };
+        var cells = document.CodeCells.ToList();
+        cells[0].SetResult(1, [Output(new JsonObject { ["text/plain"] = "no picture" }), Output(new JsonObject { ["image/svg+xml"] = "<svg/>", ["image/png"] = "AQID" }, "Loss Curve!")]);
+        cells[1].SetResult(2, [Output(new JsonObject { ["image/png"] = "not base64!" }), Output(new JsonObject { ["image/svg+xml"] = new JsonArray("<svg>", "</svg>") })]);
+        var figures = FigureExtractor.Extract(document, "02-a");
+        Assert.Equal(["02-a-01-loss-curve.png", "02-a-02.svg"], figures.Select(f => f.FileName));
+        Assert.Equal([1, 2, 3], figures[0].Bytes);
+    }
+
+    [Fact]
+    public void What_an_earlier_run_left_goes_and_what_is_not_ours_stays()
+    {
+        using var place = new EnvironmentWorkspace();
+        var folder = Path.Combine(place.Root, "out");
+        Directory.CreateDirectory(Path.Combine(folder, "figures"));
+        foreach (var name in new[] { "claims.json", "timings.json", "letter.txt", "figures/02-a-01.png", "figures/mine.png" }) File.WriteAllText(Path.Combine(folder, name), "{}");
+        new ArtifactWriter(folder).Clear();
+        Assert.Equal(["figures/mine.png", "letter.txt", "timings.json"], Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(folder, f).Replace('\\', '/')).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void The_rest_of_a_run_is_judged_by_the_last_one()
+    {
+        using var place = new EnvironmentWorkspace();
+        var file = Path.Combine(place.Root, "artifacts", "timings.json");
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        File.WriteAllText(file, "{\"02-a quick faces cpu\":{\"x\":10,\"y\":30}}");
+        var estimate = new RunEstimate(Timings.Load(file), Options.TimingKey, [("02-a", ["x", "y"]), ("03-b", ["z"])]);
+        var other = estimate.Left("03-b", 0);
+        estimate.Started("02-a", 1);
+        Assert.Equal(36, estimate.Left("02-a", 4), 6);
+        estimate.Started("02-a", 2);
+        Assert.Equal(0, estimate.Left("02-a", 99), 6);
+        estimate.Finished("02-a");
+        Assert.Equal(other, estimate.Left(0), 6);
+        File.WriteAllText(file, "{\"broken\":");
+        Assert.Null(Timings.Load(file).Cell(Options.TimingKey, "02-a", "x"));
+    }
+
+    [Theory]
+    [InlineData(0.04, "0.0 s")]
+    [InlineData(9.96, "10 s")]
+    [InlineData(59.4, "59 s")]
+    [InlineData(59.6, "1:00 min")]
+    [InlineData(3725, "1:02 h")]
+    [InlineData(double.NaN, "–")]
+    public void Durations_are_for_people(double seconds, string text) => Assert.Equal(text, Clock.Format(seconds));
+
+    private static (IReadOnlyList<ClaimRecord> Claims, IReadOnlyList<string> Problems) Read(string text)
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, text);
+            return ClaimsFile.Read(file, "02-a");
+        }
+        finally { File.Delete(file); }
+    }
+}
