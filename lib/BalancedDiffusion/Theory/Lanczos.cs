@@ -49,7 +49,6 @@ public static class Lanczos
                 var residual = beta * Math.Abs(small.EigenVectors[size - 1, at]);
                 double width = Math.Max(values.Max() - values[at], Math.Abs(values.Max()));
                 var converged = residual <= tolerance * width;
-                // A subspace that closed early is invariant; what the start vector missed is searched with a fresh one below.
                 if (converged || last)
                 {
                     var vector = new double[dimension];

@@ -86,7 +86,8 @@ public sealed class MemorizationMinimizer
     /// <param name="dtype">float32 (default) or float64.</param>
     public ReluDae Denoiser(int? units = null, torch.ScalarType dtype = torch.ScalarType.Float32)
     {
-        using var scope = torch.NewDisposeScope();
-        return new ReluDae(Encoder(units).to(dtype).DetachFromDisposeScope());
+        using var encoder = Encoder(units);
+        using var cast = encoder.to(dtype);
+        return new ReluDae(cast);
     }
 }

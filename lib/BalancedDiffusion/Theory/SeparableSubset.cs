@@ -56,7 +56,7 @@ public sealed record SeparableSubset(IReadOnlyList<int> Indices, double LargestC
         }
         var best = sets.MinBy(set => set.Largest)!;
         var indices = best.Members.Order().ToArray();
-        var chosen = Float64.Of(rows.index_select(0, torch.tensor(indices.Select(i => (long)i).ToArray())));
+        var chosen = Float64.Of(samples.detach().cpu().index_select(0, torch.tensor(indices.Select(i => (long)i).ToArray())));
         var report = Separability.MeasureSamples(chosen / chosen.abs().amax([1], keepdim: true));
         return new(indices, report.Beta, (indices[report.WorstPair.First], indices[report.WorstPair.Second]));
     }
