@@ -36,8 +36,10 @@ public static class ExpectedLossMinimizer
         double[] point = decoder is null ? Float64.Array(encoder) : [.. Float64.Array(encoder), .. Float64.Array(decoder)];
         var (value, slope) = At(point);
         List<(double[] Move, double[] Change, double Product)> memory = [];
-        var taken = 0;
-        for (; taken < steps && Lanczos.Norm(slope) > gradientTolerance; taken++)
+        // Below this a difference of two losses is rounding, not descent.
+        var rounding = 1e-15 * Math.Max(loss.MeanSquare, Math.Abs(value));
+        int taken = 0, idle = 0;
+        for (; taken < steps && idle < 5 && Lanczos.Norm(slope) > gradientTolerance; taken++)
         {
             var direction = Direction(slope, memory);
             var descent = Lanczos.Dot(direction, slope);
@@ -55,7 +57,7 @@ public static class ExpectedLossMinimizer
                 var there = (double[])point.Clone();
                 Lanczos.Add(there, direction, length);
                 var (height, tilt) = At(there);
-                if (!(height <= value + 1e-4 * length * descent)) high = length;
+                if (!(height <= value + 1e-4 * length * descent + rounding)) high = length;
                 else
                 {
                     found = (there, height, tilt);
@@ -74,6 +76,7 @@ public static class ExpectedLossMinimizer
             var product = Lanczos.Dot(move, change);
             if (product > 1e-16 * Lanczos.Norm(move) * Lanczos.Norm(change)) memory.Add((move, change, product));
             if (memory.Count > Memory) memory.RemoveAt(0);
+            idle = value - accepted.Value <= rounding ? idle + 1 : 0;
             (point, value, slope) = accepted;
         }
         var norm = Lanczos.Norm(slope);

@@ -20,7 +20,7 @@ public sealed record SeparableSubset(IReadOnlyList<int> Indices, double LargestC
     /// <param name="starts">How many starts, ≥ 1.</param>
     /// <exception cref="ArgumentException">Fewer than <paramref name="count"/> samples differ from zero, or a value is not finite.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A count is out of range.</exception>
-    public static SeparableSubset Find(torch.Tensor samples, int count, long seed, int starts = 32)
+    public static SeparableSubset Find(torch.Tensor samples, int count, long seed, int starts = 128)
     {
         Guard.AtLeast(count, 2);
         Guard.AtLeast(starts, 1);

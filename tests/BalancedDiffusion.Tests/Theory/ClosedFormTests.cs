@@ -53,6 +53,31 @@ public class ClosedFormTests
     }
 
     [Fact]
+    public void MarginsCountTheDeviationsToTheOwnAndToTheOtherSamples()
+    {
+        using var scope = torch.NewDisposeScope();
+        var margins = new MemorizationMinimizer(torch.tensor(new[] { 2.0, 0, -3, 4 }, [2, 2]), 0.5).Margins;
+        Assert.Equal(4, margins.Own, 1e-12);
+        Assert.Equal(6.0 / (0.5 * 5), margins.Others, 1e-12);
+    }
+
+    [Fact]
+    public void WhereMarginsAreSmallTheClosedFormFails()
+    {
+        using var scope = torch.NewDisposeScope();
+        var samples = Simplex(6, 2, 2.5, 3, 3.5);
+        foreach (var (sigma, holds) in new[] { (0.1, true), (2.0, false) })
+        {
+            var closed = new MemorizationMinimizer(samples, sigma, 0.1);
+            using var loss = new ExactExpectedLoss(samples, sigma, 0.1);
+            Assert.Equal(holds, closed.Margins.Others > 4);
+            var gap = loss.Value(closed.Encoder()) / closed.Objective - 1;
+            if (holds) Assert.Equal(0, gap, 1e-8);
+            else Assert.True(gap > 0.05, $"{gap}");
+        }
+    }
+
+    [Fact]
     public void TheAuthorsFiveNormsFollowFromTheirSettings()
     {
         // wd·d/4 with wd = 0.01, d = 1024 for their tied parameter is lambda = 2.56; norms .959 .916 .944 .968 .949 then give the squares back.
@@ -265,6 +290,30 @@ public class ClosedFormTests
         double mode = Gain.Reduction(total * weight * eigenvalue, total * weight, total, sigma, lambda);
         Assert.Equal(mode, Gain.Reduction(copies * square, copies, total, sigma, lambda), 1e-10);
         Assert.True(Gain.Reduction(1.01 * copies * square, 1.01 * copies, total, sigma, lambda) > mode);
+    }
+
+    [Fact]
+    public void TheLowestMinimizerWithOneUnitStoresWhicheverKindTheThresholdPredicts()
+    {
+        using var scope = torch.NewDisposeScope();
+        const double sigma = 0.2, lambda = 0.02;
+        var duplicate = torch.tensor(new double[] { 3, 0, 0.5 }, [1, 3], dtype: torch.ScalarType.Float64);
+        var crowd = Cluster(torch.tensor(new double[] { -2, 0.3, 0 }, dtype: torch.ScalarType.Float64), 10, 0.15, 8);
+        var square = duplicate.square().sum().item<double>();
+        using var alone = new BlockMinimizer([crowd], [1], sigma);
+        var eigenvalue = alone.Eigenvalues(0)[0] / 10;
+        var winners = new List<bool>();
+        foreach (var copies in new[] { 10, 20, 27, 33, 36, 45, 60 })
+        {
+            var share = (100 - copies) / 100.0;
+            using var loss = new ExactExpectedLoss(torch.cat([duplicate, crowd]), sigma, lambda, [copies / 100.0, .. Enumerable.Repeat(share / 10, 10)]);
+            var runs = ExpectedLossMinimizer.FromManyStarts(loss, 1, 8, seed: 2);
+            var storesDuplicate = runs[0].Encoder[0, 0].item<double>() > 0;
+            Assert.Equal(copies > HybridMinimizer.CopiesToWin(square, 100, sigma, lambda, share, eigenvalue), storesDuplicate);
+            winners.Add(storesDuplicate);
+            foreach (var run in runs) run.Dispose();
+        }
+        Assert.Equal([false, true], winners.Distinct());
     }
 
     [Fact]

@@ -69,6 +69,26 @@ public class MinimizerCertificateTests
     }
 
     [Fact]
+    public void WithALargeEnoughNoiseATinyPenaltyDoesNotHoldSpareUnitsAtZero()
+    {
+        // Beyond the printed corollary: p > n needs lambda above the pull on a zero unit, which the noise sets. The certificate refuses, and descent finds a lower point.
+        using var scope = torch.NewDisposeScope();
+        var samples = Simplex(4, 2, 2.5, 3);
+        const double sigma = 0.2, lambda = 1e-5;
+        var closed = new MemorizationMinimizer(samples, sigma, lambda);
+        using var loss = new ExactExpectedLoss(samples, sigma, lambda);
+        var spare = closed.Encoder(5);
+        var certificate = MinimizerCertificate.Examine(loss, spare, spare);
+        Assert.True(certificate.ActiveUnitsAreMinimal && !certificate.ZeroUnitsAreMinimal, certificate.ToString());
+        Assert.True(certificate.ZeroUnitPull > 10 * lambda);
+        using var near = ExpectedLossMinimizer.LowestNear(loss, spare, spare, 0.02, 2, seed: 1);
+        Assert.True(near.Value < certificate.Value - 1e-5, $"{near.Value} against {certificate.Value}");
+        // Without spare units the same point holds.
+        var exact = closed.Encoder();
+        Assert.True(MinimizerCertificate.Examine(loss, exact, exact).IsLocalMinimizer);
+    }
+
+    [Fact]
     public void ASplitColumnIsFlatAlongTheSplitAndCertifiedAcrossIt()
     {
         using var scope = torch.NewDisposeScope();
