@@ -149,4 +149,40 @@ public class MinimizerCertificateTests
         Assert.True(torch.allclose(expected, group, 1e-3, 1e-4), $"{group.cstr()} {expected.cstr()}");
         foreach (var run in runs) run.Dispose();
     }
+
+    [Fact]
+    public void NothingIsLeftBehindByAnyOfTheTheorysTools()
+    {
+        using var samples = Simplex(4, 2, 2.5, 3);
+        using var crowd = Normal(1, 12, 4) + 3;
+        using var covariance = torch.eye(4);
+        using var mean = torch.ones(4);
+        void Round()
+        {
+            using var loss = new ExactExpectedLoss(samples, 0.1, 0.2);
+            using var encoder = new MemorizationMinimizer(samples, 0.1, 0.2).Encoder(4);
+            MinimizerCertificate.Examine(loss, encoder, encoder);
+            ExpectedLossMinimizer.LowestNear(loss, encoder, null, 0.05, 2, 1, steps: 20).Dispose();
+            foreach (var run in ExpectedLossMinimizer.FromManyStarts(loss, 2, 2, 1, steps: 20)) run.Dispose();
+            loss.PerSample(encoder);
+            SeparableSubset.Find(crowd, 3, 1, 4);
+            Separability.MeasureSamples(samples);
+            using (var block = new BlockMinimizer([crowd, samples], [2, 1], 0.1))
+            {
+                block.Margins();
+                block.Encoder(5).Dispose();
+            }
+            using (var hybrid = new HybridMinimizer(samples, [2, 2, 2], [crowd], [2], 0.1)) hybrid.Encoder().Dispose();
+            CapacityAllocation.Of([crowd, samples], 3, 0.1);
+            using var limit = new GeneralizationLimit([1], [mean], [covariance], [2], 0.1);
+            limit.Gram(0).Dispose();
+            limit.Encoder().Dispose();
+            limit.BayesFloor(10, 1);
+        }
+        // Counted through a dispose scope of this thread: what the tools leave undisposed would be caught in it.
+        Round();
+        using var scope = torch.NewDisposeScope();
+        Round();
+        Assert.Equal(0, scope.DisposablesCount);
+    }
 }
