@@ -63,6 +63,9 @@ public sealed class ExactExpectedLoss : IDisposable
     /// <summary>The weight of each sample; they sum to 1.</summary>
     public IReadOnlyList<double> Weights => weights;
 
+    /// <summary>The loss of the zero model, <c>Σ weight_i ‖x_i‖²</c>: the scale of rounding errors.</summary>
+    internal double MeanSquare => weights.Zip(squares, (weight, square) => weight * square).Sum();
+
     /// <summary>The objective at given weights.</summary>
     /// <param name="encoder">W1ᵀ, (p, d).</param>
     /// <param name="decoder">W2ᵀ, (p, d), or null for a tied model.</param>

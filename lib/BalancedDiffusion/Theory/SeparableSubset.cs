@@ -20,7 +20,7 @@ public sealed record SeparableSubset(IReadOnlyList<int> Indices, double LargestC
     /// <param name="starts">How many starts, ≥ 1.</param>
     /// <exception cref="ArgumentException">Fewer than <paramref name="count"/> samples differ from zero, or a value is not finite.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A count is out of range.</exception>
-    public static SeparableSubset Find(torch.Tensor samples, int count, long seed, int starts = 32)
+    public static SeparableSubset Find(torch.Tensor samples, int count, long seed, int starts = 128)
     {
         Guard.AtLeast(count, 2);
         Guard.AtLeast(starts, 1);
@@ -56,7 +56,7 @@ public sealed record SeparableSubset(IReadOnlyList<int> Indices, double LargestC
         }
         var best = sets.MinBy(set => set.Largest)!;
         var indices = best.Members.Order().ToArray();
-        var chosen = Float64.Of(rows.index_select(0, torch.tensor(indices.Select(i => (long)i).ToArray())));
+        var chosen = Float64.Of(samples.detach().cpu().index_select(0, torch.tensor(indices.Select(i => (long)i).ToArray())));
         var report = Separability.MeasureSamples(chosen / chosen.abs().amax([1], keepdim: true));
         return new(indices, report.Beta, (indices[report.WorstPair.First], indices[report.WorstPair.Second]));
     }
