@@ -15,7 +15,7 @@ public static class DenoiserExtensions
     {
         Guard.Sigma(sigma);
         using var noGrad = torch.no_grad();
-        using var level = torch.tensor(sigma, dtype: noisy.dtype, device: noisy.device);
+        using var level = torch.full([], sigma, dtype: noisy.dtype, device: noisy.device);
         return denoiser.Denoise(noisy, level);
     }
 
