@@ -160,7 +160,8 @@ public class EmpiricalDenoiserTests
         var noisy = Normal(2, 3, 2);
         for (var i = 0; i < 3; i++)
         {
-            denoiser.Denoise(noisy, 0.5).Dispose();
+            denoiser.DenoiseAt(noisy, 0.5).Dispose();
+            denoiser.Score(noisy, 0.5).Dispose();
             denoiser.PosteriorWeights(noisy, 0.5).Dispose();
             denoiser.NearestIndex(noisy).Dispose();
         }
