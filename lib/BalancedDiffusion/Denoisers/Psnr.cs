@@ -3,25 +3,33 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Denoisers;
 
-/// <summary>Peak signal-to-noise ratio of an estimate.</summary>
+/// <summary>Peak signal-to-noise ratio, <c>20 log10(peak) - 10 log10(mean squared error)</c>.</summary>
 public static class Psnr
 {
-    /// <summary><c>10 log10(peak² / mean squared error)</c> in dB; +∞ for a perfect estimate.</summary>
-    /// <param name="estimate">The estimate, any shape.</param>
-    /// <param name="clean">The truth, of the same shape.</param>
-    /// <param name="peak">The peak, &gt; 0. The paper takes 1 although its data span [-1, 1], for which the convention is 2 (6.02 dB more); 1 is the default so that
-    /// numbers compare with the paper's.</param>
-    /// <exception cref="ArgumentException">The shapes differ or are empty, or a number is not finite.</exception>
-    public static double Of(torch.Tensor estimate, torch.Tensor clean, double peak = 1)
+    /// <summary>The true peak-to-peak span of data in [-1, 1].</summary>
+    public const double Span = 2;
+
+    /// <summary>The peak that the paper's figure uses, although its data span [-1, 1]; 6.02 dB lower.</summary>
+    public const double PaperPeak = 1;
+
+    /// <summary>The ratio of each sample.</summary>
+    /// <param name="estimate">(batch, …), floating point.</param>
+    /// <param name="clean">The same shape.</param>
+    /// <param name="peak">The peak, &gt; 0.</param>
+    /// <returns>(batch), float64, decibels; +∞ where both agree. The caller owns it.</returns>
+    /// <exception cref="ArgumentException">Shapes differ, or a number is not finite.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The peak is not positive and finite.</exception>
+    public static torch.Tensor Of(torch.Tensor estimate, torch.Tensor clean, double peak = Span)
     {
         ArgumentNullException.ThrowIfNull(clean);
         Guard.Shape(estimate, clean.shape);
         Guard.Positive(peak);
-        if (clean.numel() == 0) throw new ArgumentException("clean must hold at least one number, was empty", nameof(clean));
+        if (clean.dim() < 2 || clean.shape.Skip(1).Contains(0)) throw new ArgumentException($"clean must have shape (batch, d) or (batch, channels, height, width), was ({string.Join(", ", clean.shape)})", nameof(clean));
         Guard.Finite(estimate);
         Guard.Finite(clean);
         using var scope = torch.NewDisposeScope();
-        var error = (estimate.detach() - clean.detach()).square().to_type(torch.float64).mean().item<double>();
-        return 10 * Math.Log10(peak * peak / error);
+        using var noGrad = torch.no_grad();
+        var error = (estimate.to_type(torch.float64) - clean.to_type(torch.float64)).flatten(1).square().mean([1L]);
+        return (error.log10().mul(-10) + 20 * Math.Log10(peak)).MoveToOuterDisposeScope();
     }
 }

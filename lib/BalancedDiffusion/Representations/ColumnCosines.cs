@@ -3,38 +3,51 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Representations;
 
-/// <summary>Compares the columns of a weight matrix with the training samples, as the paper's Figures 3 and 4 do.</summary>
+/// <summary>How closely weight columns point at training images.</summary>
 public static class ColumnCosines
 {
-    private const long Block = 8192;
+    private const long BlockElements = 1 << 20;
 
-    /// <summary>The columns, sorted from the largest norm to the smallest, each with its largest cosine to any sample.</summary>
-    /// <param name="columns">One column a row, (p, d), e.g. <c>ReluDae.Encoder</c>.</param>
-    /// <param name="samples">Training samples, (n, d), n ≥ 1; zero samples have cosine 0 to everything.</param>
-    /// <exception cref="ArgumentException">A shape is wrong, the set is empty, or a number is not finite.</exception>
-    public static IReadOnlyList<ColumnCosine> Of(torch.Tensor columns, torch.Tensor samples)
+    /// <summary>The largest signed, uncentred cosine <c>wᵀx/(‖w‖ ‖x‖)</c> of each column to any image, in blocks of images.</summary>
+    /// <param name="columns">Columns as rows, (p, d), floating point: for a ReLU-DAE its Encoder.</param>
+    /// <param name="images">(n, d) or (n, channels, height, width) of the same size, floating point. An all-zero image is never the nearest.</param>
+    /// <returns>Cosines (p), float64, in [-1, 1], and the image's index (p), int64; an all-zero column has cosine 0 and index -1. The caller owns both.</returns>
+    /// <exception cref="ArgumentException">Shapes do not fit, there is no image that is not all zero, or a number is not finite.</exception>
+    public static (torch.Tensor Cosines, torch.Tensor Indices) Largest(torch.Tensor columns, torch.Tensor images)
     {
         Guard.Shape(columns, [-1, -1]);
-        Guard.Shape(samples, [-1, columns.shape[1]]);
-        if (samples.shape[0] == 0) throw new ArgumentException("samples must hold at least one sample, was empty", nameof(samples));
+        ArgumentNullException.ThrowIfNull(images);
+        if (images.dim() < 2 || images.shape[0] == 0) throw new ArgumentException($"images must have shape (n, d) or (n, channels, height, width) with n ≥ 1, was ({string.Join(", ", images.shape)})", nameof(images));
+        var size = images.shape.Skip(1).Aggregate(1L, (product, n) => product * n);
+        if (size != columns.shape[1]) throw new ArgumentException($"images have {size} numbers each, columns {columns.shape[1]}; give both the same size", nameof(images));
+        if (!columns.is_floating_point() || !images.is_floating_point()) throw new ArgumentException($"columns and images must hold floating-point numbers, were {columns.dtype} and {images.dtype}; convert them first", nameof(images));
         Guard.Finite(columns);
-        Guard.Finite(samples);
-        using var noGrad = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var units = torch.nn.functional.normalize(columns.detach(), dim: 1);
-        var best = torch.full(columns.shape[0], double.NegativeInfinity, dtype: columns.dtype, device: columns.device);
-        var nearest = torch.zeros(columns.shape[0], dtype: torch.int64, device: columns.device);
-        for (long from = 0; from < samples.shape[0]; from += Block)
+        using var noGrad = torch.no_grad();
+        var rows = images.detach().reshape(images.shape[0], size);
+        var w = columns.detach().to_type(torch.float64);
+        var norms = w.norm(1, keepdim: true);
+        var unit = w / norms.clamp_min(double.Epsilon);
+        var best = torch.full(w.shape[0], double.NegativeInfinity, dtype: torch.float64, device: w.device);
+        var nearest = torch.full(w.shape[0], -1L, dtype: torch.int64, device: w.device);
+        var block = Math.Max(1, BlockElements / Math.Max(size, Math.Max(1, w.shape[0])));
+        for (var at = 0L; at < rows.shape[0]; at += block)
         {
-            var block = samples.narrow(0, from, Math.Min(Block, samples.shape[0] - from)).to(columns.device).to_type(columns.dtype);
-            var (cosine, index) = torch.max(units.matmul(torch.nn.functional.normalize(block, dim: 1).t()), 1);
-            var better = cosine.gt(best);
-            nearest = torch.where(better, index + from, nearest);
-            best = torch.where(better, cosine, best);
+            using var step = torch.NewDisposeScope();
+            var x = rows.narrow(0, at, Math.Min(block, rows.shape[0] - at)).to_type(torch.float64);
+            Guard.Finite(x, nameof(images));
+            var lengths = x.norm(1);
+            var cosines = unit.matmul(x.t()) / lengths.clamp_min(double.Epsilon);
+            cosines.masked_fill_(lengths.eq(0), double.NegativeInfinity);
+            var (value, index) = cosines.max(1);
+            var higher = value.gt(best);
+            nearest.copy_(torch.where(higher, index.add_(at), nearest));
+            best.copy_(torch.where(higher, value, best));
         }
-        var norms = columns.detach().norm(1).cpu().to_type(torch.float64).data<double>().ToArray();
-        var cosines = best.cpu().to_type(torch.float64).data<double>().ToArray();
-        var indices = nearest.cpu().data<long>().ToArray();
-        return [.. Enumerable.Range(0, norms.Length).Select(j => new ColumnCosine(j, norms[j], cosines[j], (int)indices[j])).OrderByDescending(c => c.Norm)];
+        if (best.isinf().any().item<bool>()) throw new ArgumentException("every image is all zero, so no cosine is defined; give at least one other", nameof(images));
+        var dead = norms.squeeze(1).eq(0);
+        best.clamp_(-1, 1).masked_fill_(dead, 0);
+        nearest.masked_fill_(dead, -1);
+        return (best.MoveToOuterDisposeScope(), nearest.MoveToOuterDisposeScope());
     }
 }

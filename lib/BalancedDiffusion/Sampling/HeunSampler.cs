@@ -4,19 +4,20 @@ using TorchSharp;
 namespace BalancedDiffusion.Sampling;
 
 /// <summary>
-/// Heun's method for the probability-flow equation (Karras et al. 2022, algorithm 1): an Euler step, corrected by the mean of the slopes at both
-/// ends; two denoiser calls a step, second order, deterministic. The step to sigma = 0 is an Euler step.
+/// Heun's method on the probability-flow equation (Karras et al. 2022, algorithm 1): second order, deterministic, two evaluations a step, one
+/// for a step to 0.
 /// </summary>
-public sealed class HeunSampler : ISampler
+public sealed record HeunSampler : ISampler
 {
     /// <inheritdoc/>
-    public torch.Tensor Sample(IDenoiser denoiser, torch.Tensor start, IReadOnlyList<double> sigmas, long seed = 0, IProgress<int>? progress = null, CancellationToken cancellation = default) =>
-        SamplerRun.Run(denoiser, start, sigmas, progress, cancellation, (x, i, from, to) =>
+    public torch.Tensor Sample(IDenoiser denoiser, torch.Tensor start, IReadOnlyList<double> sigmas, long seed, IProgress<int>? progress = null, CancellationToken cancellation = default, long firstIndex = 0) =>
+        SamplerLoop.Run(denoiser, start, sigmas, progress, cancellation, (x, sigma, next, estimate) =>
         {
-            var slope = (x - SamplerRun.Ask(denoiser, x, from, i)) / from;
-            var euler = x + (to - from) * slope;
-            if (to == 0) return euler;
-            var slopeAtEnd = (euler - SamplerRun.Ask(denoiser, euler, to, i)) / to;
-            return x + (to - from) / 2 * (slope + slopeAtEnd);
+            var clean = estimate(x, sigma);
+            var predicted = clean * (1 - next / sigma) + x * (next / sigma);
+            if (next == 0) return predicted;
+            var slope = (x - clean) / sigma;
+            var slopeThere = (predicted - estimate(predicted, next)) / next;
+            return x + (slope + slopeThere) * (0.5 * (next - sigma));
         });
 }

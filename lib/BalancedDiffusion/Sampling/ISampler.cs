@@ -3,20 +3,20 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Sampling;
 
-/// <summary>Turns noise into samples by following a denoiser from the greatest noise level down to the least.</summary>
+/// <summary>Turns noise into samples by walking down the noise levels with a denoiser.</summary>
 public interface ISampler
 {
-    /// <summary>Runs the sampler.</summary>
-    /// <param name="denoiser">The denoiser to follow.</param>
-    /// <param name="start">Noisy samples at level <c>sigmas[0]</c>, (batch, SampleShape…); left as they are.</param>
-    /// <param name="sigmas">Noise levels, at least two, strictly decreasing, all &gt; 0 but the last, which may be 0.</param>
-    /// <param name="seed">The seed of the noise that a stochastic sampler adds; row i of the batch draws from
-    /// <c>Seeds.Derive(seed, i)</c>, so that it is the same alone or in a batch. A deterministic sampler ignores it.</param>
-    /// <param name="progress">Told the number of steps done, after each.</param>
+    /// <summary>Walks from noisy starts down the levels, without recording a gradient.</summary>
+    /// <param name="denoiser">The denoiser.</param>
+    /// <param name="start">Starts at the first level, (batch, SampleShape…), floating point; left as they are.</param>
+    /// <param name="sigmas">At least two noise levels, finite, strictly decreasing; the last may be 0.</param>
+    /// <param name="seed">The seed of fresh noise. Row r draws from a stream of its own, so the batch it stands in does not matter. Deterministic samplers ignore it.</param>
+    /// <param name="progress">Told the number of steps done, or null.</param>
     /// <param name="cancellation">Stops between two steps.</param>
-    /// <returns>Samples of the shape of <paramref name="start"/>, which the caller owns.</returns>
-    /// <exception cref="ArgumentException">The levels or the start are unfit.</exception>
-    /// <exception cref="InvalidOperationException">The denoiser answered with NaN or infinity; the message names the step.</exception>
-    /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
-    torch.Tensor Sample(IDenoiser denoiser, torch.Tensor start, IReadOnlyList<double> sigmas, long seed = 0, IProgress<int>? progress = null, CancellationToken cancellation = default);
+    /// <param name="firstIndex">The index of row 0 among all samples of this seed, ≥ 0.</param>
+    /// <returns>Samples, the shape and type of <paramref name="start"/>. The caller owns them.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit, the start is not finite, or the levels do not decrease.</exception>
+    /// <exception cref="InvalidOperationException">The denoiser gave NaN, infinity or a wrong shape; the message names the step.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    torch.Tensor Sample(IDenoiser denoiser, torch.Tensor start, IReadOnlyList<double> sigmas, long seed, IProgress<int>? progress = null, CancellationToken cancellation = default, long firstIndex = 0);
 }

@@ -1,0 +1,30 @@
+using BalancedDiffusion.Runtime;
+using TorchSharp;
+
+namespace BalancedDiffusion.Denoisers;
+
+/// <summary>The checks that denoisers share.</summary>
+internal static class DenoiserInput
+{
+    /// <summary>The batch as rows (batch, d), a view where memory allows.</summary>
+    public static torch.Tensor Rows(torch.Tensor noisy, IReadOnlyList<long> sampleShape, torch.Device device)
+    {
+        Guard.Shape(noisy, [-1, .. sampleShape]);
+        if (!noisy.is_floating_point()) throw new ArgumentException($"noisy must hold floating-point numbers, was {noisy.dtype}; convert it first", nameof(noisy));
+        if (noisy.device_type != device.type) throw new ArgumentException($"noisy lies on {noisy.device}, the denoiser's samples on {device}; move one of them", nameof(noisy));
+        Guard.Finite(noisy);
+        return noisy.detach().reshape(noisy.shape[0], sampleShape.Aggregate(1L, (product, n) => product * n));
+    }
+
+    /// <summary>Noise levels as a column (batch, 1), float64.</summary>
+    public static torch.Tensor Levels(torch.Tensor sigma, long batch, torch.Device device)
+    {
+        ArgumentNullException.ThrowIfNull(sigma);
+        if (sigma.dim() > 1 || (sigma.dim() == 1 && sigma.shape[0] != batch))
+            throw new ArgumentException($"sigma must have shape () or ({batch}), was ({string.Join(", ", sigma.shape)})", nameof(sigma));
+        var levels = sigma.detach().to_type(torch.float64).to(device).reshape(-1, 1);
+        var wrong = levels.flatten().cpu().data<double>().ToArray().Where(s => !(s > 0) || !double.IsFinite(s)).ToArray();
+        if (wrong.Length > 0) throw new ArgumentOutOfRangeException(nameof(sigma), $"sigma must be positive and finite, was {wrong[0]}");
+        return levels.expand(batch, 1);
+    }
+}

@@ -1,0 +1,95 @@
+using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Runtime;
+using TorchSharp;
+
+namespace BalancedDiffusion.Memorization;
+
+/// <summary>Exact nearest neighbours in blocks: no queries × set matrix, so memory stays below about 60 MB beyond the data.</summary>
+public static class NearestNeighbours
+{
+    private const long ScoreElements = 1 << 20;
+
+    /// <summary>Finds the k samples of a set nearest to each query. Candidates are found in float64, then their distances are taken from direct differences.</summary>
+    /// <param name="queries">(queries, …), floating point.</param>
+    /// <param name="set">(n, …), floating point, samples of the same size.</param>
+    /// <param name="k">How many neighbours, 1 to n (and at most 1,000).</param>
+    /// <param name="kind">The distance.</param>
+    /// <returns>Distances and indices, nearest first; among equal distances the lower index comes first.</returns>
+    /// <exception cref="ArgumentException">Shapes do not fit, a set is empty, a number is not finite; with the cosine, a sample is all zero.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">k is below 1, above n or above 1,000.</exception>
+    public static Neighbours Find(torch.Tensor queries, torch.Tensor set, int k, DistanceKind kind = DistanceKind.Euclidean)
+    {
+        ArgumentNullException.ThrowIfNull(queries);
+        ArgumentNullException.ThrowIfNull(set);
+        Guard.AtLeast(k, 1);
+        if (queries.dim() < 2) throw new ArgumentException($"queries must have shape (queries, d) or (queries, channels, height, width), was ({string.Join(", ", queries.shape)})", nameof(queries));
+        if (!queries.is_floating_point()) throw new ArgumentException($"queries must hold floating-point numbers, was {queries.dtype}; convert them first", nameof(queries));
+        var cosine = kind switch
+        {
+            DistanceKind.Euclidean => false,
+            DistanceKind.Cosine => true,
+            _ => throw new ArgumentOutOfRangeException(nameof(kind), $"kind must be Euclidean or Cosine, was {kind}"),
+        };
+        Guard.Finite(queries);
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        using var blocks = new SampleBlocks(set, cosine, nameof(set));
+        if (k > Math.Min(blocks.Count, 1000)) throw new ArgumentOutOfRangeException(nameof(k), $"k must be at most {Math.Min(blocks.Count, 1000)} for a set of {blocks.Count} samples, was {k}");
+        var rows = queries.detach().reshape(queries.shape[0], queries.shape.Skip(1).Aggregate(1L, (product, n) => product * n));
+        if (rows.shape[1] != blocks.Dimension) throw new ArgumentException($"queries have {rows.shape[1]} numbers a sample, the set has {blocks.Dimension}; give both the same shape", nameof(queries));
+        if (cosine && rows.shape[0] > 0 && rows.abs().amax([1]).eq(0).any().item<bool>())
+            throw new ArgumentException("queries hold an all-zero sample, whose cosine is undefined; leave it out", nameof(queries));
+
+        var distances = torch.empty([rows.shape[0], k], dtype: torch.float64, device: rows.device);
+        var indices = torch.empty([rows.shape[0], k], dtype: torch.int64, device: rows.device);
+        var batch = Math.Max(1, Math.Min(rows.shape[0], Math.Max(16, ScoreElements / Math.Max(blocks.Dimension, blocks.BlockRows))));
+        var buffer = blocks.Buffer();
+        var scoreBuffer = torch.empty([batch, blocks.BlockRows], dtype: torch.float64, device: rows.device);
+        for (var at = 0L; at < rows.shape[0]; at += batch)
+        {
+            using var step = torch.NewDisposeScope();
+            var count = Math.Min(batch, rows.shape[0] - at);
+            var framed = blocks.Frame(rows.narrow(0, at, count));
+            var found = Candidates(blocks, framed, buffer, scoreBuffer.narrow(0, 0, count), k);
+            for (var row = 0L; row < count; row++)
+            {
+                using var one = torch.NewDisposeScope();
+                var (index, _) = found[row].sort();
+                var apart = blocks.Gather(index).sub_(framed[row]).square().sum(1);
+                // Unit vectors: 1 - cos = ‖a - b‖²/2, which keeps its accuracy where the cosine is close to 1.
+                var (distance, order) = (cosine ? apart.mul_(0.5) : apart.sqrt_()).sort(stable: true);
+                distances[at + row].copy_(distance);
+                indices[at + row].copy_(index.index_select(0, order));
+            }
+        }
+        return new Neighbours(distances.MoveToOuterDisposeScope(), indices.MoveToOuterDisposeScope());
+    }
+
+    private static torch.Tensor Candidates(SampleBlocks blocks, torch.Tensor queries, torch.Tensor buffer, torch.Tensor scoreBuffer, int k)
+    {
+        torch.Tensor? bestScores = null, bestIndices = null;
+        for (var at = 0L; at < blocks.Count; at += blocks.BlockRows)
+        {
+            using var step = torch.NewDisposeScope();
+            var block = blocks.Fill(buffer, at);
+            var scores = blocks.Scores(scoreBuffer, queries, block, at);
+            var (values, index) = scores.topk((int)Math.Min(k, block.shape[0]), 1);
+            index = index + at;
+            if (bestScores is not null)
+            {
+                values = torch.cat([bestScores, values], 1);
+                index = torch.cat([bestIndices!, index], 1);
+                if (values.shape[1] > k)
+                {
+                    (values, var kept) = values.topk(k, 1);
+                    index = index.gather(1, kept);
+                }
+                bestScores.Dispose();
+                bestIndices!.Dispose();
+            }
+            bestScores = values.MoveToOuterDisposeScope();
+            bestIndices = index.MoveToOuterDisposeScope();
+        }
+        return bestIndices!;
+    }
+}
