@@ -9,6 +9,22 @@ namespace BalancedDiffusion.Theory;
 /// <param name="WorstPair">The two row numbers with that cosine.</param>
 public sealed record SeparableSubset(IReadOnlyList<int> Indices, double LargestCosine, (int First, int Second) WorstPair)
 {
+    /// <summary>Finds as many samples as possible, up to <paramref name="most"/>, that point away from each other: every pairwise cosine below 0.</summary>
+    /// <param name="samples">Samples, (n, d), any floating type.</param>
+    /// <param name="most">The most to pick, ≥ 2.</param>
+    /// <param name="seed">Which starts are drawn.</param>
+    /// <exception cref="InvalidOperationException">Not even two of the samples have a negative cosine.</exception>
+    public static SeparableSubset FindObtuse(torch.Tensor samples, int most, long seed)
+    {
+        Guard.AtLeast(most, 2);
+        for (var count = most; count >= 2; count--)
+        {
+            var found = Find(samples, count, seed);
+            if (found.LargestCosine < 0) return found;
+        }
+        throw new InvalidOperationException("no two of the samples point away from each other; give more samples, or centre them");
+    }
+
     /// <summary>
     /// Searches for the subset with the smallest largest cosine: from many starts one sample after the other is added that is farthest from those
     /// chosen, then single samples are exchanged as long as that helps. A heuristic: what it finds is measured exactly, but a better one may exist.
