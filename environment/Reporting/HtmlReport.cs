@@ -18,7 +18,7 @@ public static class HtmlReport
         h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; } h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; } h3 { font-size: 1.05rem; margin: 1.75rem 0 .5rem; overflow-wrap: anywhere; }
         p { margin: .4rem 0; } .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); } .wait { color: var(--wait); } .verdict { font-weight: 600; font-size: 1.1rem; }
         table { width: 100%; border-collapse: collapse; font-size: .94rem; } th { text-align: left; font-weight: 600; color: var(--soft); } th, td { padding: .45rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
-        td.number { font-variant-numeric: tabular-nums; } tr.bad-row td { background: var(--badpaper); color: var(--ink); } .state { font-weight: 600; white-space: nowrap; }
+        td.number { font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal; } th { overflow-wrap: normal; } tr.bad-row td { background: var(--badpaper); color: var(--ink); } .state { font-weight: 600; white-space: nowrap; }
         pre { background: var(--raised); border: 1px solid var(--line); border-radius: 6px; padding: .75rem; overflow-x: auto; font: .86rem/1.45 ui-monospace, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
         .failure { border-left: 4px solid var(--bad); padding-left: 1rem; margin: 1rem 0; }
         .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1rem; } figure { margin: 0; background: #fff; border: 1px solid var(--line); border-radius: 6px; overflow: hidden; }

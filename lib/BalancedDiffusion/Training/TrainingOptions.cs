@@ -5,7 +5,7 @@ using BalancedDiffusion.Runtime;
 namespace BalancedDiffusion.Training;
 
 /// <summary>
-/// What a training run does. Every value is checked when it is set. See <see cref="Recipes"/> for ready-made ones, which
+/// What a training run does. Every value is checked when it is set. See <see cref="TrainingRecipes"/> for ready-made ones, which
 /// <c>with { … }</c> adapts.
 /// </summary>
 public sealed record TrainingOptions

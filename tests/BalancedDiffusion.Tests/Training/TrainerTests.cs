@@ -30,7 +30,7 @@ public class TrainerTests
         var lengths = new[] { 3.0, 4.0, 5.0 };
         var data = torch.stack([.. lengths.Select((r, i) => (plane[.., 0] * Math.Cos(2 * Math.PI * i / n) + plane[.., 1] * Math.Sin(2 * Math.PI * i / n)) * r)]).to_type(torch.float32);
         using var model = new ReluDae(d, 20, 1);
-        using var result = Trainer.Fit(model, data, Recipes.Memorizing with { Steps = 3000, LearningRate = 3e-3, Regularization = Regularization.FromLambda(lambda), Noise = new FixedNoise(sigma) });
+        using var result = Trainer.Fit(model, data, TrainingRecipes.Memorizing with { Steps = 3000, LearningRate = 3e-3, Regularization = Regularization.FromLambda(lambda), Noise = new FixedNoise(sigma) });
         using var noGrad = torch.no_grad();
         for (var i = 0; i < n; i++)
         {
@@ -341,11 +341,11 @@ public class TrainerTests
     {
         using var model = new ReluDae(1024, 2, 1);
         double Lambda(TrainingOptions o) => o.Regularization.Lambda(model, o.Optimizer);
-        Assert.Equal((50_000, 0, 1e-3, OptimizerKind.RmsProp), (Recipes.AuthorsMemorizing.Steps, Recipes.AuthorsMemorizing.BatchSize, Recipes.AuthorsMemorizing.LearningRate, Recipes.AuthorsMemorizing.Optimizer.Kind));
-        Assert.Equal((50_000, 256, 1e-4, OptimizerKind.Adam), (Recipes.AuthorsGeneralizing.Steps, Recipes.AuthorsGeneralizing.BatchSize, Recipes.AuthorsGeneralizing.LearningRate, Recipes.AuthorsGeneralizing.Optimizer.Kind));
-        Assert.Equal(2.56, Lambda(Recipes.AuthorsMemorizing), 10);
-        Assert.Equal(0.0256, Lambda(Recipes.AuthorsGeneralizing), 10);
-        Assert.Equal(5.12, Lambda(Recipes.Memorizing), 10);
-        Assert.Equal(0.0512, Lambda(Recipes.Generalizing), 10);
+        Assert.Equal((50_000, 0, 1e-3, OptimizerKind.RmsProp), (TrainingRecipes.AuthorsMemorizing.Steps, TrainingRecipes.AuthorsMemorizing.BatchSize, TrainingRecipes.AuthorsMemorizing.LearningRate, TrainingRecipes.AuthorsMemorizing.Optimizer.Kind));
+        Assert.Equal((50_000, 256, 1e-4, OptimizerKind.Adam), (TrainingRecipes.AuthorsGeneralizing.Steps, TrainingRecipes.AuthorsGeneralizing.BatchSize, TrainingRecipes.AuthorsGeneralizing.LearningRate, TrainingRecipes.AuthorsGeneralizing.Optimizer.Kind));
+        Assert.Equal(2.56, Lambda(TrainingRecipes.AuthorsMemorizing), 10);
+        Assert.Equal(0.0256, Lambda(TrainingRecipes.AuthorsGeneralizing), 10);
+        Assert.Equal(5.12, Lambda(TrainingRecipes.Memorizing), 10);
+        Assert.Equal(0.0512, Lambda(TrainingRecipes.Generalizing), 10);
     }
 }

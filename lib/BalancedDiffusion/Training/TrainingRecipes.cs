@@ -7,7 +7,7 @@ namespace BalancedDiffusion.Training;
 /// over one storage, each with its own decay, so their weight decays 1e-2 and 1e-4 mean lambda = wd d/2 = 5.12 and 0.0512; one tied
 /// parameter with the same raw decay has half of that lambda. The two fast recipes state the authors' lambda itself.
 /// </summary>
-public static class Recipes
+public static class TrainingRecipes
 {
     /// <summary>The lambda of the authors' memorizing model, for d = 1024.</summary>
     public const double MemorizingLambda = 5.12;
