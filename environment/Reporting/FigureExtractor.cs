@@ -23,7 +23,8 @@ public static partial class FigureExtractor
             foreach (var (type, extension) in Kinds)
             {
                 if (NotebookText.Join(data[type]) is not { Length: > 0 } text || Decode(type, text) is not { } bytes) continue;
-                figures.Add(new Figure(notebook, figures.Count + 1, Name(output, data), extension, bytes));
+                var said = PlainForm().Match(NotebookText.Join(data["text/plain"]));
+                figures.Add(new Figure(notebook, figures.Count + 1, Name(output, said), extension, bytes, said.Success ? said.Groups[2].Value : null));
                 break;
             }
         }
@@ -37,17 +38,17 @@ public static partial class FigureExtractor
         catch (FormatException) { return null; }
     }
 
-    // A figure's own name: in the output's metadata, or in the HTML that goes with the picture.
-    private static string? Name(JsonObject output, JsonObject data)
+    // A figure's own name: in the output's metadata, or in the plain text that goes with the picture, "[Figure 3.2: title]".
+    private static string? Name(JsonObject output, Match said)
     {
         var name = output["metadata"] is JsonObject m && m["id"] is JsonValue v && v.TryGetValue<string>(out var id) ? id
-            : NamedHtml().Match(NotebookText.Join(data["text/html"])) is { Success: true } hit ? hit.Groups[1].Value : "";
+            : said.Success ? said.Groups[1].Value : "";
         var safe = Unsafe().Replace(name.ToLowerInvariant(), "-").Trim('-');
         return safe.Length == 0 ? null : safe.Length > 48 ? safe[..48].TrimEnd('-') : safe;
     }
 
-    [GeneratedRegex("data-figure=\"([^\"]+)\"", RegexOptions.CultureInvariant)]
-    private static partial Regex NamedHtml();
+    [GeneratedRegex(@"^\[Figure ([^:\]\n]+): ([^\n]*)\]", RegexOptions.CultureInvariant)]
+    private static partial Regex PlainForm();
 
     [GeneratedRegex("[^a-z0-9]+", RegexOptions.CultureInvariant)]
     private static partial Regex Unsafe();

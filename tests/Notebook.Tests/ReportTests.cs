@@ -93,9 +93,10 @@ public class ReportTests
         JsonObject Output(JsonObject data, string? id = null) => new() { ["output_type"] = "display_data", ["metadata"] = id is null ? new JsonObject() : new JsonObject { ["id"] = id }, ["data"] = data };
         var cells = document.CodeCells.ToList();
         cells[0].SetResult(1, [Output(new JsonObject { ["text/plain"] = "no picture" }), Output(new JsonObject { ["image/svg+xml"] = "<svg/>", ["image/png"] = "AQID" }, "Loss Curve!")]);
-        cells[1].SetResult(2, [Output(new JsonObject { ["image/png"] = "not base64!" }), Output(new JsonObject { ["image/svg+xml"] = new JsonArray("<svg>", "</svg>") })]);
+        cells[1].SetResult(2, [Output(new JsonObject { ["image/png"] = "not base64!" }), Output(new JsonObject { ["image/svg+xml"] = new JsonArray("<svg>", "</svg>"), ["text/plain"] = "[Figure 3.2: Loss [log] over time]" })]);
         var figures = FigureExtractor.Extract(document, "02-a");
-        Assert.Equal(["02-a-01-loss-curve.png", "02-a-02.svg"], figures.Select(f => f.FileName));
+        Assert.Equal(["02-a-01-loss-curve.png", "02-a-02-3-2.svg"], figures.Select(f => f.FileName));
+        Assert.Equal([null, "Loss [log] over time"], figures.Select(f => f.Title));
         Assert.Equal([1, 2, 3], figures[0].Bytes);
     }
 
