@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.IO.Compression;
 using System.Text;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Checkpoints;
@@ -45,7 +46,7 @@ public static class PthCheckpoint
         }
         catch (Exception e) when (e is EndOfStreamException or NotSupportedException or ArgumentException or OverflowException or IndexOutOfRangeException)
         {
-            throw new InvalidDataException($"the checkpoint '{Path.GetFileName(path)}' is damaged ({Listing.Printable(e.Message)}); fetch the file again", e);
+            throw new InvalidDataException($"the checkpoint '{Path.GetFileName(path)}' is damaged ({Listing.Printable(Sentence.First(e.Message))}); fetch the file again", e);
         }
     }
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Checkpoints;
@@ -249,7 +250,7 @@ public static class Safetensors
         catch (Exception e) when (e is JsonException or InvalidOperationException or DecoderFallbackException)
         {
             // InvalidOperationException: a text with half of a surrogate pair or with broken UTF-8
-            throw new InvalidDataException($"has a header that is not valid JSON ({Listing.Printable(e.Message)}); it is damaged", e);
+            throw new InvalidDataException($"has a header that is not valid JSON ({Listing.Printable(Sentence.First(e.Message))}); it is damaged", e);
         }
         return (entries, metadata);
     }

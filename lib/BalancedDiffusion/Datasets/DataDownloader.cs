@@ -101,7 +101,7 @@ public sealed class DataDownloader : IDisposable
                 failures.Add($"{url} {e.Message}");
             }
         }
-        throw new IOException($"'{file.Path}' could not be downloaded: {string.Join("; ", failures)}. Check the network, or put the file into a folder that {DataSearch.Variable} names.");
+        throw new IOException($"'{file.Path}' could not be downloaded: {string.Join("; ", failures)}; check the network, or put the file into a folder that {DataSearch.Variable} names");
     }
 
     /// <summary>Lets go of its connections.</summary>

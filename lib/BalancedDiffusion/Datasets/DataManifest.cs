@@ -1,4 +1,5 @@
 using System.Text.Json;
+using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Datasets;
 
@@ -51,7 +52,7 @@ public sealed class DataManifest
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"{origin} cannot be read as a manifest: {e.Message.TrimEnd('.')}", e);
+            throw new InvalidDataException($"{origin} cannot be read as a manifest (line {e.LineNumber + 1}): {Sentence.First(e.Message)}", e);
         }
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         foreach (var entry in entries)

@@ -48,7 +48,7 @@ public static class IdxReader
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         if (dimensions is < 1 or > 4) throw new ArgumentOutOfRangeException(nameof(dimensions), $"dimensions must be 1 to 4, was {dimensions}");
         if (Directory.Exists(path)) throw Bad(path, "is a folder, expected an idx file");
-        if (!File.Exists(path)) throw new FileNotFoundException($"there is no file '{path}'", path);
+        if (!File.Exists(path)) throw new FileNotFoundException($"there is no file '{path}'; check the path or fetch the file first", path);
         var raw = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 17, FileOptions.SequentialScan);
         Stream stream = raw;
         try

@@ -35,7 +35,7 @@ public sealed class ElfSymbolVersions
         ArgumentNullException.ThrowIfNull(bytes);
         this.bytes = bytes;
         if (bytes.Length < 64 || bytes[0] != 0x7f || bytes[1] != 'E' || bytes[2] != 'L' || bytes[3] != 'F' || bytes[4] != 2 || bytes[5] != 1)
-            throw new InvalidDataException("not a 64-bit little-endian ELF library");
+            throw new InvalidDataException("it is not a 64-bit little-endian ELF library");
         try
         {
             ReadSections();
@@ -49,7 +49,17 @@ public sealed class ElfSymbolVersions
     }
 
     /// <summary>Parses the version tables of the shared library at <paramref name="path"/>.</summary>
-    public static ElfSymbolVersions Read(string path) => new(File.ReadAllBytes(path));
+    public static ElfSymbolVersions Read(string path)
+    {
+        try
+        {
+            return new(File.ReadAllBytes(path));
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException($"'{path}' cannot be read as a native library: {e.Message}", e);
+        }
+    }
 
     /// <summary>The versions that the library needs, in file order.</summary>
     public IReadOnlyList<Need> Needs { get; }

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using BalancedDiffusion.Checkpoints;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Training;
@@ -45,7 +46,7 @@ public static class TrainingCheckpoint
     /// <summary>Reads and verifies; the tensors belong to the current dispose scope.</summary>
     internal static (TrainingState State, Dictionary<string, torch.Tensor> Tensors) Read(string path)
     {
-        if (!File.Exists(path)) throw new FileNotFoundException($"there is no checkpoint '{path}'", path);
+        if (!File.Exists(path)) throw new FileNotFoundException($"there is no checkpoint at '{path}'; check the path", path);
         try
         {
             var file = Safetensors.Read(path);
@@ -58,7 +59,7 @@ public static class TrainingCheckpoint
         }
         catch (Exception e) when (e is InvalidDataException or JsonException or FormatException or EndOfStreamException or ArgumentException or OverflowException or NotSupportedException)
         {
-            throw new InvalidDataException($"the checkpoint '{path}' cannot be used ({e.Message.Split('\n')[0].TrimEnd('.')}); it was left as it is: move it away to start over, or name another file", e);
+            throw new InvalidDataException($"the checkpoint '{path}' cannot be used ({Sentence.First(e.Message)}); it was left as it is: move it away to start over, or name another file", e);
         }
     }
 

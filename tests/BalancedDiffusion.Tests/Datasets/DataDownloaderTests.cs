@@ -184,7 +184,7 @@ public sealed class DataDownloaderTests : IDisposable
         var message = (await Assert.ThrowsAsync<IOException>(() => downloader.DownloadAsync(FileAt($"http://127.0.0.1:{port}/x"), scratch.Path))).Message;
         Assert.Contains("could not be reached", message);
         Assert.Contains("3 attempts", message);
-        Assert.Contains("Check the network", message);
+        Assert.Contains("check the network", message);
         Assert.DoesNotContain('\n', message);
     }
 

@@ -317,7 +317,16 @@ public sealed record FaceFactors
         ArgumentNullException.ThrowIfNull(name);
         for (var i = 0; i < Names.Count; i++)
             if (string.Equals(Names[i], name, StringComparison.OrdinalIgnoreCase)) return i;
-        throw new ArgumentException($"a face has no factor '{name}'; it has {string.Join(", ", Names)}", nameof(name));
+        throw new ArgumentException($"a face has no factor '{name}'; the nearest are {string.Join(", ", Names.OrderByDescending(known => Likeness(known, name)).Take(3))}, and FaceFactors.Names lists all {Names.Count}", nameof(name));
+    }
+
+    // Twice the neighbouring letters that two names share, over all they have: 1 for equal names.
+    private static double Likeness(string a, string b)
+    {
+        var (left, right) = (Pairs(a), Pairs(b));
+        return 2.0 * left.Intersect(right).Count() / (left.Length + right.Length + 1e-9);
+
+        static string[] Pairs(string text) => [.. Enumerable.Range(0, Math.Max(0, text.Length - 1)).Select(i => text.Substring(i, 2).ToLowerInvariant()).Distinct()];
     }
 
     private static float Within(int index, float value)

@@ -47,7 +47,7 @@ public class FaceFactorsTests
     }
 
     [Fact]
-    public void AnUnknownNameIsRefusedWithTheNamesThereAre()
+    public void AnUnknownNameIsRefusedWithTheNearestNames()
     {
         var error = Assert.Throws<ArgumentException>(() => new FaceFactors()["Nose"]);
         Assert.Contains("'Nose'", error.Message);
