@@ -21,12 +21,6 @@ public static class DenoiserExtensions
         return denoiser.Denoise(noisy, level).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The same as <see cref="DenoiseAt"/>, for calls that name this class.</summary>
-    /// <param name="denoiser">The denoiser.</param>
-    /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>
-    /// <param name="sigma">The noise level, &gt; 0 and finite.</param>
-    public static torch.Tensor Denoise(IDenoiser denoiser, torch.Tensor noisy, double sigma) => DenoiseAt(denoiser, noisy, sigma);
-
     /// <summary>The score of the noisy law by Tweedie's identity, <c>(f(y) - y) / sigma²</c>.</summary>
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>

@@ -52,7 +52,7 @@ public class ReluDaeTests
         var y = Samples(3, 5);
         foreach (var c in new[] { 0.0, 0.5, 7.0 })
             Assert.True((model.call(c * y) - c * model.call(y)).abs().max().item<double>() < 1e-12);
-        Assert.True(DenoiserExtensions.Denoise(model, y, 0.1).equal(DenoiserExtensions.Denoise(model, y, 2.0)).all().item<bool>());
+        Assert.True(model.DenoiseAt(y, 0.1).equal(model.DenoiseAt(y, 2.0)).all().item<bool>());
         Assert.Equal([5], model.SampleShape);
     }
 
@@ -100,9 +100,9 @@ public class ReluDaeTests
     {
         using var model = new ReluDae(5, 4, 1);
         using var y = torch.zeros(3, 5);
-        DenoiserExtensions.Denoise(model, y, 0.2).Dispose();
+        model.DenoiseAt(y, 0.2).Dispose();
         var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
-        for (var i = 0; i < 50; i++) DenoiserExtensions.Denoise(model, y, 0.2).Dispose();
+        for (var i = 0; i < 50; i++) model.DenoiseAt(y, 0.2).Dispose();
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }
 }

@@ -20,6 +20,19 @@ public class SeparabilityTests
     }
 
     [Fact]
+    public void AnObtuseSubsetIsAsLargeAsTheSetAllows()
+    {
+        using var scope = torch.NewDisposeScope();
+        // In a half-plane fan of the plane no three directions are pairwise obtuse; around the whole circle three are, four never.
+        torch.Tensor Fan(double upTo) => torch.stack([.. Enumerable.Range(0, 25).Select(i => torch.tensor(new[] { Math.Cos(upTo * i / 25), Math.Sin(upTo * i / 25) }))]);
+        Assert.Equal(2, SeparableSubset.FindObtuse(Fan(Math.PI), 5, 0).Indices.Count);
+        var around = SeparableSubset.FindObtuse(Fan(2 * Math.PI), 5, 0);
+        Assert.Equal(3, around.Indices.Count);
+        Assert.True(around.LargestCosine < 0);
+        Assert.Equal(2, SeparableSubset.FindObtuse(Fan(2 * Math.PI), 2, 0).Indices.Count);
+    }
+
+    [Fact]
     public void AlphaAndBetaAreThoseCountedByHand()
     {
         using var scope = torch.NewDisposeScope();

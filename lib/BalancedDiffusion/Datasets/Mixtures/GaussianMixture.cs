@@ -201,7 +201,7 @@ public sealed class GaussianMixture : IDisposable
         using var noGrad = torch.no_grad();
         var y = points.detach().cpu().to_type(torch.float64);
         variance ??= torch.zeros(1, 1, dtype: torch.float64);
-        var logs = torch.stack(components.Select((c, k) => LogJoint(c, Math.Log(weights[k]), y, variance)), 1);
+        var logs = torch.stack(components.Select((c, k) => LogJoint(c, Math.Log(weights[k]), y, variance)).ToArray(), 1);
         var total = logs.logsumexp(1, keepdim: true);
         if (wish == Wish.LogDensity) return total.squeeze(1).MoveToOuterDisposeScope();
         var shares = (logs - total).exp();
