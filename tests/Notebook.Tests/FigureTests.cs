@@ -58,6 +58,17 @@ public class FigureTests
     }
 
     [Fact]
+    public void MeasuredPointsHaveMarkersAndNoLineBesideThePredictedLineOfTheirColour()
+    {
+        var (json, _) = Figure.Prepare(Plot.Lines([Plot.Curve("predicted", X, Y).WithColour(2), Plot.Curve("measured", X, Y).WithColour(2).AsPoints()], "x (s)", "y (m)"), "1.1", "t", "see");
+        var traces = JObject.Parse(json)["data"]!;
+        Assert.Equal("lines", (string?)traces[0]!["mode"]);
+        Assert.Equal("markers", (string?)traces[1]!["mode"]);
+        Assert.Null(traces[1]!["line"]);
+        Assert.Equal((string?)traces[0]!["line"]!["color"], (string?)traces[1]!["marker"]!["color"]);
+    }
+
+    [Fact]
     public void AGridGivesEachChartItsOwnAxesAndEachNameOnceInTheLegend()
     {
         var one = Plot.Lines([Plot.Curve("a", X, Y), Plot.Curve("b", X, Y)], "x (s)", "y (m)");

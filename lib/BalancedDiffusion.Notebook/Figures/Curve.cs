@@ -15,6 +15,9 @@ public sealed record Curve(string Name, IReadOnlyList<double> X, IReadOnlyList<d
     /// <summary>Whether markers are drawn on the line.</summary>
     public bool Marked { get; init; }
 
+    /// <summary>Whether only its markers are drawn: measurements beside a predicted line.</summary>
+    public bool IsPoints { get; init; }
+
     /// <summary>Whether it is a bound or another thing to compare with: thin, grey, dashed.</summary>
     public bool IsReference { get; init; }
 
@@ -26,6 +29,9 @@ public sealed record Curve(string Name, IReadOnlyList<double> X, IReadOnlyList<d
 
     /// <summary>With markers on the line.</summary>
     public Curve WithMarkers() => this with { Marked = true };
+
+    /// <summary>As markers without a line, for measurements beside a predicted line of the same colour.</summary>
+    public Curve AsPoints() => this with { IsPoints = true, Marked = true };
 
     /// <summary>With this place in the palette, 0 or more.</summary>
     public Curve WithColour(int colour) => this with { Colour = colour };

@@ -234,7 +234,7 @@ public static class Plot
                     ["fill"] = "toself", ["fillcolor"] = Palette.Faded(colour, 0.18), ["line"] = new JObject { ["width"] = 0, ["color"] = colour }, ["hoverinfo"] = "skip", ["showlegend"] = false,
                 });
             }
-            var asPoints = points && !curve.IsReference;
+            var asPoints = curve.IsPoints || (points && !curve.IsReference);
             var trace = new JObject
             {
                 ["type"] = "scatter", ["mode"] = asPoints ? "markers" : curve.Marked ? "lines+markers" : "lines", ["name"] = curve.Name,
