@@ -23,7 +23,7 @@ public static class ReluDaeCheckpoint
     public static ReluDae Load(string path)
     {
         using var scope = torch.NewDisposeScope();
-        using var tensors = IsZip(path) ? PthCheckpoint.Read(path) : Safetensors.Read(path);
+        using var tensors = CheckpointFile.Read(path);
         var file = Path.GetFileName(path);
         Check(file, tensors);
         var type = tensors[EncoderName].dtype == torch.ScalarType.Float64 ? torch.ScalarType.Float64 : torch.ScalarType.Float32;
@@ -40,8 +40,7 @@ public static class ReluDaeCheckpoint
     /// <param name="path">The file.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
-    public static IReadOnlyDictionary<string, string> Provenance(string path) =>
-        IsZip(path) ? new Dictionary<string, string>() : Safetensors.ReadMetadata(path);
+    public static IReadOnlyDictionary<string, string> Provenance(string path) => CheckpointFile.Provenance(path);
 
     /// <summary>Writes a model as safetensors, whole or not at all.</summary>
     /// <param name="model">The model.</param>
@@ -54,11 +53,7 @@ public static class ReluDaeCheckpoint
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         foreach (var (name, weight) in model.named_parameters()) Guard.Finite(weight, name);
-        var metadata = new Dictionary<string, string>(provenance ?? new Dictionary<string, string>());
-        var tied = model.IsTied ? "true" : "false";
-        if (metadata.TryGetValue(TiedKey, out var said) && said != tied)
-            throw new ArgumentException($"provenance says tied = {Listing.Quoted(said)}, but the model has tied = {tied}; leave that key out", nameof(provenance));
-        metadata[TiedKey] = tied;
+        var metadata = CheckpointFile.Metadata(provenance, TiedKey, model.IsTied ? "true" : "false");
         Safetensors.Write(path, [new(EncoderName, model.Encoder), new(DecoderName, model.Decoder.t())], metadata);
     }
 
@@ -82,14 +77,5 @@ public static class ReluDaeCheckpoint
                 faults.Add($"'{DecoderName}' must have shape ({encoder[1]}, {encoder[0]}) to fit the encoder of shape {Listing.Shape(encoder)}, was {Listing.Shape(decoder)}");
         }
         if (faults.Count > 0) throw new InvalidDataException($"the checkpoint '{file}' does not hold a ReLU-DAE: {string.Join("; ", faults)}");
-    }
-
-    private static bool IsZip(string path)
-    {
-        ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        if (!File.Exists(path)) throw new FileNotFoundException($"there is no checkpoint at '{path}'; check the path or fetch the file first", path);
-        Span<byte> start = stackalloc byte[2];
-        using var file = File.OpenRead(path);
-        return file.ReadAtLeast(start, 2, throwOnEndOfStream: false) == 2 && (start.SequenceEqual("PK"u8) || start[0] == 0x80);
     }
 }

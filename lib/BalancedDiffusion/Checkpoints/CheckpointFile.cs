@@ -1,0 +1,28 @@
+namespace BalancedDiffusion.Checkpoints;
+
+/// <summary>What the readers of models share: a file is a <c>.pth</c> (zip or old pickle) or a safetensors, told by its first bytes.</summary>
+internal static class CheckpointFile
+{
+    public static NamedTensors Read(string path) => IsZip(path) ? PthCheckpoint.Read(path) : Safetensors.Read(path);
+
+    public static IReadOnlyDictionary<string, string> Provenance(string path) => IsZip(path) ? new Dictionary<string, string>() : Safetensors.ReadMetadata(path);
+
+    /// <summary>The metadata to write: what the caller gives, and what the model says of itself, which may not be contradicted.</summary>
+    public static Dictionary<string, string> Metadata(IReadOnlyDictionary<string, string>? provenance, string key, string value)
+    {
+        var metadata = new Dictionary<string, string>(provenance ?? new Dictionary<string, string>());
+        if (metadata.TryGetValue(key, out var said) && said != value)
+            throw new ArgumentException($"provenance says {key} = {Listing.Quoted(said)}, but the model has {key} = {value}; leave that key out", nameof(provenance));
+        metadata[key] = value;
+        return metadata;
+    }
+
+    private static bool IsZip(string path)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        if (!File.Exists(path)) throw new FileNotFoundException($"there is no checkpoint at '{path}'; check the path or fetch the file first", path);
+        Span<byte> start = stackalloc byte[2];
+        using var file = File.OpenRead(path);
+        return file.ReadAtLeast(start, 2, throwOnEndOfStream: false) == 2 && (start.SequenceEqual("PK"u8) || start[0] == 0x80);
+    }
+}
