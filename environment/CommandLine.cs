@@ -4,13 +4,13 @@ using Spectre.Console.Cli;
 
 namespace BalancedDiffusion.Reproduce;
 
-/// <summary>The command line: <c>run</c> (also without a command), <c>list</c>, <c>check</c>, <c>publish</c>, <c>kernel install</c>, <c>data …</c>.</summary>
+/// <summary>The command line: <c>run</c> (also without a command), <c>list</c>, <c>check</c>, <c>publish</c>, <c>train</c>, <c>kernel install</c>, <c>data …</c>.</summary>
 public static class CommandLine
 {
     /// <summary>The exit code for a command line that asks for something that cannot be.</summary>
     public const int UsageError = 2;
 
-    private static readonly string[] ValueOptions = ["--profile", "--data", "--device", "--seed", "--out", "--timeout", "--prefix"];
+    private static readonly string[] ValueOptions = ["--profile", "--data", "--device", "--seed", "--out", "--timeout", "--prefix", "--steps"];
 
     /// <summary>Runs a command line.</summary>
     /// <param name="arguments">The words after the program's name.</param>
@@ -44,6 +44,7 @@ public static class CommandLine
             c.AddCommand<ListCommand>("list").WithDescription("List the notebooks with their titles and the time they took last.");
             c.AddCommand<CheckCommand>("check").WithDescription("Check the committed notebooks: format, outputs, nothing of one machine in them.").WithExample("check");
             c.AddCommand<PublishCommand>("publish").WithDescription("Run notebooks and, when every cell ran and every claim holds, write the outputs back into notebooks/.").WithExample("publish", "3");
+            c.AddCommand<TrainCommand>("train").WithDescription("Train a model that the notebooks load, in full, and keep its weights.").WithExample("train", "relu-diffusion-generalizing", "--data", "faces");
             c.AddBranch("kernel", b =>
             {
                 b.SetDescription("The notebook kernel.");
