@@ -48,7 +48,8 @@ public class SampleNoiseTests
         {
             var correlations = (torch.matmul(seen, seen.t()) / Math.Sqrt(20_000)).triu(1);
             Assert.InRange(correlations.abs().max().item<float>(), 2.5, 5.5);
-            for (var lag = 1; lag <= 40; lag++)
+            // Numbers come in blocks of sixteen, eight lanes twice.
+            foreach (var lag in new[] { 1, 2, 7, 8, 9, 15, 16, 17, 24, 32 })
             {
                 var n = 240.0 * (20_000 - lag);
                 Assert.InRange((seen.narrow(1, 0, 20_000 - lag) * seen.narrow(1, lag, 20_000 - lag)).sum(torch.float64).item<double>() / Math.Sqrt(n), -4.5, 4.5);
