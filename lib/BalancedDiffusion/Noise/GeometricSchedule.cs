@@ -1,8 +1,9 @@
-using BalancedDiffusion.Runtime;
-
 namespace BalancedDiffusion.Noise;
 
-/// <summary>Levels with a constant ratio, as the paper's ReLU diffusion is sampled with (2 down to 0.02, 60 levels, then 0).</summary>
+/// <summary>
+/// The variance-exploding schedule <c>sigma(t) = min (max/min)^t</c>, t from 0 to 1 (Song et al. 2021): levels with a constant ratio, as the paper's ReLU
+/// diffusion is sampled with (2 down to 0.02, 60 levels, then 0).
+/// </summary>
 public sealed record GeometricSchedule : INoiseSchedule
 {
     /// <summary>A schedule between two levels.</summary>
@@ -11,9 +12,7 @@ public sealed record GeometricSchedule : INoiseSchedule
     /// <exception cref="ArgumentOutOfRangeException">A level is out of its range.</exception>
     public GeometricSchedule(double max, double min)
     {
-        Guard.Sigma(max);
-        Guard.Sigma(min);
-        if (max <= min) throw new ArgumentOutOfRangeException(nameof(max), $"max must be above min = {min}, was {max}");
+        ScheduleTimes.Range(max, min);
         (Max, Min) = (max, min);
     }
 
@@ -24,9 +23,21 @@ public sealed record GeometricSchedule : INoiseSchedule
     public double Min { get; }
 
     /// <inheritdoc/>
-    public IReadOnlyList<double> Levels(int steps)
+    public double MinTime => 0;
+
+    /// <inheritdoc/>
+    public double MaxTime => 1;
+
+    /// <inheritdoc/>
+    public double Sigma(double t)
     {
-        Guard.AtLeast(steps, 1);
-        return [.. Enumerable.Range(0, steps).Select(i => i == 0 ? Max : i == steps - 1 ? Min : Max * Math.Pow(Min / Max, (double)i / (steps - 1))), 0];
+        t = ScheduleTimes.Within(t, 0, 1);
+        return t == 1 ? Max : Min * Math.Pow(Max / Min, t);
     }
+
+    /// <inheritdoc/>
+    public double Time(double sigma) => Math.Log(ScheduleTimes.Within(sigma, Min, Max) / Min) / Math.Log(Max / Min);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<double> Levels(int steps) => ScheduleTimes.Levels(this, steps);
 }

@@ -10,13 +10,10 @@ public interface ISampler
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="start">Starts at the first level, (batch, SampleShape…), floating point; left as they are.</param>
     /// <param name="sigmas">At least two noise levels, finite, strictly decreasing; the last may be 0.</param>
-    /// <param name="seed">The seed of fresh noise. Row r draws from a stream of its own, so the batch it stands in does not matter. Deterministic samplers ignore it.</param>
-    /// <param name="progress">Told the number of steps done, or null.</param>
-    /// <param name="cancellation">Stops between two steps.</param>
-    /// <param name="firstIndex">The index of row 0 among all samples of this seed, ≥ 0.</param>
+    /// <param name="options">Seed, record, progress, cancellation; null for the defaults. Deterministic samplers ignore the seed.</param>
     /// <returns>Samples, the shape and type of <paramref name="start"/>. The caller owns them.</returns>
     /// <exception cref="ArgumentException">A shape does not fit, the start is not finite, or the levels do not decrease.</exception>
-    /// <exception cref="InvalidOperationException">The denoiser gave NaN, infinity or a wrong shape; the message names the step.</exception>
+    /// <exception cref="InvalidOperationException">The denoiser gave NaN, infinity or a wrong shape; the message names the step and the level.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    torch.Tensor Sample(IDenoiser denoiser, torch.Tensor start, IReadOnlyList<double> sigmas, long seed, IProgress<int>? progress = null, CancellationToken cancellation = default, long firstIndex = 0);
+    torch.Tensor Sample(IDenoiser denoiser, torch.Tensor start, IReadOnlyList<double> sigmas, SamplingOptions? options = null);
 }

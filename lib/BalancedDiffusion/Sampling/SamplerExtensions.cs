@@ -1,4 +1,5 @@
 using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
@@ -7,7 +8,24 @@ namespace BalancedDiffusion.Sampling;
 /// <summary>What every sampler can do.</summary>
 public static class SamplerExtensions
 {
-    /// <summary>Draws samples from starts of law N(0, sigmas[0]² I). Sample i is the same however many are drawn with it and in whatever batches.</summary>
+    /// <summary>Walks from noisy starts down the levels, with the options as separate arguments; see <see cref="ISampler.Sample"/>.</summary>
+    /// <param name="sampler">The sampler.</param>
+    /// <param name="denoiser">The denoiser.</param>
+    /// <param name="start">Starts at the first level, (batch, SampleShape…), floating point; left as they are.</param>
+    /// <param name="sigmas">At least two noise levels, finite, strictly decreasing; the last may be 0.</param>
+    /// <param name="seed">The seed of fresh noise.</param>
+    /// <param name="progress">Told the number of steps done, or null.</param>
+    /// <param name="cancellation">Stops between two steps.</param>
+    /// <param name="firstIndex">The index of row 0 among all samples of this seed, ≥ 0.</param>
+    /// <returns>Samples, the shape and type of <paramref name="start"/>. The caller owns them.</returns>
+    public static torch.Tensor Sample(this ISampler sampler, IDenoiser denoiser, torch.Tensor start, IReadOnlyList<double> sigmas, long seed, IProgress<int>? progress = null, CancellationToken cancellation = default, long firstIndex = 0)
+    {
+        ArgumentNullException.ThrowIfNull(sampler);
+        Guard.AtLeast(firstIndex, 0);
+        return sampler.Sample(denoiser, start, sigmas, new SamplingOptions { Seed = seed, FirstIndex = firstIndex, Progress = progress, Cancellation = cancellation });
+    }
+
+    /// <summary>Draws samples from starts of law N(0, sigmas[0]² I), with the options as separate arguments. Sample i is the same however many are drawn with it and in whatever batches.</summary>
     /// <param name="sampler">The sampler.</param>
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="count">How many samples, ≥ 1.</param>
@@ -25,24 +43,40 @@ public static class SamplerExtensions
     public static torch.Tensor Draw(this ISampler sampler, IDenoiser denoiser, int count, IReadOnlyList<double> sigmas, long seed, int batch = 256,
         torch.Device? device = null, IProgress<int>? progress = null, CancellationToken cancellation = default, long firstIndex = 0)
     {
+        Guard.AtLeast(batch, 1);
+        Guard.AtLeast(firstIndex, 0);
+        return sampler.Draw(denoiser, count, sigmas, new SamplingOptions { Seed = seed, BatchSize = batch, Device = device, Progress = progress, Cancellation = cancellation, FirstIndex = firstIndex });
+    }
+
+    /// <summary>Draws samples from starts of law N(0, sigmas[0]² I). Sample i is the same however many are drawn with it and in whatever batches.</summary>
+    /// <param name="sampler">The sampler.</param>
+    /// <param name="denoiser">The denoiser.</param>
+    /// <param name="count">How many samples, ≥ 1.</param>
+    /// <param name="sigmas">Noise levels, as for <see cref="ISampler.Sample"/>.</param>
+    /// <param name="options">Seed, batch size, type, device, record, progress, cancellation.</param>
+    /// <returns>(count, SampleShape…), of the type of the options. The caller owns them.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">count is below 1.</exception>
+    /// <exception cref="ArgumentException">The levels do not decrease.</exception>
+    /// <exception cref="InvalidOperationException">The denoiser gave NaN, infinity or a wrong shape.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static torch.Tensor Draw(this ISampler sampler, IDenoiser denoiser, int count, IReadOnlyList<double> sigmas, SamplingOptions options)
+    {
         ArgumentNullException.ThrowIfNull(sampler);
         ArgumentNullException.ThrowIfNull(denoiser);
         ArgumentNullException.ThrowIfNull(sigmas);
+        ArgumentNullException.ThrowIfNull(options);
         Guard.AtLeast(count, 1);
-        Guard.AtLeast(batch, 1);
-        Guard.AtLeast(firstIndex, 0);
         SamplerLoop.CheckLevels(sigmas);
         using var scope = torch.NewDisposeScope();
-        var parts = new List<torch.Tensor>();
-        for (var at = 0; at < count; at += batch)
+        var samples = torch.empty([count, .. denoiser.SampleShape], dtype: options.Type, device: options.Device ?? torch.CPU);
+        for (var at = 0L; at < count; at += options.BatchSize)
         {
             using var step = torch.NewDisposeScope();
-            var start = Starts(denoiser.SampleShape, Math.Min(batch, count - at), sigmas[0], seed, device, firstIndex + at);
-            var before = at / batch * (sigmas.Count - 1);
-            var part = progress is null ? null : new Shifted(progress, before);
-            parts.Add(sampler.Sample(denoiser, start, sigmas, seed, part, cancellation, firstIndex + at).MoveToOuterDisposeScope());
+            var rows = (int)Math.Min(options.BatchSize, count - at);
+            var part = options with { FirstIndex = options.FirstIndex + at, Progress = options.Progress is { } told ? new Shifted(told, (int)(at / options.BatchSize) * (sigmas.Count - 1)) : null };
+            samples.narrow(0, at, rows).copy_(sampler.Sample(denoiser, DrawStarts(rows, denoiser.SampleShape, sigmas[0], part), sigmas, part));
         }
-        return torch.cat(parts, 0).MoveToOuterDisposeScope();
+        return samples.MoveToOuterDisposeScope();
     }
 
     /// <summary>Starts of law N(0, sigma² I), each from a stream of its own.</summary>
@@ -59,28 +93,11 @@ public static class SamplerExtensions
         Guard.AtLeast(count, 1);
         Guard.Sigma(sigma);
         Guard.AtLeast(firstIndex, 0);
-        using var scope = torch.NewDisposeScope();
-        var starts = torch.empty([count, .. sampleShape], dtype: torch.float32);
-        for (var i = 0; i < count; i++)
-        {
-            using var step = torch.NewDisposeScope();
-            using var generator = Seeds.Generator(Seeds.Derive(Seeds.Derive(seed, "start"), firstIndex + i));
-            starts[i].copy_(torch.randn([.. sampleShape], dtype: torch.float32, generator: generator));
-        }
-        return starts.mul_(sigma).to(device ?? torch.CPU).alias().MoveToOuterDisposeScope();
+        return DrawStarts(count, sampleShape, sigma, new SamplingOptions { Seed = seed, Device = device, FirstIndex = firstIndex });
     }
 
-    /// <summary>Fresh normal noise in the shape, type and place of x, row r from stream r.</summary>
-    internal static torch.Tensor Noise(torch.Tensor x, torch.Generator[] streams)
-    {
-        var noise = torch.empty(x.shape, dtype: torch.float32);
-        for (var r = 0; r < streams.Length; r++)
-        {
-            using var step = torch.NewDisposeScope();
-            noise[r].copy_(torch.randn(x.shape[1..], dtype: torch.float32, generator: streams[r]));
-        }
-        return noise.to(x.device).to_type(x.dtype);
-    }
+    private static torch.Tensor DrawStarts(int count, IReadOnlyList<long> sampleShape, double sigma, SamplingOptions options) =>
+        GaussianNoise.DrawEach([count, .. sampleShape], Seeds.Derive(options.Seed, "start"), options.FirstIndex, 0, options.Type, options.Device).mul_(sigma);
 
     private sealed class Shifted(IProgress<int> progress, int before) : IProgress<int>
     {

@@ -1,5 +1,6 @@
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
+using MathNet.Numerics.Distributions;
 using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Noise;
@@ -60,4 +61,22 @@ public class NoiseLawsTests
         using var levels = new FixedNoise(0.2).Draw(7, generator, torch.CPU);
         Assert.Equal(Enumerable.Repeat(0.2f, 7), levels.data<float>().ToArray());
     }
+
+    [Fact]
+    public void LogNormalNoiseHasANormalLogarithm()
+    {
+        const int count = 20_000;
+        using var scope = torch.NewDisposeScope();
+        using var generator = Seeds.Generator(4);
+        var logs = new LogNormalNoise().Draw(count, generator, torch.CPU).to_type(torch.float64).log().data<double>().ToArray().Order().ToArray();
+        var distance = logs.Select((x, i) => Math.Max(Math.Abs(Normal.CDF(-1.2, 1.2, x) - i / (double)count), Math.Abs(Normal.CDF(-1.2, 1.2, x) - (i + 1.0) / count))).Max();
+        Assert.True(distance < 1.95 / Math.Sqrt(count), $"distance {distance}");
+    }
+
+    [Theory]
+    [InlineData(0, 0, "deviation must be positive and finite, was 0")]
+    [InlineData(75, 1, "mean must stay within")]
+    [InlineData(double.NaN, 1, "mean must stay within")]
+    public void ALogNormalLawThatFloatsCannotHoldIsNamed(double mean, double deviation, string words) =>
+        Assert.StartsWith(words, Assert.Throws<ArgumentOutOfRangeException>(() => new LogNormalNoise(mean, deviation)).Message);
 }

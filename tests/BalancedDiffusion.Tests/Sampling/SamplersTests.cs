@@ -2,53 +2,18 @@ using BalancedDiffusion.Datasets.Mixtures;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Sampling;
-using MathNet.Numerics.Distributions;
 using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Sampling;
 
 public class SamplersTests
 {
-    private static readonly ISampler[] All = [new EulerSampler(), new HeunSampler(), new AncestralSampler()];
+    private static readonly ISampler[] All = SamplerLab.All;
 
     private sealed class Broken(Func<torch.Tensor, torch.Tensor, torch.Tensor> denoise) : IDenoiser
     {
         public IReadOnlyList<long> SampleShape => [2];
         public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => denoise(noisy, sigma);
-    }
-
-    private sealed class Steps : IProgress<int>
-    {
-        public List<int> Seen { get; } = [];
-        public void Report(int value) => Seen.Add(value);
-    }
-
-    [Theory]
-    [InlineData(0, 0.85, 1.2)]
-    [InlineData(1, 1.8, 2.3)]
-    public void EulerIsOfFirstAndHeunOfSecondOrder(int which, double least, double most)
-    {
-        using var scope = torch.NewDisposeScope();
-        using var mixture = new GaussianMixture(
-            GaussianComponent.LowRank(1, torch.tensor([-1.0]), torch.ones(1, 1), torch.tensor([0.09]), 0), GaussianComponent.LowRank(3, torch.tensor([2.0]), torch.ones(1, 1), torch.tensor([0.25]), 0));
-        double Below(double x, double s) => 0.25 * Normal.CDF(-1, Math.Sqrt(0.09 + s * s), x) + 0.75 * Normal.CDF(2, Math.Sqrt(0.25 + s * s), x);
-        // The flow in one dimension keeps quantiles: its end is where the final law has the start's probability below.
-        double[] starts = [-4, -2, 0.5, 3, 6];
-        var exact = starts.Select(x =>
-        {
-            var (low, high) = (-20.0, 20.0);
-            for (var i = 0; i < 100; i++) (low, high) = Below((low + high) / 2, 0.1) < Below(x, 4) ? ((low + high) / 2, high) : (low, (low + high) / 2);
-            return low;
-        }).ToArray();
-        double Error(int steps)
-        {
-            var sigmas = new KarrasSchedule(4, 0.1).Levels(steps + 1).Take(steps + 1).ToArray();
-            var ends = All[which].Sample(new MixtureDenoiser(mixture), torch.tensor(starts).unsqueeze(1), sigmas, 0).data<double>().ToArray();
-            return ends.Zip(exact, (a, b) => Math.Abs(a - b)).Max();
-        }
-        var (coarse, fine) = (Error(100), Error(200));
-        Assert.True(fine < 0.05);
-        Assert.InRange(Math.Log2(coarse / fine), least, most);
     }
 
     [Fact]
@@ -144,13 +109,13 @@ public class SamplersTests
         var half = new Broken((x, _) => x * 0.5);
         foreach (var sampler in All)
         {
-            var steps = new Steps();
+            var steps = new SamplerLab.Steps();
             sampler.Sample(half, start, [3, 2, 1, 0], 1, steps).Dispose();
             Assert.Equal([1, 2, 3], steps.Seen);
             using var source = new CancellationTokenSource();
             source.Cancel();
             Assert.ThrowsAny<OperationCanceledException>(() => sampler.Sample(half, start, [3, 2, 0], 1, null, source.Token));
-            var drawn = new Steps();
+            var drawn = new SamplerLab.Steps();
             sampler.Draw(half, 5, [3, 2, 0], 1, batch: 2, progress: drawn).Dispose();
             Assert.Equal([1, 2, 3, 4, 5, 6], drawn.Seen);
         }
