@@ -129,9 +129,10 @@ public static class Plot
     /// <param name="logX">Whether the horizontal axis is logarithmic.</param>
     /// <param name="logY">Whether the vertical axis is logarithmic.</param>
     /// <param name="signed">Whether 0 is white, negative blue and positive red; else from dark to light (Cividis).</param>
-    /// <exception cref="ArgumentException">The sizes do not fit, or a title is empty.</exception>
+    /// <param name="over">Lines drawn over the cells, such as a predicted boundary over measured ones, each with a white rim; null for none. The view stays that of the cells.</param>
+    /// <exception cref="ArgumentException">The sizes do not fit, a title is empty, or a logarithmic axis gets a value ≤ 0.</exception>
     public static GenericChart Heatmap(double[,] values, IReadOnlyList<double> x, IReadOnlyList<double> y, string xTitle, string yTitle, string valueTitle,
-        bool logX = false, bool logY = false, bool signed = false)
+        bool logX = false, bool logY = false, bool signed = false, IReadOnlyList<Curve>? over = null)
     {
         ArgumentNullException.ThrowIfNull(values);
         if (values.GetLength(0) != y.Count || values.GetLength(1) != x.Count || values.Length == 0)
@@ -155,7 +156,34 @@ public static class Plot
         {
             trace["colorscale"] = "Cividis";
         }
-        return Chart([trace], Axis(xTitle, logX, "x", x), Axis(yTitle, logY, "y", y), []);
+        var (across, up) = (Axis(xTitle, logX, "x", x), Axis(yTitle, logY, "y", y));
+        if (over is not { Count: > 0 }) return Chart([trace], across, up, []);
+        foreach (var curve in over)
+        {
+            if (logX) NeedPositive(curve.X, curve.Name, "x");
+            if (logY) NeedPositive(curve.Y, curve.Name, "y");
+        }
+        (across["range"], up["range"]) = (Edges(x, logX), Edges(y, logY));
+        return Chart([trace, .. over.SelectMany(Rimmed)], across, up, []);
+    }
+
+    /// <summary>A line that can be told on dark and on light: black with a dash of its own, over a wider white one.</summary>
+    private static IEnumerable<JObject> Rimmed(Curve curve, int place)
+    {
+        foreach (var (colour, width, dash) in new[] { ("#FFFFFF", 5.0, "solid"), (place == 0 ? "#000000" : Palette.Colour(place), 2.5, Palette.Dashes[place % Palette.Dashes.Count]) })
+            yield return new JObject
+            {
+                ["type"] = "scatter", ["mode"] = "lines", ["name"] = curve.Name, ["x"] = Numbers(curve.X), ["y"] = Numbers(curve.Y), ["showlegend"] = colour != "#FFFFFF",
+                ["line"] = new JObject { ["color"] = colour, ["width"] = width, ["dash"] = dash },
+            };
+    }
+
+    /// <summary>From half a cell before the first place to half a cell behind the last, in decades on a logarithmic axis.</summary>
+    private static JArray Edges(IReadOnlyList<double> places, bool logarithmic)
+    {
+        var at = places.Select(place => logarithmic ? Math.Log10(place) : place).ToArray();
+        var (first, last) = at.Length > 1 ? ((at[1] - at[0]) / 2, (at[^1] - at[^2]) / 2) : (0.5, 0.5);
+        return new JArray(at[0] - first, at[^1] + last);
     }
 
     /// <summary>Charts side by side, each with its own axes and title; entries of one name appear once in the legend.</summary>
