@@ -143,7 +143,7 @@ public static class Plot
         var rows = new JArray(Enumerable.Range(0, y.Count).Select(r => Numbers([.. Enumerable.Range(0, x.Count).Select(c => values[r, c])])));
         var trace = new JObject
         {
-            ["type"] = "heatmap", ["x"] = Numbers(x), ["y"] = Numbers(y), ["z"] = rows,
+            ["type"] = "heatmap", ["x"] = Numbers(Places(x, logX)), ["y"] = Numbers(Places(y, logY)), ["z"] = rows,
             ["colorbar"] = new JObject { ["title"] = new JObject { ["text"] = valueTitle, ["side"] = "right", ["font"] = new JObject { ["size"] = 14 } }, ["tickfont"] = new JObject { ["size"] = 12 }, ["thickness"] = 16, ["outlinewidth"] = 0 },
         };
         if (signed)
@@ -163,7 +163,8 @@ public static class Plot
             if (logX) NeedPositive(curve.X, curve.Name, "x");
             if (logY) NeedPositive(curve.Y, curve.Name, "y");
         }
-        (across["range"], up["range"]) = (Edges(x, logX), Edges(y, logY));
+        double[] wide = Edges(x, logX), high = Edges(y, logY);
+        (across["range"], up["range"]) = (new JArray(wide[0], wide[^1]), new JArray(high[0], high[^1]));
         return Chart([trace, .. over.SelectMany(Rimmed)], across, up, []);
     }
 
@@ -178,12 +179,16 @@ public static class Plot
             };
     }
 
-    /// <summary>From half a cell before the first place to half a cell behind the last, in decades on a logarithmic axis.</summary>
-    private static JArray Edges(IReadOnlyList<double> places, bool logarithmic)
+    /// <summary>What Plotly is told of the cells: their places, and on a logarithmic axis their edges, which it would else put half way on a linear scale.</summary>
+    private static IReadOnlyList<double> Places(IReadOnlyList<double> places, bool logarithmic) =>
+        logarithmic && places.Count > 1 ? [.. Edges(places, true).Select(edge => Math.Pow(10, edge))] : places;
+
+    /// <summary>The edges of the cells, half way between their places, in decades on a logarithmic axis.</summary>
+    private static double[] Edges(IReadOnlyList<double> places, bool logarithmic)
     {
         var at = places.Select(place => logarithmic ? Math.Log10(place) : place).ToArray();
-        var (first, last) = at.Length > 1 ? ((at[1] - at[0]) / 2, (at[^1] - at[^2]) / 2) : (0.5, 0.5);
-        return new JArray(at[0] - first, at[^1] + last);
+        if (at.Length == 1) return [at[0] - 0.5, at[0] + 0.5];
+        return [at[0] - (at[1] - at[0]) / 2, .. at.Zip(at.Skip(1), (a, b) => (a + b) / 2), at[^1] + (at[^1] - at[^2]) / 2];
     }
 
     /// <summary>Charts side by side, each with its own axes and title; entries of one name appear once in the legend.</summary>
