@@ -26,6 +26,26 @@ public class FigureTests
         Assert.Contains("was empty", Assert.Throws<ArgumentException>(() => Figure.Prepare(Plot.Lines([Plot.Curve("a", X, Y)], "x (s)", "y (m)"), id, title, takeaway)).Message);
 
     [Fact]
+    public void LinesOverAHeatmapKeepTheirNumbersAndTheViewOfTheCells()
+    {
+        var values = new double[,] { { 1, 2, 3 }, { 4, 5, 6 } };
+        var chart = Plot.Heatmap(values, [1, 10, 100], [2, 4], "copies", "penalty", "norm", logX: true, over: [Plot.Curve("predicted", [0.01, 1e4], [1, 9])]);
+        var figure = JObject.Parse(Figure.Prepare(chart, "1.1", "t", "see").Json);
+        var traces = (JArray)figure["data"]!;
+        Assert.Equal(["heatmap", "scatter", "scatter"], traces.Select(t => (string?)t["type"]));
+        Assert.Equal([0.01, 1e4], traces[2]["x"]!.Select(v => (double)v));
+        Assert.Equal([1.0, 9], traces[2]["y"]!.Select(v => (double)v));
+        Assert.Equal(1, traces.Count(t => (bool?)t["showlegend"] == true && (string?)t["name"] == "predicted"));
+        // On a logarithmic axis the cells' edges lie half way between their places in decades.
+        Assert.Equal([-0.5, 0.5, 1.5, 2.5], traces[0]["x"]!.Select(v => Math.Round(Math.Log10((double)v), 4)));
+        Assert.Equal([2.0, 4], traces[0]["y"]!.Select(v => (double)v));
+        Assert.Equal([-0.5, 2.5], figure["layout"]!["xaxis"]!["range"]!.Select(v => (double)v));
+        Assert.Equal([1.0, 5], figure["layout"]!["yaxis"]!["range"]!.Select(v => (double)v));
+        Assert.Contains("'predicted' has -1", Assert.Throws<ArgumentException>(() =>
+            Plot.Heatmap(values, [1, 10, 100], [2, 4], "copies", "penalty", "norm", logX: true, over: [Plot.Curve("predicted", [-1.0, 1], [1.0, 2])])).Message);
+    }
+
+    [Fact]
     public void APlotKeepsItsNumbersAndItsAxes()
     {
         var chart = Plot.Lines([Plot.Curve("a", [1, 10, 100], [0.1f, 0.25f, 0.5f]), Plot.Curve("b", X, Y).WithBand([3, 4, 5], [5, 6, 7])], "σ (pixel units)", "loss (nat)", logX: true);

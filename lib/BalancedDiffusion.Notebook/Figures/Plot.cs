@@ -129,9 +129,10 @@ public static class Plot
     /// <param name="logX">Whether the horizontal axis is logarithmic.</param>
     /// <param name="logY">Whether the vertical axis is logarithmic.</param>
     /// <param name="signed">Whether 0 is white, negative blue and positive red; else from dark to light (Cividis).</param>
-    /// <exception cref="ArgumentException">The sizes do not fit, or a title is empty.</exception>
+    /// <param name="over">Lines drawn over the cells, such as a predicted boundary over measured ones, each with a white rim; null for none. The view stays that of the cells.</param>
+    /// <exception cref="ArgumentException">The sizes do not fit, a title is empty, or a logarithmic axis gets a value ≤ 0.</exception>
     public static GenericChart Heatmap(double[,] values, IReadOnlyList<double> x, IReadOnlyList<double> y, string xTitle, string yTitle, string valueTitle,
-        bool logX = false, bool logY = false, bool signed = false)
+        bool logX = false, bool logY = false, bool signed = false, IReadOnlyList<Curve>? over = null)
     {
         ArgumentNullException.ThrowIfNull(values);
         if (values.GetLength(0) != y.Count || values.GetLength(1) != x.Count || values.Length == 0)
@@ -142,7 +143,7 @@ public static class Plot
         var rows = new JArray(Enumerable.Range(0, y.Count).Select(r => Numbers([.. Enumerable.Range(0, x.Count).Select(c => values[r, c])])));
         var trace = new JObject
         {
-            ["type"] = "heatmap", ["x"] = Numbers(x), ["y"] = Numbers(y), ["z"] = rows,
+            ["type"] = "heatmap", ["x"] = Numbers(Places(x, logX)), ["y"] = Numbers(Places(y, logY)), ["z"] = rows,
             ["colorbar"] = new JObject { ["title"] = new JObject { ["text"] = valueTitle, ["side"] = "right", ["font"] = new JObject { ["size"] = 14 } }, ["tickfont"] = new JObject { ["size"] = 12 }, ["thickness"] = 16, ["outlinewidth"] = 0 },
         };
         if (signed)
@@ -155,7 +156,39 @@ public static class Plot
         {
             trace["colorscale"] = "Cividis";
         }
-        return Chart([trace], Axis(xTitle, logX, "x", x), Axis(yTitle, logY, "y", y), []);
+        var (across, up) = (Axis(xTitle, logX, "x", x), Axis(yTitle, logY, "y", y));
+        if (over is not { Count: > 0 }) return Chart([trace], across, up, []);
+        foreach (var curve in over)
+        {
+            if (logX) NeedPositive(curve.X, curve.Name, "x");
+            if (logY) NeedPositive(curve.Y, curve.Name, "y");
+        }
+        double[] wide = Edges(x, logX), high = Edges(y, logY);
+        (across["range"], up["range"]) = (new JArray(wide[0], wide[^1]), new JArray(high[0], high[^1]));
+        return Chart([trace, .. over.SelectMany(Rimmed)], across, up, []);
+    }
+
+    /// <summary>A line that can be told on dark and on light: black with a dash of its own, over a wider white one.</summary>
+    private static IEnumerable<JObject> Rimmed(Curve curve, int place)
+    {
+        foreach (var (colour, width, dash) in new[] { ("#FFFFFF", 5.0, "solid"), (place == 0 ? "#000000" : Palette.Colour(place), 2.5, Palette.Dashes[place % Palette.Dashes.Count]) })
+            yield return new JObject
+            {
+                ["type"] = "scatter", ["mode"] = "lines", ["name"] = curve.Name, ["x"] = Numbers(curve.X), ["y"] = Numbers(curve.Y), ["showlegend"] = colour != "#FFFFFF",
+                ["line"] = new JObject { ["color"] = colour, ["width"] = width, ["dash"] = dash },
+            };
+    }
+
+    /// <summary>What Plotly is told of the cells: their places, and on a logarithmic axis their edges, which it would else put half way on a linear scale.</summary>
+    private static IReadOnlyList<double> Places(IReadOnlyList<double> places, bool logarithmic) =>
+        logarithmic && places.Count > 1 ? [.. Edges(places, true).Select(edge => Math.Pow(10, edge))] : places;
+
+    /// <summary>The edges of the cells, half way between their places, in decades on a logarithmic axis.</summary>
+    private static double[] Edges(IReadOnlyList<double> places, bool logarithmic)
+    {
+        var at = places.Select(place => logarithmic ? Math.Log10(place) : place).ToArray();
+        if (at.Length == 1) return [at[0] - 0.5, at[0] + 0.5];
+        return [at[0] - (at[1] - at[0]) / 2, .. at.Zip(at.Skip(1), (a, b) => (a + b) / 2), at[^1] + (at[^1] - at[^2]) / 2];
     }
 
     /// <summary>Charts side by side, each with its own axes and title; entries of one name appear once in the legend.</summary>
