@@ -65,6 +65,7 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         var preset = ReluDiffusionPreset.All.Single(p => Prefix + p.Name == settings.Model);
         var source = ImageSources.Open(settings.Data, seed: settings.Seed);
         var folder = settings.Out is { } named ? Path.GetFullPath(named, session.StartFolder) : source.MayBePublished ? Path.Combine(session.Workspace.Root, "data") : DataFolders.DownloadFolder;
+        if (File.Exists(folder)) throw new UsageException($"--out must name a folder, but '{settings.Out}' is a file.");
         var target = Path.Combine(folder, preset.File(settings.Data));
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         var images = preset.Images(source);

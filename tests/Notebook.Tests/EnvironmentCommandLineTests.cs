@@ -35,6 +35,13 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     [InlineData("kernel install --prefix Notebooks.sln", "--prefix must name a folder")]
     [InlineData("data fetch no-such-set", "there is no data set or checkpoint named 'no-such-set'")]
     [InlineData("data fetch", "missing required argument 'NAME'")]
+    [InlineData("train", "missing required argument 'MODEL'")]
+    [InlineData("train relu", "there is no model 'relu'; known are relu-diffusion-memorizing, relu-diffusion-generalizing")]
+    [InlineData("train relu-diffusion-memorizing --data cats", "--data must be one of faces, fashion-mnist, celeba, was 'cats'")]
+    [InlineData("train relu-diffusion-memorizing --steps 0", "--steps must be at least 1, was 0")]
+    [InlineData("train relu-diffusion-memorizing --steps", "--steps needs a value")]
+    [InlineData("train relu-diffusion-memorizing --seed -1", "--seed must be 0 or more, was -1")]
+    [InlineData("train relu-diffusion-memorizing --out Notebooks.sln", "--out must name a folder, but 'Notebooks.sln' is a file")]
     public async Task A_wrong_command_line_gets_one_sentence_and_exits_with_2(string line, string sentence)
     {
         place.Add("00-a", "1");
@@ -42,6 +49,20 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         var (code, output) = await RunAsync(line);
         Assert.Equal((CommandLine.UsageError, true), (code, output.Contains(sentence)));
         Assert.Single(output.Trim().Split('\n'));
+    }
+
+    [Fact]
+    public async Task Training_writes_weights_that_load_and_that_say_how_they_were_made()
+    {
+        var (code, output) = await RunAsync("train relu-diffusion-memorizing --steps 2 --seed 3 --out weights");
+        Assert.True(code == 0, output);
+        var file = Path.Combine(place.Root, "weights", "checkpoints", "relu-diffusion-memorizing-faces.safetensors");
+        using var model = BalancedDiffusion.Checkpoints.ReluDiffusionCheckpoint.Load(file);
+        Assert.Equal((1024, 256), (model.Dimension, model.Units));
+        var told = BalancedDiffusion.Checkpoints.ReluDiffusionCheckpoint.Provenance(file);
+        Assert.Equal("dotnet run --project environment -- train relu-diffusion-memorizing --data faces --seed 3 --steps 2", told["command"]);
+        Assert.Equal(("5", "2"), (told["images"], told["steps"]));
+        Assert.DoesNotContain(place.Root, string.Join(" ", told.Values));
     }
 
     [Theory]
@@ -52,6 +73,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     [InlineData("publish --help", "--profile")]
     [InlineData("kernel install --help", "--prefix")]
     [InlineData("data --help", "fetch")]
+    [InlineData("train --help", "--steps")]
     [InlineData("data fetch --help", "NAME")]
     public async Task Every_command_explains_itself(string line, string word)
     {

@@ -29,6 +29,16 @@ public static class TrainingRecipes
         Noise = new FixedNoise(0.2), LogEvery = 500,
     };
 
+    /// <summary>The authors' settings for the memorizing ReLU diffusion on five images: RMSprop at 1e-3, raw weight decay 1e-2, full batch, 100,000 steps, levels log-uniform in [0.02, 2].</summary>
+    public static TrainingOptions AuthorsMemorizingDiffusion { get; } = AuthorsMemorizing with { Steps = 100_000, Noise = new LogUniformNoise(0.02, 2), LogEvery = 1000 };
+
+    /// <summary>The authors' settings for the generalizing ReLU diffusion on 100,000 images: Adam at 5e-5, raw weight decay 5e-4, batches of 256, 200,000 steps, levels log-uniform in [0.02, 2].</summary>
+    public static TrainingOptions AuthorsGeneralizingDiffusion { get; } = new()
+    {
+        Steps = 200_000, BatchSize = 256, Optimizer = OptimizerOptions.Adam(), LearningRate = 5e-5, Regularization = Regularization.FromWeightDecay(5e-4),
+        Noise = new LogUniformNoise(0.02, 2), LogEvery = 1000,
+    };
+
     /// <summary>
     /// Memorizes few images: RMSprop with a rate that falls from 3e-3 to zero along a cosine, so that the columns settle on Corollary 3.2's
     /// (on the authors' five images one column a sample, at times two, and the norm of a sample's columns within 0.001 of the predicted one).
