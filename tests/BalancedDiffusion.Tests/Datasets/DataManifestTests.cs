@@ -8,15 +8,29 @@ public class DataManifestTests
     public void TheBuiltInManifestIsTheRepositorysAndKnowsItsEntries()
     {
         var manifest = DataManifest.Load();
-        Assert.Equal(["fashion-mnist", "celeba-32", "celeba", "relu-dae-checkpoints"], manifest.Names);
+        Assert.Equal(["fashion-mnist", "celeba-32", "celeba", "relu-dae-checkpoints", "relu-diffusion"], manifest.Names);
         Assert.Equal(manifest.Names, DataManifest.Parse(File.ReadAllText(DataFolders.Require("manifest.json"))).Names);
         Assert.True(manifest["Fashion-MNIST"].CanBeFetched);
         Assert.Equal(16 + 60_000 * 784 + 16 + 10_000 * 784 + 8 + 60_000 + 8 + 10_000, manifest["fashion-mnist"].Bytes);
         Assert.Equal(20 + 10_000 * 3072, manifest["celeba-32"].Files[0].Bytes);
         foreach (var entry in manifest.Entries.Skip(1))
         {
-            Assert.False(entry.Redistributable);
+            Assert.Equal(entry.Name == "relu-diffusion", entry.Redistributable);
             Assert.False(entry.CanBeFetched);
+        }
+    }
+
+    [Fact]
+    public void TheWeightsOfOurOwnLieInTheRepositoryAsTheManifestSaysAndLoad()
+    {
+        foreach (var file in DataManifest.Load()["relu-diffusion"].Files)
+        {
+            var place = DataFolders.Find(file.Path);
+            Assert.True(place is not null, file.Path);
+            Assert.Null(file.Verify(place));
+            using var model = BalancedDiffusion.Checkpoints.ReluDiffusionCheckpoint.Load(place);
+            Assert.Equal(file.Path.Contains("fashion") ? 784 : 1024, model.Dimension);
+            Assert.StartsWith("dotnet run --project environment -- train relu-diffusion-", BalancedDiffusion.Checkpoints.ReluDiffusionCheckpoint.Provenance(place)["command"]);
         }
     }
 
@@ -25,7 +39,7 @@ public class DataManifestTests
     {
         var message = Assert.Throws<ArgumentException>(() => DataManifest.Load()["mnist"]).Message;
         Assert.Contains("'mnist'", message);
-        Assert.Contains("fashion-mnist, celeba-32, celeba, relu-dae-checkpoints", message);
+        Assert.Contains("fashion-mnist, celeba-32, celeba, relu-dae-checkpoints, relu-diffusion", message);
     }
 
     [Theory]
