@@ -62,8 +62,8 @@ internal sealed class TrainingRun
             foreach (var (name, value) in parameters) ema[name] = value.detach().clone();
         foreach (var (name, value) in ema) emaSnapshot[name] = value.clone();
         losses = torch.zeros([VerifyEvery], dtype: torch.float64, device: reference.device);
-        // A frozen parameter asks for the general path.
-        if (model is ReluDae dae && parameters.Count == (dae.IsTied ? 1 : 2)) byHand = new ReluDaeStep(dae, batches.Size);
+        // A frozen parameter or a weighting asks for the general path.
+        if (model is ReluDae dae && parameters.Count == (dae.IsTied ? 1 : 2) && options.Weighting == LossWeighting.None) byHand = new ReluDaeStep(dae, batches.Size);
         noisy = byHand?.Noisy ?? torch.zeros([batches.Size, .. denoiser.SampleShape], dtype: data.dtype, device: reference.device);
         initialDigest = options.CheckpointPath is null ? "" : TrainingCheckpoint.Digest(live);
         if (options.CheckpointPath is { } path) CheckWritable(path);
@@ -155,7 +155,9 @@ internal sealed class TrainingRun
             using (torch.enable_grad())
             {
                 var error = DenoiseSeeded(sigma) - clean;
-                loss = error.square().mean();
+                var squares = error.square();
+                if (options.Weighting != LossWeighting.None) squares = squares * options.Weighting.Of(sigma).view([batches.Size, .. Enumerable.Repeat(1L, (int)noisy.dim() - 1)]);
+                loss = squares.mean();
                 if (!loss.requires_grad) throw new InvalidOperationException($"{model.GetType().Name}.Denoise records no gradient, so it cannot be trained; compute it without no_grad");
                 loss.backward();
             }
