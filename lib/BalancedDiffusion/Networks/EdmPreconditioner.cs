@@ -66,7 +66,7 @@ public sealed class EdmPreconditioner : torch.nn.Module<torch.Tensor, torch.Tens
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">As for <see cref="forward"/>; also where the network has classes: see <see cref="WithLabels(IReadOnlyList{int})"/> and <see cref="WithoutLabels"/>.</exception>
+    /// <exception cref="ArgumentException">As for <see cref="forward"/>; also where the network has classes: see <see cref="WithLabels"/> and <see cref="WithoutLabels"/>.</exception>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => call(noisy, sigma, null);
 
     /// <summary>This network as the denoiser of given classes. Its weights stay shared.</summary>
@@ -85,10 +85,10 @@ public sealed class EdmPreconditioner : torch.nn.Module<torch.Tensor, torch.Tens
         return new LabelledDenoiser(this, rows);
     }
 
-    /// <summary>This network as the denoiser of given class weights.</summary>
+    /// <summary>This network as the denoiser of given class weights. (Not an overload of WithLabels: TorchSharp turns an int into a tensor by itself.)</summary>
     /// <param name="labels">(1, LabelDim) for every batch, or one row a sample of the batches to come; finite. They are copied.</param>
     /// <exception cref="ArgumentException">The network has no classes, or the labels have another shape or are not finite.</exception>
-    public LabelledDenoiser WithLabels(torch.Tensor labels)
+    public LabelledDenoiser WithLabelWeights(torch.Tensor labels)
     {
         RequireClasses();
         Guard.Shape(labels, [-1, Options.LabelDim]);

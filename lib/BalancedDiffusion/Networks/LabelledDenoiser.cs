@@ -3,7 +3,7 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Networks;
 
-/// <summary>A class-conditional network seen as the denoiser of given classes, so that samplers and guidance need to know nothing of classes. See <see cref="EdmPreconditioner.WithLabels(IReadOnlyList{int})"/>.</summary>
+/// <summary>A class-conditional network seen as the denoiser of given classes, so that samplers and guidance need to know nothing of classes. See <see cref="EdmPreconditioner.WithLabels"/>.</summary>
 public sealed class LabelledDenoiser : IDenoiser
 {
     private readonly EdmPreconditioner model;
