@@ -21,7 +21,7 @@ public sealed record SongUNetOptions
     /// <summary>Channels of an image, ≥ 1.</summary>
     public int Channels { get; init { Guard.AtLeast(value, 1, nameof(Channels)); field = value; } } = 3;
 
-    /// <summary>Channels of the first layer, a multiple of 4 (of 32 above 128, as the groups of the normalization ask).</summary>
+    /// <summary>Channels of the first layer, a multiple of 4. Above 128 channels, which layers that join two others reach first, the groups of the normalization ask for a multiple of 32.</summary>
     public int ModelChannels
     {
         get;
@@ -103,8 +103,8 @@ public sealed record SongUNetOptions
     /// <summary>449,091 parameters, for a machine without an accelerator.</summary>
     public static SongUNetOptions Tiny { get; } = new() { ModelChannels = 32, ChannelMultipliers = [1, 1, 1], Blocks = 1, AttentionResolutions = [8] };
 
-    /// <summary>3,936,819 parameters.</summary>
-    public static SongUNetOptions Small { get; } = new() { ModelChannels = 48, ChannelMultipliers = [1, 2, 2], Blocks = 2, AttentionResolutions = [16] };
+    /// <summary>1,754,147 parameters.</summary>
+    public static SongUNetOptions Small { get; } = new() { ModelChannels = 32, ChannelMultipliers = [1, 2, 2], Blocks = 2, AttentionResolutions = [16] };
 
     /// <summary>The published unconditional DDPM++ of EDM for CIFAR-10: 55,733,891 parameters, 1,152 of them in the augmentation layer.</summary>
     public static SongUNetOptions DdpmPlusPlus { get; } = new() { Dropout = 0.13, AugmentDim = 9 };

@@ -52,8 +52,8 @@ internal sealed class UNetBlock : torch.nn.Module<torch.Tensor, torch.Tensor, to
     private static torch.Tensor Attend(torch.Tensor mixed)
     {
         long batch = mixed.shape[0], channels = mixed.shape[1] / 3, height = mixed.shape[2], width = mixed.shape[3];
-        var parts = mixed.view(batch, 1, channels, 3, height * width).transpose(2, 4).unbind(3);
+        var parts = mixed.reshape(batch, 1, channels, 3, height * width).transpose(2, 4).unbind(3);
         var attended = torch.nn.functional.scaled_dot_product_attention(parts[0], parts[1], parts[2]);
-        return attended.transpose(2, 3).reshape(batch, channels, height, width);
+        return attended.transpose(2, 3).contiguous().view(batch, channels, height, width);
     }
 }

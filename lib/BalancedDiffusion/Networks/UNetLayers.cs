@@ -90,7 +90,7 @@ internal sealed class UNetGroupNorm : torch.nn.Module<torch.Tensor, torch.Tensor
     public UNetGroupNorm(long channels, torch.ScalarType dtype) : base(nameof(UNetGroupNorm))
     {
         groups = Math.Min(32, channels / 4);
-        if (channels % groups != 0) throw new ArgumentException($"a layer of {channels} channels cannot be normalized in {groups} equal groups; take ModelChannels of at most 32, or a multiple of 32");
+        if (channels % groups != 0) throw new ArgumentException($"a layer of {channels} channels cannot be normalized in {groups} equal groups; take a multiple of 32 as ModelChannels, or fewer");
         weight = new Parameter(torch.ones([channels], dtype: dtype));
         bias = new Parameter(torch.zeros([channels], dtype: dtype));
         RegisterComponents();

@@ -97,22 +97,22 @@ public class EdmPreconditionerTests
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         using var model = new EdmPreconditioner(Nano, 1);
-        var images = new List<torch.Tensor>();
-        var levels = new List<torch.Tensor>();
+        var deviations = new List<float>();
+        var levels = new List<float>();
         model.Network.register_forward_hook((_, image, noise, _, output) =>
         {
-            images.Add(image.clone());
-            levels.Add(noise.clone());
+            deviations.Add(image.std().item<float>());
+            levels.Add(noise.item<float>());
             return output;
         });
         foreach (var sigma in new[] { 0.01, 1, 50 })
         {
             var data = Normal(3, 64, 1, 8, 8) * 0.5;
             model.DenoiseAt(data + Normal(4, 64, 1, 8, 8) * sigma, sigma);
-            Assert.Equal(1, images[^1].std().item<float>(), 0.03);
-            Assert.Equal(Math.Log(sigma) / 4, levels[^1].item<float>(), 1e-6);
+            Assert.Equal(1, deviations[^1], 0.03);
+            Assert.Equal(Math.Log(sigma) / 4, levels[^1], 1e-6);
         }
-        Assert.Equal(3, images.Count);
+        Assert.Equal(3, levels.Count);
     }
 
     [Fact]

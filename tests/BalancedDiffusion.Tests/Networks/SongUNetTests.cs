@@ -25,7 +25,7 @@ public class SongUNetTests
         Assert.Equal(56_397_827, Count(SongUNetOptions.NcsnPlusPlus));
         Assert.Equal(449_091, Count(SongUNetOptions.Tiny));
         Assert.Equal(447_937, Count(SongUNetOptions.Tiny with { Channels = 1 }));
-        Assert.Equal(3_936_819, Count(SongUNetOptions.Small));
+        Assert.Equal(1_754_147, Count(SongUNetOptions.Small));
     }
 
     [Theory]
@@ -106,7 +106,7 @@ public class SongUNetTests
         foreach (var name in modules.Keys.Where(n => n.Contains('.')).Except(["model.enc", "model.dec"]))
         {
             var replaced = Replace(modules[name]);
-            Assert.True(Difference(model.DenoiseAt(x, 0.5), plain) > 1e-4, name);
+            Assert.True(Difference(model.DenoiseAt(x, 0.5), plain) > 1e-6, name);
             replaced();
         }
         Assert.True(model.DenoiseAt(x, 0.5).eq(plain).all().item<bool>());
@@ -204,6 +204,19 @@ public class SongUNetTests
         Assert.InRange(Difference(single, twice), 1e-9, 1e-5);
         model.to(torch.float32);
         Assert.True(Difference(model.DenoiseAt(x, 0.5), single) < 1e-6);
+    }
+
+    [Fact]
+    public void HowAnImageLiesInMemoryDoesNotMatter()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        using var model = Shaken(Nano with { Channels = 3 }, 1);
+        var x = Normal(2, 2, 3, 8, 8);
+        var channelsLast = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
+        Assert.False(channelsLast.is_contiguous());
+        Assert.True(Difference(model.DenoiseAt(channelsLast, 0.5), model.DenoiseAt(x, 0.5)) < 1e-6);
+        Assert.True(model.DenoiseAt(x[..1], 0.5).is_contiguous());
     }
 
     [Fact]
