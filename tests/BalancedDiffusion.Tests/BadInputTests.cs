@@ -133,6 +133,8 @@ public sealed partial class BadInputTests
             Safetensors.Write(at.File("unet.safetensors"), SmallUNet().state_dict());
             EdmCheckpoint.Load(at.File("unet.safetensors"));
         }, "unet.safetensors' does not hold an EDM network: the metadata holds no 'config'; give the options of the network"),
+        ["training on classes that do not exist"] = (_ => Trainer.Fit(SmallUNet(3), torch.ones(1, 1, 4, 4), torch.tensor(new long[] { 3 }), Once), "a class must be 0 to 2, was 3"),
+        ["training without the classes it needs"] = (_ => Trainer.Fit(SmallUNet(3), torch.ones(1, 1, 4, 4), Once), "labels are missing"),
         ["weighting by a deviation of 0"] = (_ => LossWeighting.Edm(0), "sigmaData must be positive and finite, was 0"),
         // data
         ["unknown data set"] = (_ => ImageSources.Open("mnist"), "no image data set named 'mnist'; known are faces"),

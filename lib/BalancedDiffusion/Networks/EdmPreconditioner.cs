@@ -10,7 +10,7 @@ namespace BalancedDiffusion.Networks;
 /// target of F have unit variance at every level. Trained with <c>LossWeighting.Edm(s)</c> and <see cref="Noise.LogNormalNoise"/> it is EDM's training. Its weights are named as
 /// in the published state dicts, with the prefix <c>model.</c>
 /// </summary>
-public sealed class EdmPreconditioner : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor?, torch.Tensor>, IDenoiser
+public sealed class EdmPreconditioner : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor?, torch.Tensor>, IClassDenoiser
 {
     private readonly SongUNet model;
 
@@ -68,6 +68,21 @@ public sealed class EdmPreconditioner : torch.nn.Module<torch.Tensor, torch.Tens
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">As for <see cref="forward"/>; also where the network has classes: see <see cref="WithLabels"/> and <see cref="WithoutLabels"/>.</exception>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => call(noisy, sigma, null);
+
+    /// <inheritdoc/>
+    public long Classes => Options.LabelDim;
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">As for <see cref="forward"/>; also where classes has another shape or type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A class does not exist, or a noise level is not positive and finite.</exception>
+    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor classes)
+    {
+        RequireClasses();
+        ArgumentNullException.ThrowIfNull(noisy);
+        DenoiserInput.Classes(classes, noisy.dim() == 0 ? 1 : noisy.shape[0], Classes);
+        using var scope = torch.NewDisposeScope();
+        return call(noisy, sigma, torch.nn.functional.one_hot(classes, Classes).to_type(noisy.dtype)).MoveToOuterDisposeScope();
+    }
 
     /// <summary>This network as the denoiser of given classes. Its weights stay shared.</summary>
     /// <param name="classes">One class for every batch, or one a sample of the batches to come; each 0 to LabelDim - 1.</param>

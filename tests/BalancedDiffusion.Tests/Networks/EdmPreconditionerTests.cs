@@ -144,6 +144,62 @@ public class EdmPreconditionerTests
     }
 
     [Fact]
+    public void TrainedWithClassesItKnowsWhatAClassLooksLikeWhereTheNoiseDrownsTheImage()
+    {
+        using var scope = torch.NewDisposeScope();
+        // Class 0 is dark, class 1 bright, in shuffled order: at sigma = 5 the colour of an image cannot be told, but its class tells it.
+        var classes = Normal(1, 200).gt(0).to(torch.int64);
+        var data = classes.to(torch.float32).sub(0.5).view(200, 1, 1, 1).expand(200, 1, 4, 4).contiguous();
+        var options = new SongUNetOptions { Resolution = 4, Channels = 1, ModelChannels = 16, ChannelMultipliers = [1], Blocks = 1, AttentionResolutions = [], LabelDim = 2, LabelDropout = 0.3 };
+        using var model = new EdmPreconditioner(options, 2);
+        using var result = Trainer.Fit(model, data, classes, new TrainingOptions
+        {
+            Steps = 250, BatchSize = 32, LearningRate = 3e-3, Schedule = LearningRateSchedule.Cosine, Noise = new LogUniformNoise(2, 20), Weighting = LossWeighting.Edm(), Seed = 3,
+        });
+        var noisy = Normal(4, 64, 1, 4, 4) * 20;
+        float Mean(IDenoiser denoiser) => denoiser.DenoiseAt(noisy, 20).mean().item<float>();
+        Assert.InRange(Mean(model.WithLabels(0)), -0.6, -0.4);
+        Assert.InRange(Mean(model.WithLabels(1)), 0.4, 0.6);
+        Assert.InRange(Mean(model.WithoutLabels()), -0.2, 0.2);
+        // The whole set in order is a batch too, and the caller's tensors stay.
+        Trainer.Fit(model, data, classes, new TrainingOptions { Steps = 1 }).Dispose();
+        Assert.Equal(200, classes.shape[0]);
+    }
+
+    [Fact]
+    public void ClassesOfOneBatchAreOneHotLabels()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        using var model = Shaken(Nano with { LabelDim = 3 }, 1);
+        var x = Normal(2, 3, 1, 8, 8);
+        Assert.Equal(3, model.Classes);
+        Assert.True(model.Denoise(x, torch.tensor(0.5f), torch.tensor(new long[] { 2, 0, 1 })).eq(model.WithLabels(2, 0, 1).DenoiseAt(x, 0.5)).all().item<bool>());
+    }
+
+    [Fact]
+    public void TrainingWithClassesThatDoNotFitIsRefusedAndSoIsGoingOnWithOthers()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        using var plain = new EdmPreconditioner(Nano, 1);
+        using var model = new EdmPreconditioner(Nano with { LabelDim = 3 }, 1);
+        var data = Normal(2, 4, 1, 8, 8);
+        var once = new TrainingOptions { Steps = 1, CheckpointPath = folder.File("run.safetensors") };
+        torch.Tensor Of(params long[] classes) => torch.tensor(classes);
+        void Refused(string words, Action action) => Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(action).Message);
+        Refused("the model knows no classes; train it without them", () => Trainer.Fit(plain, data, Of(0, 0, 0, 0), once));
+        Refused("classes must have shape (4), was (3)", () => Trainer.Fit(model, data, Of(0, 1, 2), once));
+        Refused("a class must be 0 to 2, was 3", () => Trainer.Fit(model, data, Of(0, 1, 2, 3), once));
+        Refused("a class must be 0 to 2, was -1", () => Trainer.Fit(model, data, Of(0, 1, -1, 0), once));
+        Refused("classes must be Int64, was Float32", () => Trainer.Fit(model, data, Of(0, 1, 2, 0).to(torch.float32), once));
+        Refused("labels are missing", () => Trainer.Fit(model, data, once));
+        Trainer.Fit(model, data, Of(0, 1, 2, 0), once).Dispose();
+        Assert.Contains("it was trained on other data", Assert.Throws<InvalidOperationException>(() => Trainer.Fit(model, data, Of(0, 1, 2, 1), once with { Steps = 2 })).Message);
+        Trainer.Fit(model, data, Of(0, 1, 2, 0), once with { Steps = 2 }).Dispose();
+    }
+
+    [Fact]
     public void TheFirstLossIsOneAtEveryLevelForDataOfTheStatedDeviation()
     {
         using var scope = torch.NewDisposeScope();
