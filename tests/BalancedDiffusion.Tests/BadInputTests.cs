@@ -6,6 +6,7 @@ using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Datasets.Mixtures;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Memorization;
+using BalancedDiffusion.Networks;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Representations;
 using BalancedDiffusion.Runtime;
@@ -34,6 +35,7 @@ public sealed partial class BadInputTests
     private static readonly TrainingOptions Once = new() { Steps = 1, LogEvery = 1 };
 
     private static EmpiricalDenoiser Two() => new(torch.ones(2, 2));
+    private static EdmPreconditioner SmallUNet(int classes = 0) => new(new SongUNetOptions { Resolution = 4, Channels = 1, ModelChannels = 8, ChannelMultipliers = [1], Blocks = 1, AttentionResolutions = [], LabelDim = classes }, 0);
     private static Tensor Bad(double value) => torch.tensor(new[] { 0.5f, (float)value }).view(1, 2);
     private static GaussianComponent Spike(long dimension, double weight = 1) => GaussianComponent.Full(weight, torch.ones(dimension), torch.eye(dimension));
 
@@ -119,6 +121,21 @@ public sealed partial class BadInputTests
         ["PSNR of two shapes"] = (_ => Psnr.Of(torch.ones(1, 2), torch.ones(1, 3)), "estimate must have shape (1, 3), was (1, 2)"),
         ["PSNR with a peak of 0"] = (_ => Psnr.Of(torch.ones(1, 2), torch.ones(1, 2), 0), "peak must be positive and finite, was 0"),
         ["PSNR of NaN"] = (_ => Psnr.Of(Bad(double.NaN), torch.ones(1, 2)), "estimate holds NaN or infinity"),
+        // networks
+        ["U-Net of a size that cannot be halved"] = (_ => new EdmPreconditioner(new SongUNetOptions { Resolution = 30 }, 0), "Resolution must be divisible by 2 once for each of the 2 levels below the first, was 30"),
+        ["U-Net without channels"] = (_ => new SongUNetOptions { ModelChannels = 0 }, "ModelChannels must be at least 4, was 0"),
+        ["U-Net for an image of another size"] = (_ => SmallUNet().DenoiseAt(torch.ones(1, 1, 4, 8), 1), "noisy must have shape (any, 1, 4, 4), was (1, 1, 4, 8)"),
+        ["U-Net at a negative level"] = (_ => SmallUNet().DenoiseAt(torch.ones(1, 1, 4, 4), -1), "sigma must be positive and finite, was -1"),
+        ["U-Net without the class it needs"] = (_ => SmallUNet(3).DenoiseAt(torch.ones(1, 1, 4, 4), 1), "labels are missing"),
+        ["U-Net of a class that does not exist"] = (_ => SmallUNet(3).WithLabels(3), "a class must be 0 to 2, was 3"),
+        ["U-Net from weights without a config"] = (at =>
+        {
+            Safetensors.Write(at.File("unet.safetensors"), SmallUNet().state_dict());
+            EdmCheckpoint.Load(at.File("unet.safetensors"));
+        }, "unet.safetensors' does not hold an EDM network: the metadata holds no 'config'; give the options of the network"),
+        ["training on classes that do not exist"] = (_ => Trainer.Fit(SmallUNet(3), torch.ones(1, 1, 4, 4), torch.tensor(new long[] { 3 }), Once), "a class must be 0 to 2, was 3"),
+        ["training without the classes it needs"] = (_ => Trainer.Fit(SmallUNet(3), torch.ones(1, 1, 4, 4), Once), "labels are missing"),
+        ["weighting by a deviation of 0"] = (_ => LossWeighting.Edm(0), "sigmaData must be positive and finite, was 0"),
         // data
         ["unknown data set"] = (_ => ImageSources.Open("mnist"), "no image data set named 'mnist'; known are faces"),
         ["no faces"] = (_ => new ParametricFaces().Train(0), "count must be at least 1, was 0"),

@@ -27,4 +27,15 @@ internal static class DenoiserInput
         if (wrong.Length > 0) throw new ArgumentOutOfRangeException(nameof(sigma), $"sigma must be positive and finite, was {wrong[0]}");
         return levels.expand(batch, 1);
     }
+
+    /// <summary>Classes must be one whole number a sample, each of a class that exists.</summary>
+    public static void Classes(torch.Tensor classes, long batch, long known)
+    {
+        Guard.Shape(classes, [batch]);
+        if (classes.dtype != torch.int64) throw new ArgumentException($"classes must be Int64, was {classes.dtype}; convert it with classes.to_type", nameof(classes));
+        if (batch == 0) return;
+        using var scope = torch.NewDisposeScope();
+        long least = classes.min().item<long>(), most = classes.max().item<long>();
+        if (least < 0 || most >= known) throw new ArgumentOutOfRangeException(nameof(classes), $"a class must be 0 to {known - 1}, was {(least < 0 ? least : most)}");
+    }
 }

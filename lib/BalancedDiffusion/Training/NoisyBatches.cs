@@ -57,6 +57,10 @@ internal sealed class NoisyBatches
         return (clean, sigma);
     }
 
+    /// <summary>What belongs to the samples of the last draw, of something that there is one of a sample.</summary>
+    /// <param name="perSample">(n, …), on the data's device.</param>
+    public torch.Tensor Pick(torch.Tensor perSample) => indices is null ? perSample : perSample.index_select(0, indices);
+
     private torch.Tensor Gather()
     {
         indices!.random_(0, count, generator);

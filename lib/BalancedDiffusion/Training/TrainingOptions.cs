@@ -31,6 +31,9 @@ public sealed record TrainingOptions
     /// <summary>The law of the noise levels; a new level a sample and step. Give a record, so that its text names its bounds.</summary>
     public INoiseLaw Noise { get; init { ArgumentNullException.ThrowIfNull(value, nameof(Noise)); field = value; } } = new FixedNoise(0.2);
 
+    /// <summary>How much the error of a sample counts by its noise level.</summary>
+    public LossWeighting Weighting { get; init { ArgumentNullException.ThrowIfNull(value, nameof(Weighting)); field = value; } } = LossWeighting.None;
+
     /// <summary>The seed of batches, noise levels and noise. Those of step k depend on the seed and on k only.</summary>
     public long Seed { get; init; }
 
@@ -91,6 +94,8 @@ public sealed record TrainingOptions
             ["EMA decay"] = EmaDecay is { } decay ? FormattableString.Invariant($"{decay:R}") : "none",
             ["gradient clip"] = GradientClip is { } clip ? FormattableString.Invariant($"{clip:R}") : "none",
         };
+        // Not named where there is none, so that checkpoints from before there was one still fit.
+        if (Weighting != LossWeighting.None) text["loss weighting"] = Weighting.ToString();
         if (Schedule.DependsOnLength) text["steps"] = FormattableString.Invariant($"{Steps}");
         return text;
     }

@@ -22,6 +22,7 @@ internal sealed class TrainingRun
     private readonly List<(string Name, Parameter Value)> parameters;
     private readonly Dictionary<string, torch.Tensor> live, snapshot, ema = [], emaSnapshot = [];
     private readonly torch.Tensor data, noisy, losses;
+    private readonly torch.Tensor? classes;
     private readonly ReluDaeStep? byHand;
     private readonly double weightDecay;
     private readonly bool onCpu;
@@ -36,7 +37,7 @@ internal sealed class TrainingRun
     private int unread;
     private double earlierSeconds;
 
-    public TrainingRun(torch.nn.Module model, IDenoiser denoiser, torch.Tensor data, TrainingOptions options)
+    public TrainingRun(torch.nn.Module model, IDenoiser denoiser, torch.Tensor data, torch.Tensor? classes, TrainingOptions options)
     {
         (this.model, this.denoiser, this.options) = (model, denoiser, options);
         parameters = [.. model.named_parameters().Where(p => p.parameter.requires_grad).Select(p => (p.name, p.parameter))];
@@ -46,14 +47,21 @@ internal sealed class TrainingRun
         if (data.shape[0] == 0) throw new ArgumentException("data is empty; give at least one sample", nameof(data));
         if (data.dtype != reference.dtype) throw new ArgumentException($"data must be {reference.dtype} like the model's weights, was {data.dtype}; convert it with data.to_type", nameof(data));
         Guard.Finite(data);
+        if (classes is not null)
+        {
+            var known = ((IClassDenoiser)denoiser).Classes;
+            if (known == 0) throw new ArgumentException("the model knows no classes; train it without them", nameof(classes));
+            DenoiserInput.Classes(classes, data.shape[0], known);
+        }
         foreach (var (name, value) in parameters) Guard.Finite(value, $"the model's weight '{name}'");
         weightDecay = options.Regularization.WeightDecay(denoiser, options.Optimizer);
 
         using var noGrad = torch.no_grad();
         onCpu = reference.device_type == DeviceType.CPU;
         globalSeed = Seeds.Derive(options.Seed, "model");
-        dataDigest = options.CheckpointPath is null ? "" : TrainingCheckpoint.Digest(new Dictionary<string, torch.Tensor> { ["data"] = data });
+        dataDigest = options.CheckpointPath is null ? "" : TrainingCheckpoint.Digest(classes is null ? new Dictionary<string, torch.Tensor> { ["data"] = data } : new() { ["data"] = data, ["classes"] = classes });
         this.data = data.detach().to(reference.device).contiguous();
+        this.classes = classes?.to(reference.device);
         batches = new NoisyBatches(this.data, options);
         optimizer = new ParameterOptimizer(options.Optimizer, [.. parameters.Select(p => (p.Name, (torch.Tensor)p.Value))]);
         live = model.state_dict().ToDictionary(t => t.Key, t => t.Value.detach());
@@ -62,8 +70,8 @@ internal sealed class TrainingRun
             foreach (var (name, value) in parameters) ema[name] = value.detach().clone();
         foreach (var (name, value) in ema) emaSnapshot[name] = value.clone();
         losses = torch.zeros([VerifyEvery], dtype: torch.float64, device: reference.device);
-        // A frozen parameter asks for the general path.
-        if (model is ReluDae dae && parameters.Count == (dae.IsTied ? 1 : 2)) byHand = new ReluDaeStep(dae, batches.Size);
+        // A frozen parameter or a weighting asks for the general path.
+        if (model is ReluDae dae && parameters.Count == (dae.IsTied ? 1 : 2) && options.Weighting == LossWeighting.None) byHand = new ReluDaeStep(dae, batches.Size);
         noisy = byHand?.Noisy ?? torch.zeros([batches.Size, .. denoiser.SampleShape], dtype: data.dtype, device: reference.device);
         initialDigest = options.CheckpointPath is null ? "" : TrainingCheckpoint.Digest(live);
         if (options.CheckpointPath is { } path) CheckWritable(path);
@@ -155,7 +163,9 @@ internal sealed class TrainingRun
             using (torch.enable_grad())
             {
                 var error = DenoiseSeeded(sigma) - clean;
-                loss = error.square().mean();
+                var squares = error.square();
+                if (options.Weighting != LossWeighting.None) squares = squares * options.Weighting.Of(sigma).view([batches.Size, .. Enumerable.Repeat(1L, (int)noisy.dim() - 1)]);
+                loss = squares.mean();
                 if (!loss.requires_grad) throw new InvalidOperationException($"{model.GetType().Name}.Denoise records no gradient, so it cannot be trained; compute it without no_grad");
                 loss.backward();
             }
@@ -185,7 +195,7 @@ internal sealed class TrainingRun
             try
             {
                 torch.manual_seed(Seeds.Derive(globalSeed, step));
-                return denoiser.Denoise(noisy, sigma);
+                return classes is null ? denoiser.Denoise(noisy, sigma) : ((IClassDenoiser)denoiser).Denoise(noisy, sigma, batches.Pick(classes));
             }
             finally
             {

@@ -1,0 +1,129 @@
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace BalancedDiffusion.Networks;
+
+/// <summary>Which way a <see cref="UNetConvolution"/> changes the resolution.</summary>
+internal enum UNetResampling { None, Down, Up }
+
+// The fields below have the names of the published state dict: TorchSharp registers fields by their names and replaces them when a module moves.
+
+/// <summary>A fully connected layer.</summary>
+internal sealed class UNetLinear : torch.nn.Module<torch.Tensor, torch.Tensor>
+{
+    private readonly Parameter weight;
+    private readonly Parameter? bias;
+
+    public UNetLinear(long inputs, long outputs, torch.ScalarType dtype, bool hasBias = true) : base(nameof(UNetLinear))
+    {
+        weight = new Parameter(torch.zeros([outputs, inputs], dtype: dtype));
+        if (hasBias) bias = new Parameter(torch.zeros([outputs], dtype: dtype));
+        RegisterComponents();
+    }
+
+    public long Inputs => weight.shape[1];
+
+    public torch.ScalarType Type => weight.dtype;
+
+    public torch.Device Device => weight.device;
+
+    public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.linear(input, weight, bias);
+}
+
+/// <summary>A convolution that may first halve or double the resolution through a fixed low-pass filter; with a kernel of 0 the filter is all there is.</summary>
+internal sealed class UNetConvolution : torch.nn.Module<torch.Tensor, torch.Tensor>
+{
+    private readonly Parameter? weight, bias;
+    private readonly torch.Tensor? resample_filter;
+    private readonly UNetResampling resampling;
+    private readonly bool kernelFirst;
+
+    /// <param name="kernelFirst">Whether a halving convolution applies its kernel at the full resolution and then the filter, instead of the other way round.</param>
+    public UNetConvolution(long inputs, long outputs, int kernel, torch.ScalarType dtype, UNetResampling resampling = UNetResampling.None, IReadOnlyList<double>? filter = null, bool kernelFirst = false)
+        : base(nameof(UNetConvolution))
+    {
+        (this.resampling, this.kernelFirst) = (resampling, kernelFirst);
+        if (kernel > 0)
+        {
+            weight = new Parameter(torch.zeros([outputs, inputs, kernel, kernel], dtype: dtype));
+            bias = new Parameter(torch.zeros([outputs], dtype: dtype));
+        }
+        if (resampling != UNetResampling.None)
+        {
+            var row = torch.tensor(filter!.Select(f => f / filter!.Sum()).ToArray(), dtype: torch.float64);
+            resample_filter = torch.outer(row, row).view(1, 1, filter!.Count, filter.Count).to_type(dtype);
+        }
+        RegisterComponents();
+    }
+
+    public override torch.Tensor forward(torch.Tensor input)
+    {
+        using var scope = torch.NewDisposeScope();
+        var margin = weight is null ? 0 : weight.shape[^1] / 2;
+        var filterMargin = resample_filter is null ? 0 : (resample_filter.shape[^1] - 1) / 2;
+        if (resampling == UNetResampling.Down && kernelFirst)
+        {
+            var full = torch.nn.functional.conv2d(input, weight!, padding: [margin + filterMargin, margin + filterMargin]);
+            return torch.nn.functional.conv2d(full, PerChannel(full.shape[1]), bias, strides: [2, 2], groups: full.shape[1]).MoveToOuterDisposeScope();
+        }
+        var channels = input.shape[1];
+        var x = resampling switch
+        {
+            UNetResampling.Down => torch.nn.functional.conv2d(input, PerChannel(channels), strides: [2, 2], padding: [filterMargin, filterMargin], groups: channels),
+            UNetResampling.Up => torch.nn.functional.conv_transpose2d(input, PerChannel(channels).mul(4), strides: [2, 2], padding: [filterMargin, filterMargin], groups: channels),
+            _ => input,
+        };
+        if (weight is not null) x = torch.nn.functional.conv2d(x, weight, bias, padding: [margin, margin]);
+        return x.MoveToOuterDisposeScope();
+    }
+
+    private torch.Tensor PerChannel(long channels) => resample_filter!.expand(channels, 1, -1, -1).contiguous();
+}
+
+/// <summary>Group normalization with at most 32 groups of at least four channels.</summary>
+internal sealed class UNetGroupNorm : torch.nn.Module<torch.Tensor, torch.Tensor>
+{
+    private const double Epsilon = 1e-6;
+    private readonly Parameter weight, bias;
+    private readonly long groups;
+
+    public UNetGroupNorm(long channels, torch.ScalarType dtype) : base(nameof(UNetGroupNorm))
+    {
+        groups = Math.Min(32, channels / 4);
+        if (channels % groups != 0) throw new ArgumentException($"a layer of {channels} channels cannot be normalized in {groups} equal groups; take a multiple of 32 as ModelChannels, or fewer");
+        weight = new Parameter(torch.ones([channels], dtype: dtype));
+        bias = new Parameter(torch.zeros([channels], dtype: dtype));
+        RegisterComponents();
+    }
+
+    public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.group_norm(input, groups, weight, bias, Epsilon);
+}
+
+/// <summary>The SiLU inside a block as a module of its own, so that what follows the nonlinearity can be read and changed. It has no weights.</summary>
+internal sealed class UNetSilu() : torch.nn.Module<torch.Tensor, torch.Tensor>(nameof(UNetSilu))
+{
+    public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.silu(input);
+}
+
+/// <summary>Cosines, then sines, of a number at several frequencies.</summary>
+internal sealed class UNetNoiseEmbedding : torch.nn.Module<torch.Tensor, torch.Tensor>
+{
+    // The published state dict has a buffer of this name for the random frequencies only.
+    private readonly torch.Tensor? freqs;
+    private readonly long half;
+
+    public UNetNoiseEmbedding(long length, torch.Tensor? frequencies) : base(nameof(UNetNoiseEmbedding))
+    {
+        (half, freqs) = (length / 2, frequencies);
+        RegisterComponents();
+    }
+
+    public override torch.Tensor forward(torch.Tensor noise)
+    {
+        using var scope = torch.NewDisposeScope();
+        var rates = freqs is not null ? freqs * (2 * Math.PI)
+            : torch.tensor(Enumerable.Range(0, (int)half).Select(i => Math.Pow(1e-4, i / (half - 1.0))).ToArray(), dtype: noise.dtype, device: noise.device);
+        var angles = torch.outer(noise, rates);
+        return torch.cat([angles.cos(), angles.sin()], 1).MoveToOuterDisposeScope();
+    }
+}
