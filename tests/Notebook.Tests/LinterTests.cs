@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using BalancedDiffusion.Reproduce;
 using BalancedDiffusion.Reproduce.Linting;
 using BalancedDiffusion.Reproduce.Notebooks;
@@ -15,6 +16,18 @@ public class LinterTests
     {
         var workspace = Workspace.Find(AppContext.BaseDirectory);
         Assert.Empty(new NotebookLinter(workspace.Root).Check(workspace.Notebooks().Single(n => n.Stem == stem)));
+    }
+
+    [Fact]
+    public void The_readme_names_only_claims_that_the_notebooks_check()
+    {
+        var workspace = Workspace.Find(AppContext.BaseDirectory);
+        var ids = workspace.Notebooks().SelectMany(n => Regex.Matches(File.ReadAllText(n.File), @"Claims\.(?:Check|Skip)\(\\""(\d\d\.[^""\\]+)\\""")).Select(m => m.Groups[1].Value).ToHashSet();
+        var table = File.ReadAllLines(Path.Combine(workspace.Root, "README.md")).SkipWhile(l => !l.StartsWith("| statement", StringComparison.Ordinal)).TakeWhile(l => l.StartsWith('|'));
+        var named = table.SelectMany(row => Regex.Matches(row, @"(\d\d):([^;|]*)").SelectMany(part => Regex.Matches(part.Groups[2].Value, "`([a-z0-9-]+[*]?)`").Where(m => !m.Groups[1].Value.Contains('_'))
+            .Select(m => $"{part.Groups[1].Value}.{m.Groups[1].Value}"))).ToArray();
+        Assert.True(named.Length > 60, $"{named.Length} claims were found in the table");
+        Assert.All(named, n => Assert.True(n.EndsWith('*') ? ids.Any(id => id.StartsWith(n[..^1], StringComparison.Ordinal)) : ids.Contains(n), n));
     }
 
     [Fact]
