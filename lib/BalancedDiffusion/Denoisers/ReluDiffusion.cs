@@ -15,6 +15,8 @@ public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
     private readonly WeightOnly encoder;
     private readonly Parameter skip;
     private readonly GainNetwork time_mlp;
+    // A module of its own, so that a hook can read and change h.
+    private readonly ReLU relu = torch.nn.ReLU();
 
     /// <summary>A model with W drawn uniformly in ±sqrt(6/d), as torch's kaiming_uniform_ draws, and gains of one.</summary>
     /// <param name="dimension">d, the length of a sample, ≥ 1.</param>
@@ -67,14 +69,14 @@ public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
     /// <inheritdoc/>
     public IReadOnlyList<long> SampleShape => [Dimension];
 
-    /// <summary>The representation <c>h = relu(W y)</c>, before the gains.</summary>
+    /// <summary>The representation <c>h = relu(W y)</c>, before the gains: the output of the module <c>relu</c>.</summary>
     /// <param name="noisy">Samples, (batch, d).</param>
     /// <returns>Representations, (batch, p), ≥ 0.</returns>
     public torch.Tensor Encode(torch.Tensor noisy)
     {
         Guard.Shape(noisy, [-1, Dimension]);
         using var scope = torch.NewDisposeScope();
-        return torch.matmul(noisy, Encoder.t()).relu().MoveToOuterDisposeScope();
+        return relu.call(torch.matmul(noisy, Encoder.t())).MoveToOuterDisposeScope();
     }
 
     /// <summary>The gains <c>g = exp(MLP(log sigma))</c>.</summary>
