@@ -113,15 +113,18 @@ public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
         return Decode(Encode(noisy), noisy, sigma).MoveToOuterDisposeScope();
     }
 
+    // Parameters lie in fields of their own names: a move to another type or device replaces them there.
     private sealed class WeightOnly : torch.nn.Module
     {
+        private readonly Parameter weight;
+
         public WeightOnly(torch.Tensor weight) : base("encoder")
         {
-            Weight = new Parameter(weight);
-            register_parameter("weight", Weight);
+            this.weight = new Parameter(weight);
+            register_parameter("weight", this.weight);
         }
 
-        public Parameter Weight { get; }
+        public Parameter Weight => weight;
     }
 
     private sealed class GainNetwork : torch.nn.Module<torch.Tensor, torch.Tensor>
@@ -154,17 +157,17 @@ public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
 
     private sealed class Affine : torch.nn.Module<torch.Tensor, torch.Tensor>
     {
-        private readonly Parameter bias;
+        private readonly Parameter weight, bias;
 
         public Affine(torch.Tensor weight, torch.Tensor bias) : base(nameof(Affine))
         {
-            (Weight, this.bias) = (new Parameter(weight), new Parameter(bias));
-            register_parameter("weight", Weight);
+            (this.weight, this.bias) = (new Parameter(weight), new Parameter(bias));
+            register_parameter("weight", this.weight);
             register_parameter("bias", this.bias);
         }
 
-        public Parameter Weight { get; }
+        public Parameter Weight => weight;
 
-        public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.linear(input, Weight, bias);
+        public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.linear(input, weight, bias);
     }
 }

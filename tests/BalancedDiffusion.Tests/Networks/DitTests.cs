@@ -224,13 +224,13 @@ public class DitTests
         var (x, t, y) = (Normal(3, 4, 2, 4, 4), torch.tensor([5.0, 800, 3, 9]), torch.tensor([0L, 2, 1, 0]));
         var all = model.call(x, t, y);
         Assert.True((model.call(x.narrow(0, 2, 1), t.narrow(0, 2, 1), y.narrow(0, 2, 1)) - all.narrow(0, 2, 1)).abs().max().item<double>() < 1e-12);
-        var before = torch.Tensor.TotalCount;
+        var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
         for (var i = 0; i < 20; i++)
         {
             model.call(x, t, y).Dispose();
             model.Guided(x, t, y, 3).Dispose();
         }
-        Assert.Equal(before, torch.Tensor.TotalCount);
+        Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }
 
     [Fact]
