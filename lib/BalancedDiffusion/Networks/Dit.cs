@@ -67,6 +67,7 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
     {
         Guard.Shape(x, [-1, Options.Channels, Options.InputSize, Options.InputSize]);
         if (x.dtype != Type) throw new ArgumentException($"x must be {Type} like the network's weights, was {x.dtype}; convert it with x.to_type", nameof(x));
+        if (x.device_type != pos_embed.device_type) throw new ArgumentException($"x lies on {x.device}, the network on {pos_embed.device}; move one of them", nameof(x));
         Guard.Shape(t, [x.shape[0]]);
         using var scope = torch.NewDisposeScope();
         var labels = Labels(y, x.shape[0])?.to(x.device);

@@ -117,6 +117,7 @@ public sealed class ActivationRecorder : IDisposable
             pooled = Pooling.Apply(output.detach());
             if (streams.TryGetValue(name, out var statistics))
             {
+                if (pooled.dim() != 2) throw new ArgumentException($"statistics take (batch, units), and {Pooling} gives {Listing.Shape(pooled.shape)}; choose another pooling");
                 statistics.Add(pooled);
                 return;
             }

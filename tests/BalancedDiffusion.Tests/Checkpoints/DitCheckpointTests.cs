@@ -3,6 +3,7 @@ using BalancedDiffusion.Networks;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Representations;
 using BalancedDiffusion.Tests.Networks;
+using BalancedDiffusion.Training;
 using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Checkpoints;
@@ -32,6 +33,23 @@ public class DitCheckpointTests
         Assert.True(model.call(x, t, y).eq(back.call(x, t, y)).all().item<bool>());
         Assert.True(one.Modules.Count > 20);
         Assert.All(one.Modules, name => Assert.True(one.Last(name).eq(two.Last(name)).all().item<bool>(), name));
+    }
+
+    [Fact]
+    public void ALoadedNetworkIsTrainedOn()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        using var model = new Dit(Little with { LearnSigma = false }, 1);
+        DitCheckpoint.Save(model, folder.File("m"));
+        using var denoiser = DitDenoiser.Preconditioned(DitCheckpoint.Load(folder.File("m")));
+        using var same = DitDenoiser.Preconditioned(model);
+        var data = GaussianNoise.Draw([8, 2, 4, 4], 1);
+        var options = new TrainingOptions { Steps = 3, BatchSize = 4 };
+        using var one = Trainer.Fit(denoiser, data, options);
+        using var two = Trainer.Fit(same, data, options);
+        Assert.True(denoiser.Network.state_dict()["final_layer.linear.weight"].abs().max().item<float>() > 1e-4);
+        Assert.All(same.state_dict(), t => Assert.True(t.Value.eq(denoiser.state_dict()[t.Key]).all().item<bool>(), t.Key));
     }
 
     [Fact]

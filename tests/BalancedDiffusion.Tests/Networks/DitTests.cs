@@ -283,6 +283,7 @@ public class DitTests
         }
         Refused("x must have shape (any, 2, 4, 4), was (2, 3, 4, 4)", () => model.call(torch.zeros(2, 3, 4, 4), t, y));
         Refused("x must be Float32 like the network's weights, was Float64", () => model.call(x.to_type(torch.float64), t, y));
+        Refused("x lies on meta, the network on cpu; move one of them", () => model.call(torch.zeros([2, 2, 4, 4], device: torch.META), t, y));
         Refused("t must have shape (2), was (3)", () => model.call(x, torch.zeros(3), y));
         Refused("y must have shape (2), was (3)", () => model.call(x, t, torch.tensor([0L, 1, 1])));
         Refused("y must hold labels from 0 to 3, was 4", () => model.call(x, t, torch.tensor([0L, 4])));

@@ -191,6 +191,6 @@ public class ActivationRecorderTests
         Assert.StartsWith("the module 'blocks.1' is not recorded; recorded are 'blocks.0'", Message(() => recorder.Last("blocks.1")));
         Assert.StartsWith("the module 'blocks.0' has not run", Assert.Throws<InvalidOperationException>(() => recorder.History("blocks.0")).Message);
         recorder.StreamTo("blocks.0", new RunningStatistics());
-        Assert.Contains("'blocks.0' cannot be recorded: representation must have shape (any, any), was (3, 4, 8)", Assert.Throws<InvalidOperationException>(() => model.call(Images(1), Times(), null)).Message);
+        Assert.Contains("'blocks.0' cannot be recorded: statistics take (batch, units), and None gives (3, 4, 8); choose another pooling", Assert.Throws<InvalidOperationException>(() => model.call(Images(1), Times(), null)).Message);
     }
 }
