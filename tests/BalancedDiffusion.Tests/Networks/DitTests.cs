@@ -189,6 +189,22 @@ public class DitTests
     }
 
     [Fact]
+    public void TokensOfLittleVarianceAreNormalizedWithThePublishedFloor()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        using var model = Stirred(Little);
+        // Only the position is left of the tokens, at a variance about that of the floor, 1e-6.
+        model.state_dict()["pos_embed"].mul_(1e-3);
+        model.state_dict()["x_embedder.proj.bias"].zero_();
+        using var recorder = new ActivationRecorder(model, ["blocks.0.norm1"]);
+        model.call(torch.zeros([1, 2, 4, 4], dtype: torch.float64), torch.tensor([1.0]), null);
+        var tokens = model.state_dict()["pos_embed"];
+        var expected = (tokens - tokens.mean([2L], keepdim: true)) / (tokens.var(2, unbiased: false, keepdim: true) + 1e-6).sqrt();
+        Assert.True((recorder.Last("blocks.0.norm1") - expected).abs().max().item<double>() < 1e-9);
+    }
+
+    [Fact]
     public void NoLabelIsTheEmptyLabelAndGuidanceMixesTheTwoAnswers()
     {
         using var scope = torch.NewDisposeScope();
