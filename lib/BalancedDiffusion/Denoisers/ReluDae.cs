@@ -12,6 +12,8 @@ public sealed class ReluDae : torch.nn.Module<torch.Tensor, torch.Tensor>, IDeno
 {
     private readonly Parameter encoder;
     private readonly Parameter? decoder;
+    // A module of its own, so that a hook can read and change h.
+    private readonly ReLU relu = torch.nn.ReLU();
 
     /// <summary>A model with weights drawn uniformly in ±1/sqrt(d), as torch's Linear draws them.</summary>
     /// <param name="dimension">d, the length of a sample, ≥ 1.</param>
@@ -70,14 +72,14 @@ public sealed class ReluDae : torch.nn.Module<torch.Tensor, torch.Tensor>, IDeno
     /// <inheritdoc/>
     public IReadOnlyList<long> SampleShape => [Dimension];
 
-    /// <summary>The representation <c>h = relu(W1ᵀ y)</c>.</summary>
+    /// <summary>The representation <c>h = relu(W1ᵀ y)</c>, the output of the module <c>relu</c>.</summary>
     /// <param name="noisy">Samples, (batch, d).</param>
     /// <returns>Representations, (batch, p), ≥ 0.</returns>
     public torch.Tensor Encode(torch.Tensor noisy)
     {
         Guard.Shape(noisy, [-1, Dimension]);
         using var scope = torch.NewDisposeScope();
-        return torch.matmul(noisy, encoder.t()).relu().MoveToOuterDisposeScope();
+        return relu.call(torch.matmul(noisy, encoder.t())).MoveToOuterDisposeScope();
     }
 
     /// <summary>The reconstruction <c>W2 h</c> of representations, which is what steering edits.</summary>

@@ -15,6 +15,8 @@ public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
     private readonly WeightOnly encoder;
     private readonly Parameter skip;
     private readonly GainNetwork time_mlp;
+    // A module of its own, so that a hook can read and change h.
+    private readonly ReLU relu = torch.nn.ReLU();
 
     /// <summary>A model with W drawn uniformly in ±sqrt(6/d), as torch's kaiming_uniform_ draws, and gains of one.</summary>
     /// <param name="dimension">d, the length of a sample, ≥ 1.</param>
@@ -67,14 +69,14 @@ public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
     /// <inheritdoc/>
     public IReadOnlyList<long> SampleShape => [Dimension];
 
-    /// <summary>The representation <c>h = relu(W y)</c>, before the gains.</summary>
+    /// <summary>The representation <c>h = relu(W y)</c>, before the gains: the output of the module <c>relu</c>.</summary>
     /// <param name="noisy">Samples, (batch, d).</param>
     /// <returns>Representations, (batch, p), ≥ 0.</returns>
     public torch.Tensor Encode(torch.Tensor noisy)
     {
         Guard.Shape(noisy, [-1, Dimension]);
         using var scope = torch.NewDisposeScope();
-        return torch.matmul(noisy, Encoder.t()).relu().MoveToOuterDisposeScope();
+        return relu.call(torch.matmul(noisy, Encoder.t())).MoveToOuterDisposeScope();
     }
 
     /// <summary>The gains <c>g = exp(MLP(log sigma))</c>.</summary>
@@ -111,15 +113,18 @@ public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
         return Decode(Encode(noisy), noisy, sigma).MoveToOuterDisposeScope();
     }
 
+    // Parameters lie in fields of their own names: a move to another type or device replaces them there.
     private sealed class WeightOnly : torch.nn.Module
     {
+        private readonly Parameter weight;
+
         public WeightOnly(torch.Tensor weight) : base("encoder")
         {
-            Weight = new Parameter(weight);
-            register_parameter("weight", Weight);
+            this.weight = new Parameter(weight);
+            register_parameter("weight", this.weight);
         }
 
-        public Parameter Weight { get; }
+        public Parameter Weight => weight;
     }
 
     private sealed class GainNetwork : torch.nn.Module<torch.Tensor, torch.Tensor>
@@ -152,17 +157,17 @@ public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
 
     private sealed class Affine : torch.nn.Module<torch.Tensor, torch.Tensor>
     {
-        private readonly Parameter bias;
+        private readonly Parameter weight, bias;
 
         public Affine(torch.Tensor weight, torch.Tensor bias) : base(nameof(Affine))
         {
-            (Weight, this.bias) = (new Parameter(weight), new Parameter(bias));
-            register_parameter("weight", Weight);
+            (this.weight, this.bias) = (new Parameter(weight), new Parameter(bias));
+            register_parameter("weight", this.weight);
             register_parameter("bias", this.bias);
         }
 
-        public Parameter Weight { get; }
+        public Parameter Weight => weight;
 
-        public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.linear(input, Weight, bias);
+        public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.linear(input, weight, bias);
     }
 }

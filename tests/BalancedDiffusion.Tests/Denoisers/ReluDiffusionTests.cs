@@ -117,6 +117,21 @@ public class ReluDiffusionTests
     }
 
     [Fact]
+    public void ItMovesToAnotherTypeWhole()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var model = Random();
+        var y = Normal(4, 6, 5);
+        var expected = model.DenoiseAt(y, 0.3);
+        var names = model.state_dict().Keys.ToList();
+        model.to(torch.float32);
+        Assert.Equal(names, model.state_dict().Keys);
+        Assert.All(model.state_dict().Values, tensor => Assert.Equal(torch.float32, tensor.dtype));
+        Assert.Equal((torch.float32, torch.float32), (model.Encoder.dtype, model.Skip.dtype));
+        Assert.True((model.DenoiseAt(y.to_type(torch.float32), 0.3) - expected).abs().max().item<double>() < 1e-5);
+    }
+
+    [Fact]
     public void BadShapesAreRefused()
     {
         using var scope = torch.NewDisposeScope();
