@@ -1,0 +1,63 @@
+using System.Runtime.InteropServices;
+using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Noise;
+using BalancedDiffusion.Runtime;
+using BalancedDiffusion.Sampling;
+using TorchSharp;
+
+namespace BalancedDiffusion.Memorization;
+
+/// <summary>What detectors share: checks of samples, noise, checked runs of the model, names.</summary>
+internal static class DetectorInput
+{
+    /// <summary>The checks that stand first in every Score.</summary>
+    public static void Check(torch.Tensor samples, IReadOnlyList<long> sampleShape, long firstIndex)
+    {
+        Guard.Shape(samples, [-1, .. sampleShape]);
+        if (samples.NumberOfElements == 0) throw new ArgumentException($"samples are empty, was ({string.Join(", ", samples.shape)}); give at least one sample", nameof(samples));
+        if (!samples.is_floating_point()) throw new ArgumentException($"samples must hold floating-point numbers, was {samples.dtype}; convert them first", nameof(samples));
+        Guard.Finite(samples);
+        Guard.AtLeast(firstIndex, 0);
+    }
+
+    /// <summary>Standard normal noise for a batch, of its type and on its device.</summary>
+    public static torch.Tensor Noise(torch.Tensor samples, long seed, long firstIndex, long draw) =>
+        GaussianNoise.DrawEach(samples.shape, seed, firstIndex, draw, device: samples.device).to_type(samples.dtype);
+
+    /// <summary>The batch noised anew, <c>x + sigma eps</c>.</summary>
+    public static torch.Tensor Renoise(torch.Tensor samples, double sigma, long seed, long firstIndex, long draw) =>
+        samples.add(Noise(samples, seed, firstIndex, draw), alpha: sigma);
+
+    /// <summary>The model's estimate as float64 rows (batch, d), checked.</summary>
+    public static torch.Tensor Estimate(IDenoiser denoiser, torch.Tensor noisy, double sigma)
+    {
+        var clean = Run(() => denoiser.DenoiseAt(noisy, sigma), sigma);
+        if (!clean.shape.SequenceEqual(noisy.shape))
+            throw new InvalidOperationException($"the denoiser returned shape ({string.Join(", ", clean.shape)}) for ({string.Join(", ", noisy.shape)}) at sigma = {sigma}");
+        if (!SamplerStep.AllFinite(clean))
+            throw new InvalidOperationException($"the denoiser returned NaN or infinity at sigma = {sigma}; check its weights and that it was trained at this noise level");
+        return Rows(clean);
+    }
+
+    /// <summary>Runs the model; what torch itself has to say comes in one sentence.</summary>
+    public static torch.Tensor Run(Func<torch.Tensor> model, double sigma)
+    {
+        try
+        {
+            return model();
+        }
+        catch (ExternalException e)
+        {
+            throw new InvalidOperationException($"the model could not run at sigma = {sigma}: {Sentence.First(e.Message)}", e);
+        }
+    }
+
+    /// <summary>A batch as float64 rows (batch, d).</summary>
+    public static torch.Tensor Rows(torch.Tensor batch) => batch.to_type(torch.float64).reshape(batch.shape[0], -1);
+
+    /// <summary>Hands scores over: a float64 tensor on the CPU that the caller's scope, not this one's, holds.</summary>
+    public static torch.Tensor Hand(torch.Tensor scores) => scores.to_type(torch.float64).cpu().alias().MoveToOuterDisposeScope();
+
+    /// <summary>A number for a name.</summary>
+    public static string Number(double value) => value.ToString("G4", System.Globalization.CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,121 @@
+using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Runtime;
+using TorchSharp;
+
+namespace BalancedDiffusion.Memorization;
+
+/// <summary>
+/// The local intrinsic dimension by the Jacobian, after Ross et al. (2025): a model that has memorized a sample knows no direction in which it could vary. The score is minus the dimension, estimated from products
+/// of the denoiser's Jacobian with vectors, taken by central differences at the sample itself, so that it works with every denoiser, whether or not it records gradients.
+/// </summary>
+public sealed class JacobianDimensionDetector : IMemorizationDetector
+{
+    private readonly IDenoiser denoiser;
+    private readonly long dimension;
+
+    /// <summary>A detector for a model.</summary>
+    /// <param name="denoiser">The model. It stays its owner's.</param>
+    /// <param name="sigma">The noise level, &gt; 0: directions in which the data vary by more than it count. Small, but one the model was trained at.</param>
+    /// <param name="estimate">What is read off the Jacobian.</param>
+    /// <param name="probes">How many directions, ≥ 1. From d on, the d unit vectors are taken and nothing is random.</param>
+    /// <param name="threshold">For <see cref="DimensionEstimate.Rank"/>: a singular value counts above it, &gt; 0; 0.5 means a variance above sigma².</param>
+    /// <param name="step">The step of the differences over sigma, &gt; 0. Smaller ones suffer from float32's rounding, larger ones from curvature and kinks.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is out of its range, or there is no such estimate.</exception>
+    public JacobianDimensionDetector(IDenoiser denoiser, double sigma, DimensionEstimate estimate = DimensionEstimate.Trace, int probes = 8, double threshold = 0.5, double step = 0.1)
+    {
+        ArgumentNullException.ThrowIfNull(denoiser);
+        Guard.Sigma(sigma);
+        if (!Enum.IsDefined(estimate)) throw new ArgumentOutOfRangeException(nameof(estimate), $"estimate must be Trace, Flipd or Rank, was {estimate}");
+        Guard.AtLeast(probes, 1);
+        Guard.Positive(threshold);
+        Guard.Positive(step);
+        dimension = denoiser.SampleShape.Aggregate(1L, (product, n) => product * n);
+        (this.denoiser, Sigma, Estimate, Probes, Threshold, Step) = (denoiser, sigma, estimate, (int)Math.Min(probes, dimension), threshold, step);
+        Name = $"dimension by {estimate.ToString().ToLowerInvariant()}, sigma {DetectorInput.Number(sigma)}";
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; init; }
+
+    /// <summary>The noise level.</summary>
+    public double Sigma { get; }
+
+    /// <summary>What is read off the Jacobian.</summary>
+    public DimensionEstimate Estimate { get; }
+
+    /// <summary>How many directions, at most d.</summary>
+    public int Probes { get; }
+
+    /// <summary>Above it a singular value counts.</summary>
+    public double Threshold { get; }
+
+    /// <summary>The step of the differences over sigma.</summary>
+    public double Step { get; }
+
+    /// <inheritdoc/>
+    public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
+    {
+        DetectorInput.Check(samples, denoiser.SampleShape, firstIndex);
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        var found = Estimate == DimensionEstimate.Rank ? Rank(samples, seed, firstIndex) : Trace(samples, seed, firstIndex);
+        if (Estimate == DimensionEstimate.Flipd)
+            found.add_((DetectorInput.Estimate(denoiser, samples, Sigma) - DetectorInput.Rows(samples)).square().sum(1).div_(Sigma).div_(Sigma));
+        return DetectorInput.Hand(found.neg_());
+    }
+
+    private torch.Tensor Trace(torch.Tensor samples, long seed, long firstIndex)
+    {
+        var exact = Probes == dimension;
+        var sum = torch.zeros(samples.shape[0], dtype: torch.float64, device: samples.device);
+        for (var probe = 0; probe < Probes; probe++)
+        {
+            using var step = torch.NewDisposeScope();
+            var z = exact ? Unit(samples, probe) : DetectorInput.Rows(DetectorInput.Noise(samples, seed, firstIndex, probe)).ge(0).to_type(torch.float64).mul_(2).sub_(1);
+            sum.add_((Product(samples, z) * z).sum(1));
+        }
+        return exact ? sum : sum.div_(Probes);
+    }
+
+    private torch.Tensor Rank(torch.Tensor samples, long seed, long firstIndex)
+    {
+        torch.Tensor directions;
+        if (Probes == dimension) directions = torch.stack([.. Enumerable.Range(0, Probes).Select(i => Unit(samples, i))], 2);
+        else
+        {
+            var random = torch.stack([.. Enumerable.Range(0, Probes).Select(i => DetectorInput.Rows(DetectorInput.Noise(samples, seed, firstIndex, i)))], 2);
+            // The image of random directions holds all of J's range where its rank is at most their number.
+            directions = Orthonormal(Products(samples, Orthonormal(random)));
+        }
+        return torch.linalg.svdvals(Products(samples, directions)).gt(Threshold).sum(1).to_type(torch.float64);
+    }
+
+    /// <summary>J times each of k directions: (batch, d, k) to (batch, d, k).</summary>
+    private torch.Tensor Products(torch.Tensor samples, torch.Tensor directions)
+    {
+        var products = torch.empty_like(directions);
+        for (var k = 0L; k < directions.shape[2]; k++)
+        {
+            using var step = torch.NewDisposeScope();
+            products.select(2, k).copy_(Product(samples, directions.select(2, k)));
+        }
+        return products;
+    }
+
+    /// <summary>J times a direction a sample, (batch, d), by central differences.</summary>
+    private torch.Tensor Product(torch.Tensor samples, torch.Tensor direction)
+    {
+        var h = Step * Sigma;
+        var shift = direction.mul(h).to_type(samples.dtype).reshape(samples.shape);
+        return (DetectorInput.Estimate(denoiser, samples + shift, Sigma) - DetectorInput.Estimate(denoiser, samples - shift, Sigma)).div_(2 * h);
+    }
+
+    private torch.Tensor Unit(torch.Tensor samples, int i)
+    {
+        var unit = torch.zeros([samples.shape[0], dimension], dtype: torch.float64, device: samples.device);
+        unit.narrow(1, i, 1).fill_(1);
+        return unit;
+    }
+
+    private static torch.Tensor Orthonormal(torch.Tensor columns) => torch.linalg.qr(columns).Q;
+}
