@@ -60,7 +60,7 @@ public sealed class ConsistencyDetector : IMemorizationDetector
     /// <inheritdoc/>
     public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
     {
-        DetectorInput.Check(samples, denoiser.SampleShape, firstIndex);
+        DetectorInput.Check(samples, denoiser.SampleShape, firstIndex, denoiser);
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var copies = new torch.Tensor[Copies];

@@ -10,14 +10,20 @@ namespace BalancedDiffusion.Memorization;
 /// <summary>What detectors share: checks of samples, noise, checked runs of the model, names.</summary>
 internal static class DetectorInput
 {
-    /// <summary>The checks that stand first in every Score.</summary>
-    public static void Check(torch.Tensor samples, IReadOnlyList<long> sampleShape, long firstIndex)
+    /// <summary>The checks that stand first in every Score. Where a model is a network, its weights must have the samples' type and device: torch ends the process over a product of two types.</summary>
+    public static void Check(torch.Tensor samples, IReadOnlyList<long> sampleShape, long firstIndex, params ReadOnlySpan<object?> models)
     {
         Guard.Shape(samples, [-1, .. sampleShape]);
         if (samples.NumberOfElements == 0) throw new ArgumentException($"samples are empty, was ({string.Join(", ", samples.shape)}); give at least one sample", nameof(samples));
         if (!samples.is_floating_point()) throw new ArgumentException($"samples must hold floating-point numbers, was {samples.dtype}; convert them first", nameof(samples));
         Guard.Finite(samples);
         Guard.AtLeast(firstIndex, 0);
+        foreach (var model in models)
+        {
+            if ((model as torch.nn.Module)?.parameters().FirstOrDefault(p => p.is_floating_point()) is not { } weight) continue;
+            if (weight.dtype != samples.dtype) throw new ArgumentException($"samples are {samples.dtype}, the network's weights {weight.dtype}; convert the samples with to_type", nameof(samples));
+            if (weight.device_type != samples.device_type) throw new ArgumentException($"samples lie on {samples.device}, the network's weights on {weight.device}; move one of them", nameof(samples));
+        }
     }
 
     /// <summary>Standard normal noise for a batch, of its type and on its device.</summary>

@@ -13,7 +13,7 @@ public interface IMemorizationDetector
     /// <param name="seed">The seed of all noise. A sample's noise hangs on (seed, its index) only, so that the batch it stands in does not matter.</param>
     /// <param name="firstIndex">The index of the first sample among all of this seed, ≥ 0.</param>
     /// <returns>(batch), float64, on the CPU. The caller owns it.</returns>
-    /// <exception cref="ArgumentException">The samples are empty, not finite or of another shape.</exception>
+    /// <exception cref="ArgumentException">The samples are empty, not finite, of another shape, or of another type or device than the network's weights.</exception>
     /// <exception cref="ArgumentOutOfRangeException">firstIndex is negative.</exception>
     /// <exception cref="InvalidOperationException">The model cannot run on them, or gave NaN, infinity or a wrong shape.</exception>
     torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0);

@@ -55,7 +55,7 @@ public sealed class JacobianDimensionDetector : IMemorizationDetector
     /// <inheritdoc/>
     public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
     {
-        DetectorInput.Check(samples, denoiser.SampleShape, firstIndex);
+        DetectorInput.Check(samples, denoiser.SampleShape, firstIndex, denoiser);
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var found = Estimate == DimensionEstimate.Rank ? Rank(samples, seed, firstIndex) : Trace(samples, seed, firstIndex);

@@ -42,7 +42,7 @@ public sealed class NoiseNormDetector : IMemorizationDetector
     /// <inheritdoc/>
     public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
     {
-        DetectorInput.Check(samples, denoiser.SampleShape, firstIndex);
+        DetectorInput.Check(samples, denoiser.SampleShape, firstIndex, denoiser);
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var sum = torch.zeros(samples.shape[0], dtype: torch.float64, device: samples.device);

@@ -15,6 +15,7 @@ public sealed class SpikinessDetector : IMemorizationDetector
 {
     private readonly Func<torch.Tensor, torch.Tensor> representation;
     private readonly IReadOnlyList<long> sampleShape;
+    private readonly object?[] models;
 
     /// <summary>A detector that reads a module of the denoiser's network.</summary>
     /// <param name="denoiser">The model, under its empty condition. It stays its owner's.</param>
@@ -36,7 +37,7 @@ public sealed class SpikinessDetector : IMemorizationDetector
             ?? throw new ArgumentException($"the denoiser {denoiser.GetType().Name} is no network with modules; name the network that it runs, or give a function to the representation", nameof(denoiser));
         // Made once for its check of the name, and anew for each Score, so that nothing stays hooked.
         new ActivationRecorder(holder, [module]).Dispose();
-        (Sigma, Measure, Draws, sampleShape) = (sigma, measure, draws, denoiser.SampleShape);
+        (Sigma, Measure, Draws, sampleShape, models) = (sigma, measure, draws, denoiser.SampleShape, [denoiser, network]);
         Name = $"{Short(measure)} of {module}, sigma {DetectorInput.Number(sigma)}";
         representation = noisy =>
         {
@@ -61,7 +62,8 @@ public sealed class SpikinessDetector : IMemorizationDetector
         ArgumentNullException.ThrowIfNull(representation);
         ArgumentNullException.ThrowIfNull(sampleShape);
         Settings(sigma, measure, draws);
-        (Sigma, Measure, Draws, this.sampleShape) = (sigma, measure, draws, sampleShape);
+        // A method of a network, such as its Encode, knows whose it is.
+        (Sigma, Measure, Draws, this.sampleShape, models) = (sigma, measure, draws, sampleShape, [representation.Target]);
         Name = $"{Short(measure)}, sigma {DetectorInput.Number(sigma)}";
         this.representation = noisy =>
         {
@@ -106,7 +108,7 @@ public sealed class SpikinessDetector : IMemorizationDetector
     /// <inheritdoc/>
     public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
     {
-        DetectorInput.Check(samples, sampleShape, firstIndex);
+        DetectorInput.Check(samples, sampleShape, firstIndex, models);
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var sum = torch.zeros(samples.shape[0], dtype: torch.float64, device: samples.device);

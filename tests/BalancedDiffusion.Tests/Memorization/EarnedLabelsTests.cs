@@ -15,8 +15,8 @@ public sealed class EarnedLabelsTests
         Assert.Equal([true, true, false, false, true], EarnedLabels.Of(samples, training));
         Assert.Equal([true, false, false, false, true], EarnedLabels.Of(samples, training, threshold: 0.1));
         Assert.Equal([true, true, true, false, true], EarnedLabels.Of(samples, training, threshold: 0.5));
-        // By the angle from (0, 1) the third point at 100 is hardly farther than the second.
-        Assert.False(EarnedLabels.Of(samples, training, DistanceKind.Cosine)[3]);
+        // By the angle (2, 1) lies 12.5° from (4, 1) and 26.0° from (100, 1): 1 - cos is 0.024 and 0.101.
+        Assert.True(EarnedLabels.Of(samples, training, DistanceKind.Cosine)[3]);
     }
 
     [Fact]
