@@ -6,6 +6,10 @@ using TorchSharp;
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>Compares detectors on the same samples in one run.</summary>
+/// <example><code>
+/// var labels = EarnedLabels.Of(samples, training);
+/// var rows = DetectionBenchmark.Run([new SpikinessDetector(model, "relu", 0.05), new JacobianDimensionDetector(model, 0.05), new NearestNeighbourDetector(training)], samples, labels, seed: 1);
+/// </code></example>
 public static class DetectionBenchmark
 {
     /// <summary>The false-positive rate of <see cref="DetectionRow.TruePositiveRate"/>.</summary>

@@ -19,7 +19,7 @@ public sealed class NoiseNormDetector : IMemorizationDetector
     /// <summary>A detector for a model.</summary>
     /// <param name="denoiser">The model. It stays its owner's.</param>
     /// <param name="sigma">The noise level, &gt; 0; large, of the order of the data's own deviation. Where it is far above it both kinds of samples score 1.</param>
-    /// <param name="draws">Over how many draws of the noise the score is averaged, ≥ 1.</param>
+    /// <param name="draws">Over how many draws of the noise the score is averaged, ≥ 1. One draw's own size makes the score deviate by about <c>1/√(2 d)</c>, in few dimensions more than the kinds differ.</param>
     /// <exception cref="ArgumentOutOfRangeException">sigma is not positive and finite, or draws is below 1.</exception>
     public NoiseNormDetector(IDenoiser denoiser, double sigma, int draws = 1)
     {

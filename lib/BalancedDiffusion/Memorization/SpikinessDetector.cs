@@ -73,7 +73,7 @@ public sealed class SpikinessDetector : IMemorizationDetector
         };
     }
 
-    /// <summary>Detectors for every module at every noise level, to find the best of each: feed them to a <see cref="DetectionBenchmark"/>.</summary>
+    /// <summary>Detectors for every module at every noise level, a run of the model each, for a <see cref="DetectionBenchmark"/> to compare.</summary>
     /// <param name="denoiser">The model.</param>
     /// <param name="modules">At least one name of <see cref="ActivationRecorder.ModulesOf"/>.</param>
     /// <param name="sigmas">At least one noise level, each &gt; 0.</param>

@@ -5,7 +5,7 @@ namespace BalancedDiffusion.Memorization;
 /// <summary>Which measure of <see cref="Spikiness"/> a <see cref="SpikinessDetector"/> scores by; each is turned so that higher means more memorized.</summary>
 public enum SpikinessMeasure
 {
-    /// <summary>The population standard deviation, the paper's.</summary>
+    /// <summary>The population standard deviation, the paper's. It grows with the sample's length: where samples differ in length as much as in spikiness, a scale-free measure tells them better.</summary>
     StandardDeviation,
 
     /// <summary><c>‖h‖₄ / ‖h‖₂</c>.</summary>
