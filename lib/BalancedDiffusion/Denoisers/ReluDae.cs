@@ -78,6 +78,7 @@ public sealed class ReluDae : torch.nn.Module<torch.Tensor, torch.Tensor>, IDeno
     public torch.Tensor Encode(torch.Tensor noisy)
     {
         Guard.Shape(noisy, [-1, Dimension]);
+        Guard.TypeOf(Encoder, noisy);
         using var scope = torch.NewDisposeScope();
         return relu.call(torch.matmul(noisy, encoder.t())).MoveToOuterDisposeScope();
     }
@@ -88,6 +89,7 @@ public sealed class ReluDae : torch.nn.Module<torch.Tensor, torch.Tensor>, IDeno
     public torch.Tensor Decode(torch.Tensor representation)
     {
         Guard.Shape(representation, [-1, Units]);
+        Guard.TypeOf(Encoder, representation);
         return torch.matmul(representation, Decoder);
     }
 

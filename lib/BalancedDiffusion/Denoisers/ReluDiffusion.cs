@@ -75,6 +75,7 @@ public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
     public torch.Tensor Encode(torch.Tensor noisy)
     {
         Guard.Shape(noisy, [-1, Dimension]);
+        Guard.TypeOf(Encoder, noisy);
         using var scope = torch.NewDisposeScope();
         return relu.call(torch.matmul(noisy, Encoder.t())).MoveToOuterDisposeScope();
     }
@@ -98,7 +99,9 @@ public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
     public torch.Tensor Decode(torch.Tensor representation, torch.Tensor noisy, torch.Tensor sigma)
     {
         Guard.Shape(representation, [-1, Units]);
+        Guard.TypeOf(Encoder, representation);
         Guard.Shape(noisy, [representation.shape[0], Dimension]);
+        Guard.TypeOf(Encoder, noisy);
         using var scope = torch.NewDisposeScope();
         var gains = Gains(sigma);
         if (gains.shape[0] != 1 && gains.shape[0] != noisy.shape[0])

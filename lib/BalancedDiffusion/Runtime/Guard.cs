@@ -35,6 +35,13 @@ public static class Guard
         if (!torch.isfinite(values).all().item<bool>()) throw new ArgumentException($"{name} holds NaN or infinity; check the data it came from", name);
     }
 
+    /// <summary>The tensor must be of the type of the weights that it meets; libtorch does not mix types in a product.</summary>
+    public static void TypeOf(torch.Tensor weights, torch.Tensor tensor, [CallerArgumentExpression(nameof(tensor))] string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(tensor, name);
+        if (tensor.dtype != weights.dtype) throw new ArgumentException($"{name} must be {weights.dtype} like the model's weights, was {tensor.dtype}; convert it with {name}.to_type", name);
+    }
+
     /// <summary>The tensor must have this shape; -1 stands for any length.</summary>
     public static void Shape(torch.Tensor tensor, long[] shape, [CallerArgumentExpression(nameof(tensor))] string? name = null)
     {

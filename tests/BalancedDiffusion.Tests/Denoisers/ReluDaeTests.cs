@@ -45,6 +45,16 @@ public class ReluDaeTests
     }
 
     [Fact]
+    public void SamplesOfAnotherTypeThanTheWeightsAreRefused()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var model = new ReluDae(5, 4, 1);
+        Assert.Contains("noisy must be Float32 like the model's weights, was Float64", Assert.Throws<ArgumentException>(() => model.call(Samples(3, 5))).Message);
+        Assert.Contains("noisy must be Float32", Assert.Throws<ArgumentException>(() => model.DenoiseAt(Samples(3, 5), 0.2)).Message);
+        Assert.Contains("representation must be Float32", Assert.Throws<ArgumentException>(() => model.Decode(Samples(3, 4))).Message);
+    }
+
+    [Fact]
     public void ItIsPositivelyHomogeneousAndIgnoresTheNoiseLevel()
     {
         using var scope = torch.NewDisposeScope();

@@ -139,6 +139,7 @@ public class ReluDiffusionTests
         Assert.Contains("must have shape (any, 5)", Assert.Throws<ArgumentException>(() => model.DenoiseAt(Normal(1, 3, 4), 1)).Message);
         Assert.Contains("one level for each of the 3 samples, had 2", Assert.Throws<ArgumentException>(() => model.Denoise(Normal(1, 3, 5), torch.ones(2))).Message);
         Assert.Contains("was (2, 2)", Assert.Throws<ArgumentException>(() => model.Gains(torch.ones(2, 2))).Message);
+        Assert.Contains("noisy must be Float64 like the model's weights, was Float32", Assert.Throws<ArgumentException>(() => model.DenoiseAt(torch.ones(3, 5), 1)).Message);
         Assert.Contains("units", Assert.Throws<ArgumentOutOfRangeException>(() => new ReluDiffusion(5, 0, 1)).Message);
         Assert.Contains("activation must be SiLU or ReLU", Assert.Throws<ArgumentOutOfRangeException>(() => new ReluDiffusion(5, 1, 1, activation: (GainActivation)9)).Message);
     }
