@@ -1,4 +1,5 @@
 using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
@@ -36,10 +37,10 @@ public sealed class DitDenoiser : torch.nn.Module, IDenoiser
     /// <summary>For a network that predicts noise, as the published ones do. Where it learns a variance, that half of its output is ignored.</summary>
     /// <param name="network">The network. The denoiser takes it over: disposing one disposes both.</param>
     /// <param name="schedule">What its timesteps stand for; null for the published schedule. A level beyond its ends is answered by the timestep at that end.</param>
-    public static DitDenoiser NoisePrediction(Dit network, DitSchedule? schedule = null)
+    public static DitDenoiser NoisePrediction(Dit network, DiscreteLinearSchedule? schedule = null)
     {
         ArgumentNullException.ThrowIfNull(network);
-        return new DitDenoiser(network) { Schedule = schedule ?? new DitSchedule() };
+        return new DitDenoiser(network) { Schedule = schedule ?? new DiscreteLinearSchedule() };
     }
 
     /// <summary>The network; record its modules by their published names.</summary>
@@ -49,7 +50,7 @@ public sealed class DitDenoiser : torch.nn.Module, IDenoiser
     public double? SigmaData { get; private init; }
 
     /// <summary>The schedule where the network predicts noise, else null.</summary>
-    public DitSchedule? Schedule { get; private init; }
+    public DiscreteLinearSchedule? Schedule { get; private init; }
 
     /// <inheritdoc/>
     public IReadOnlyList<long> SampleShape => [network.Options.Channels, network.Options.InputSize, network.Options.InputSize];

@@ -9,7 +9,7 @@ namespace BalancedDiffusion.Noise;
 /// </summary>
 public sealed record ScaledLinearSchedule : INoiseSchedule
 {
-    private readonly double[] logs;
+    private readonly DiscreteLevels levels;
 
     /// <summary>A schedule of N timesteps.</summary>
     /// <param name="betaStart">beta_0, between 0 and betaEnd (exclusive).</param>
@@ -22,16 +22,11 @@ public sealed record ScaledLinearSchedule : INoiseSchedule
         Guard.AtLeast(count, 2);
         if (!(betaEnd > betaStart) || !(betaEnd < 1)) throw new ArgumentOutOfRangeException(nameof(betaEnd), $"betaEnd must be between betaStart = {betaStart} and 1, was {betaEnd}");
         (BetaStart, BetaEnd, Count) = (betaStart, betaEnd, count);
-        logs = new double[count];
-        var sum = 0.0; // -ln alphaBar
-        for (var i = 0; i < count; i++)
+        levels = new DiscreteLevels(count, i =>
         {
             var root = Math.Sqrt(betaStart) + (Math.Sqrt(betaEnd) - Math.Sqrt(betaStart)) * i / (count - 1);
-            sum -= VariancePreserving.LogOnePlus(-root * root);
-            // ln sqrt(e^sum - 1)
-            logs[i] = 0.5 * (sum > 1 ? sum + Math.Log(1 - Math.Exp(-sum)) : Math.Log(2 * Math.Exp(sum / 2) * Math.Sinh(sum / 2)));
-        }
-        if (logs[^1] > 700) throw new ArgumentOutOfRangeException(nameof(betaEnd), $"betaEnd must leave the greatest level finite, was {betaEnd} over {count} timesteps");
+            return root * root;
+        }, betaEnd);
     }
 
     /// <summary>beta_0.</summary>
@@ -50,22 +45,10 @@ public sealed record ScaledLinearSchedule : INoiseSchedule
     public double MaxTime => Count - 1;
 
     /// <inheritdoc/>
-    public double Sigma(double t)
-    {
-        t = ScheduleTimes.Within(t, MinTime, MaxTime);
-        var i = Math.Min((int)t, Count - 2);
-        return Math.Exp(logs[i] + (t - i) * (logs[i + 1] - logs[i]));
-    }
+    public double Sigma(double t) => levels.Sigma(t);
 
     /// <inheritdoc/>
-    public double Time(double sigma)
-    {
-        var log = Math.Log(ScheduleTimes.Within(sigma, Math.Exp(logs[0]), Math.Exp(logs[^1])));
-        var found = Array.BinarySearch(logs, log);
-        if (found >= 0) return found;
-        var i = Math.Clamp(~found - 1, 0, Count - 2);
-        return Math.Clamp(i + (log - logs[i]) / (logs[i + 1] - logs[i]), MinTime, MaxTime);
-    }
+    public double Time(double sigma) => levels.Time(sigma);
 
     /// <inheritdoc/>
     public IReadOnlyList<double> Levels(int steps) => ScheduleTimes.Levels(this, steps);

@@ -81,7 +81,7 @@ public class DitDenoiserTests
     [Fact]
     public void ThePublishedScheduleIsTheProductOfItsBetas()
     {
-        var schedule = new DitSchedule();
+        var schedule = new DiscreteLinearSchedule();
         var kept = 1.0;
         for (var t = 0; t < 1000; t++)
         {
@@ -93,8 +93,8 @@ public class DitDenoiserTests
         Assert.Equal(Math.Sqrt(schedule.Sigma(20) * schedule.Sigma(21)), schedule.Sigma(20.5), 1e-12);
         Assert.Equal(11, schedule.Levels(10).Count);
         Assert.Contains("sigma must be from", Assert.Throws<ArgumentOutOfRangeException>(() => schedule.Time(200)).Message);
-        Assert.Contains("betaEnd must be between", Assert.Throws<ArgumentOutOfRangeException>(() => new DitSchedule(0.02, 1e-4)).Message);
-        Assert.Contains("betaEnd must leave the greatest level finite", Assert.Throws<ArgumentOutOfRangeException>(() => new DitSchedule(0.9, 0.99)).Message);
+        Assert.Contains("betaEnd must be between", Assert.Throws<ArgumentOutOfRangeException>(() => new DiscreteLinearSchedule(0.02, 1e-4)).Message);
+        Assert.Contains("betaEnd must leave the greatest level finite", Assert.Throws<ArgumentOutOfRangeException>(() => new DiscreteLinearSchedule(0.9, 0.99)).Message);
     }
 
     [Theory]
