@@ -15,14 +15,14 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
 {
     private const string Prefix = "relu-diffusion-";
 
-    private static string[] Models => [.. ReluDiffusionPreset.All.Select(p => Prefix + p.Name)];
+    private static string[] Models => [.. ReluDiffusionPreset.All.Select(p => Prefix + p.Name), .. DeepPreset.All.Select(p => p.Name)];
 
     /// <summary>What can be asked for.</summary>
     public sealed class Settings : SessionSettings
     {
         /// <summary>The model.</summary>
         [CommandArgument(0, "<MODEL>")]
-        [Description("relu-diffusion-memorizing or relu-diffusion-generalizing.")]
+        [Description("relu-diffusion-, unet- or dit- followed by memorizing or generalizing; also unet-hybrid and dit-hybrid.")]
         public string Model { get; init; } = "";
 
         /// <summary>Which images.</summary>
@@ -62,35 +62,64 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
         var session = settings.Session;
-        var preset = ReluDiffusionPreset.All.Single(p => Prefix + p.Name == settings.Model);
         var source = ImageSources.Open(settings.Data, seed: settings.Seed);
         var folder = settings.Out is { } named ? Path.GetFullPath(named, session.StartFolder) : source.MayBePublished ? Path.Combine(session.Workspace.Root, "data") : DataFolders.DownloadFolder;
         if (File.Exists(folder)) throw new UsageException($"--out must name a folder, but '{settings.Out}' is a file.");
-        var target = Path.Combine(folder, preset.File(settings.Data));
+        using var job = Prepare(settings, source);
+        var target = Path.Combine(folder, job.File);
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        var images = preset.Images(source);
-        session.Say($"{settings.Model}: {images.Count} images of {settings.Data}, {images.Dimension} pixels");
-        using var model = new ReluDiffusion(images.Dimension, ReluDiffusionPreset.Units, settings.Seed);
-        var recipe = preset.Recipe with { Seed = settings.Seed, Steps = settings.Steps ?? preset.Recipe.Steps };
+        // Kept in the cache until the end, so that a run that was stopped goes on where it was.
+        var unfinished = Path.Combine(DataFolders.DownloadFolder, "unfinished", $"{settings.Model}-{settings.Data}-seed{settings.Seed}.safetensors");
+        Directory.CreateDirectory(Path.GetDirectoryName(unfinished)!);
+        var recipe = job.Recipe with { Seed = settings.Seed, Steps = settings.Steps ?? job.Recipe.Steps, CheckpointPath = unfinished, CheckpointEvery = 500 };
+        session.Say($"{settings.Model}: {job.Images} images of {settings.Data}, {job.Pixels} pixels; {recipe.Steps} steps" + (File.Exists(unfinished) ? "; going on from where an earlier run was stopped" : ""));
         var clock = Stopwatch.StartNew();
         var told = TimeSpan.Zero;
         var progress = new Told<TrainingProgress>(p =>
         {
             if (clock.Elapsed - told < TimeSpan.FromSeconds(10)) return;
             told = clock.Elapsed;
-            session.Say(FormattableString.Invariant($"step {p.Row.Step} of {recipe.Steps}, loss {p.Row.Loss:G4}, {p.StepsPerSecond:F0} steps a second"));
+            session.Say(FormattableString.Invariant($"step {p.Row.Step} of {recipe.Steps}, loss {p.Row.Loss:G4}, {p.StepsPerSecond:G3} steps a second"));
         });
-        using var result = Trainer.Fit(model, images.Vectors, recipe, progress, cancellationToken);
+        using var result = job.Fit(recipe, progress, cancellationToken);
         if (result.Cancelled) throw new OperationCanceledException();
-        ReluDiffusionCheckpoint.Save(model, target, new Dictionary<string, string>
+        job.Save(target, new Dictionary<string, string>
         {
             ["command"] = $"dotnet run --project environment -- train {settings.Model} --data {settings.Data}" + (settings.Seed == 0 ? "" : $" --seed {settings.Seed}") + (settings.Steps is { } n ? $" --steps {n}" : ""),
-            ["data"] = settings.Data, ["images"] = images.Count.ToString(CultureInfo.InvariantCulture), ["seed"] = settings.Seed.ToString(CultureInfo.InvariantCulture),
+            ["data"] = settings.Data, ["images"] = job.Images, ["seed"] = settings.Seed.ToString(CultureInfo.InvariantCulture),
             ["steps"] = recipe.Steps.ToString(CultureInfo.InvariantCulture), ["loss"] = result.History[^1].Loss.ToString("G6", CultureInfo.InvariantCulture),
-            ["hardware"] = $"CPU, {Environment.ProcessorCount} cores", ["hours"] = (result.Seconds / 3600).ToString("F2", CultureInfo.InvariantCulture),
+            ["hardware"] = $"CPU, {TorchSharp.torch.get_num_threads()} threads", ["hours"] = (result.Seconds / 3600).ToString("F2", CultureInfo.InvariantCulture),
         });
+        File.Delete(unfinished);
         session.Say($"wrote {Path.GetRelativePath(session.StartFolder, target)} after {clock.Elapsed:h\\:mm\\:ss}");
         return 0;
+    }
+
+    private static Job Prepare(Settings settings, IImageSource source)
+    {
+        if (DeepPreset.All.SingleOrDefault(p => p.Name == settings.Model) is { } deep)
+        {
+            var set = deep.Images(source);
+            var network = deep.Create(set.Distinct, settings.Seed);
+            var images = set.Copies == 1 ? $"{set.Distinct.Count}" : $"{set.Distinct.Count - set.Repeated} once and {set.Repeated} {set.Copies} times each";
+            return new Job(deep.File(settings.Data), images, set.Distinct.Dimension, deep.Recipe, (recipe, progress, cancellation) => deep.Fit(network, set, recipe, progress, cancellation),
+                (path, provenance) => DeepCheckpoint.Save(network, path, provenance), [set, (IDisposable)network]);
+        }
+        var preset = ReluDiffusionPreset.All.Single(p => Prefix + p.Name == settings.Model);
+        var data = preset.Images(source);
+        var model = new ReluDiffusion(data.Dimension, ReluDiffusionPreset.Units, settings.Seed);
+        return new Job(preset.File(settings.Data), $"{data.Count}", data.Dimension, preset.Recipe, (recipe, progress, cancellation) => Trainer.Fit(model, data.Vectors, recipe, progress, cancellation),
+            (path, provenance) => ReluDiffusionCheckpoint.Save(model, path, provenance), [data, model]);
+    }
+
+    // One training: what is trained on what, how, and where it is kept.
+    private sealed record Job(string File, string Images, int Pixels, TrainingOptions Recipe, Func<TrainingOptions, IProgress<TrainingProgress>, CancellationToken, TrainingResult> Fit,
+        Action<string, IReadOnlyDictionary<string, string>> Save, IReadOnlyList<IDisposable> Owned) : IDisposable
+    {
+        public void Dispose()
+        {
+            foreach (var owned in Owned) owned.Dispose();
+        }
     }
 
     // Reports at once, in order, on the thread that trains.

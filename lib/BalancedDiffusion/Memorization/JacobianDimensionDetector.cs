@@ -71,51 +71,12 @@ public sealed class JacobianDimensionDetector : IMemorizationDetector
         for (var probe = 0; probe < Probes; probe++)
         {
             using var step = torch.NewDisposeScope();
-            var z = exact ? Unit(samples, probe) : DetectorInput.Rows(DetectorInput.Noise(samples, seed, firstIndex, probe)).ge(0).to_type(torch.float64).mul_(2).sub_(1);
-            sum.add_((Product(samples, z) * z).sum(1));
+            var z = exact ? DenoiserJacobian.Unit(samples, probe) : DetectorInput.Rows(DetectorInput.Noise(samples, seed, firstIndex, probe)).ge(0).to_type(torch.float64).mul_(2).sub_(1);
+            sum.add_((DenoiserJacobian.Product(denoiser, samples, z, Sigma, Step) * z).sum(1));
         }
         return exact ? sum : sum.div_(Probes);
     }
 
-    private torch.Tensor Rank(torch.Tensor samples, long seed, long firstIndex)
-    {
-        torch.Tensor directions;
-        if (Probes == dimension) directions = torch.stack([.. Enumerable.Range(0, Probes).Select(i => Unit(samples, i))], 2);
-        else
-        {
-            var random = torch.stack([.. Enumerable.Range(0, Probes).Select(i => DetectorInput.Rows(DetectorInput.Noise(samples, seed, firstIndex, i)))], 2);
-            // The image of random directions holds all of J's range where its rank is at most their number.
-            directions = Orthonormal(Products(samples, Orthonormal(random)));
-        }
-        return torch.linalg.svdvals(Products(samples, directions)).gt(Threshold).sum(1).to_type(torch.float64);
-    }
-
-    /// <summary>J times each of k directions: (batch, d, k) to (batch, d, k).</summary>
-    private torch.Tensor Products(torch.Tensor samples, torch.Tensor directions)
-    {
-        var products = torch.empty_like(directions);
-        for (var k = 0L; k < directions.shape[2]; k++)
-        {
-            using var step = torch.NewDisposeScope();
-            products.select(2, k).copy_(Product(samples, directions.select(2, k)));
-        }
-        return products;
-    }
-
-    /// <summary>J times a direction a sample, (batch, d), by central differences.</summary>
-    private torch.Tensor Product(torch.Tensor samples, torch.Tensor direction)
-    {
-        var h = Step * Sigma;
-        var shift = direction.mul(h).to_type(samples.dtype).reshape(samples.shape);
-        return (DetectorInput.Estimate(denoiser, samples + shift, Sigma) - DetectorInput.Estimate(denoiser, samples - shift, Sigma)).div_(2 * h);
-    }
-
-    private torch.Tensor Unit(torch.Tensor samples, int i)
-    {
-        var unit = torch.zeros([samples.shape[0], dimension], dtype: torch.float64, device: samples.device);
-        unit.narrow(1, i, 1).fill_(1);
-        return unit;
-    }
-
-    private static torch.Tensor Orthonormal(torch.Tensor columns) => torch.linalg.qr(columns).Q;
+    private torch.Tensor Rank(torch.Tensor samples, long seed, long firstIndex) =>
+        DenoiserJacobian.SingularValues(denoiser, samples, Sigma, Probes, Step, seed, firstIndex).gt(Threshold).sum(1).to_type(torch.float64);
 }

@@ -43,10 +43,7 @@ public sealed class SpikinessDetector : IMemorizationDetector
         {
             using var recorder = new ActivationRecorder(holder, [module]);
             DetectorInput.Run(() => denoiser.DenoiseAt(noisy, sigma), sigma).Dispose();
-            var activation = recorder.Last(module);
-            if (activation.dim() < 2 || activation.shape[0] != noisy.shape[0])
-                throw new InvalidOperationException($"the module {Listing.Quoted(module)} gave shape ({string.Join(", ", activation.shape)}) for {noisy.shape[0]} samples, so it has no representation of each; choose another module, and no guidance");
-            return Pooled(activation, pooling, module);
+            return Representation(recorder.Last(module), noisy.shape[0], pooling, module, sigma);
         };
     }
 
@@ -116,8 +113,8 @@ public sealed class SpikinessDetector : IMemorizationDetector
         {
             using var step = torch.NewDisposeScope();
             var h = representation(DetectorInput.Renoise(samples, Sigma, seed, firstIndex, draw));
-            if (!torch.isfinite(h).all().item<bool>()) throw new InvalidOperationException($"the representation holds NaN or infinity at sigma = {Sigma}; check the network's weights");
-            sum.add_(Spiky(h));
+            CheckFinite(h, Sigma);
+            sum.add_(Spiky(h, Measure));
         }
         return DetectorInput.Hand(sum.div_(Draws));
     }
@@ -127,6 +124,21 @@ public sealed class SpikinessDetector : IMemorizationDetector
         Guard.Sigma(sigma);
         Guard.AtLeast(draws, 1);
         if (!Enum.IsDefined(measure)) throw new ArgumentOutOfRangeException(nameof(measure), $"measure must be StandardDeviation, L4OverL2, ParticipationRatio or LargestShare, was {measure}");
+    }
+
+    /// <summary>A module's activation as the representation of each sample, (batch, units), checked.</summary>
+    internal static torch.Tensor Representation(torch.Tensor activation, long batch, Pooling? pooling, string module, double sigma)
+    {
+        if (activation.dim() < 2 || activation.shape[0] != batch)
+            throw new InvalidOperationException($"the module {Listing.Quoted(module)} gave shape ({string.Join(", ", activation.shape)}) for {batch} samples, so it has no representation of each; choose another module, and no guidance");
+        var h = Pooled(activation, pooling, module);
+        CheckFinite(h, sigma);
+        return h;
+    }
+
+    private static void CheckFinite(torch.Tensor h, double sigma)
+    {
+        if (!torch.isfinite(h).all().item<bool>()) throw new InvalidOperationException($"the representation holds NaN or infinity at sigma = {sigma}; check the network's weights");
     }
 
     private static torch.Tensor Pooled(torch.Tensor activation, Pooling? pooling, string module)
@@ -144,11 +156,11 @@ public sealed class SpikinessDetector : IMemorizationDetector
         }
     }
 
-    private torch.Tensor Spiky(torch.Tensor h)
+    internal static torch.Tensor Spiky(torch.Tensor h, SpikinessMeasure measure)
     {
-        if (Measure == SpikinessMeasure.StandardDeviation) return Spikiness.StandardDeviation(h);
-        if (Measure == SpikinessMeasure.L4OverL2) return Spikiness.L4OverL2(h);
-        if (Measure == SpikinessMeasure.LargestShare) return Spikiness.LargestShare(h);
+        if (measure == SpikinessMeasure.StandardDeviation) return Spikiness.StandardDeviation(h);
+        if (measure == SpikinessMeasure.L4OverL2) return Spikiness.L4OverL2(h);
+        if (measure == SpikinessMeasure.LargestShare) return Spikiness.LargestShare(h);
         var active = Spikiness.ParticipationRatio(h);
         return active.masked_fill_(active.eq(0), h.shape[1]).neg();
     }

@@ -10,7 +10,7 @@ namespace BalancedDiffusion.Networks;
 /// <c>f = c_skip y + c_out F(c_in y; ln(sigma)/4)</c>, or a published network that predicts noise under a variance-preserving schedule,
 /// <c>f = y - sigma eps(y/sqrt(1 + sigma²); t(sigma))</c>. By itself it gives no label; <see cref="WithLabels"/> does.
 /// </summary>
-public sealed class DitDenoiser : torch.nn.Module, IDenoiser
+public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
 {
     private readonly Dit network;
 
@@ -58,6 +58,24 @@ public sealed class DitDenoiser : torch.nn.Module, IDenoiser
     /// <inheritdoc/>
     /// <remarks>Under the empty label where the network has classes. Records a gradient.</remarks>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => Denoise(noisy, sigma, null, 1, null);
+
+    /// <inheritdoc/>
+    public long Classes => network.Options.Classes;
+
+    /// <inheritdoc/>
+    /// <remarks>In training mode a share <see cref="DitOptions.ClassDropout"/> of the classes is replaced by the empty label, drawn from torch's global generator, which <see cref="Training.Trainer"/> seeds by the step.</remarks>
+    /// <exception cref="ArgumentException">The network has no classes, or noisy or classes has another shape or type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A class does not exist, or a noise level is not positive and finite.</exception>
+    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor classes)
+    {
+        if (Classes == 0) throw new ArgumentException("the network was made without classes (Classes = 0), so it takes no labels", nameof(classes));
+        ArgumentNullException.ThrowIfNull(noisy);
+        DenoiserInput.Classes(classes, noisy.dim() == 0 ? 1 : noisy.shape[0], Classes);
+        using var scope = torch.NewDisposeScope();
+        var labels = classes.cpu();
+        if (training && network.Options.HasEmptyLabel) labels = torch.where(torch.rand(labels.shape).lt(network.Options.ClassDropout), torch.full_like(labels, Classes), labels);
+        return Denoise(noisy, sigma, labels.data<long>().ToArray(), 1, null).MoveToOuterDisposeScope();
+    }
 
     /// <summary>This denoiser under labels, optionally with classifier-free guidance. It uses this one's network, which must outlive it.</summary>
     /// <param name="labels">One label for all samples, or one a sample of every batch, from 0 to Classes - 1 (Classes is the empty label).</param>

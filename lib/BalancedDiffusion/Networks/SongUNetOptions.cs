@@ -103,6 +103,9 @@ public sealed record SongUNetOptions
     /// <summary>449,091 parameters, for a machine without an accelerator.</summary>
     public static SongUNetOptions Tiny { get; } = new() { ModelChannels = 32, ChannelMultipliers = [1, 1, 1], Blocks = 1, AttentionResolutions = [8] };
 
+    /// <summary>About half a million parameters, few of them at the full resolution: the fastest on a CPU.</summary>
+    public static SongUNetOptions Slim { get; } = Tiny with { ModelChannels = 16, ChannelMultipliers = [1, 2, 3] };
+
     /// <summary>1,754,147 parameters.</summary>
     public static SongUNetOptions Small { get; } = new() { ModelChannels = 32, ChannelMultipliers = [1, 2, 2], Blocks = 2, AttentionResolutions = [16] };
 

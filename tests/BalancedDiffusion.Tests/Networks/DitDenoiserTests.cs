@@ -172,4 +172,61 @@ public class DitDenoiserTests
         Refused("weight must be finite, was NaN", () => denoiser.WithLabel(0, double.NaN));
         Refused("as many samples as there are labels, 3, was 2", () => denoiser.WithLabels([0, 1, 2]).DenoiseAt(noisy, 1));
     }
+
+    [Fact]
+    public void ClassesGivenAsATensorAreThoseOfTheLabelledDenoiser()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        using var denoiser = DitDenoiser.Preconditioned(Stirred(Little));
+        denoiser.eval();
+        var (noisy, sigma) = (Normal(3, 3, 2, 4, 4), torch.tensor(0.4));
+        Assert.Equal(3, denoiser.Classes);
+        var told = denoiser.Denoise(noisy, sigma, torch.tensor(new long[] { 2, 0, 1 }));
+        Assert.True(told.allclose(denoiser.WithLabels([2, 0, 1]).Denoise(noisy, sigma), 0, 0));
+        Assert.False(told.allclose(denoiser.Denoise(noisy, sigma), 1e-3, 1e-3));
+    }
+
+    [Fact]
+    public void TrainingDropsTheShareOfClassesThatTheOptionsSay()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        using var denoiser = DitDenoiser.Preconditioned(Stirred(Little with { ClassDropout = 0.25 }));
+        denoiser.train();
+        torch.manual_seed(5);
+        var (n, one) = (2000, Normal(3, 1, 2, 4, 4));
+        var answers = denoiser.Denoise(one.expand(n, -1, -1, -1).contiguous(), torch.tensor(0.4), torch.ones(n, dtype: torch.int64));
+        var empty = denoiser.Denoise(one, torch.tensor(0.4));
+        var dropped = (answers - empty).abs().amax([1L, 2L, 3L]).lt(1e-9).sum().item<long>();
+        // Five standard deviations of a binomial.
+        Assert.InRange(dropped, 500 - 97, 500 + 97);
+    }
+
+    [Fact]
+    public void ItTrainsWithClasses()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var denoiser = DitDenoiser.Preconditioned(new Dit(Little with { ClassDropout = 0.1 }, 1));
+        var classes = torch.tensor(new long[] { 0, 1, 2, 0 });
+        // The class is all that tells the constant images apart.
+        var data = classes.to_type(torch.float32).sub(1).view(4, 1, 1, 1).expand(4, 2, 4, 4).contiguous();
+        using var result = Trainer.Fit(denoiser, data, classes, new TrainingOptions { Steps = 600, BatchSize = 32, LearningRate = 5e-3, Noise = new FixedNoise(3), Seed = 1 });
+        denoiser.eval();
+        using var noGrad = torch.no_grad();
+        var found = denoiser.Denoise(GaussianNoise.Draw([3, 2, 4, 4], 9) * 3, torch.tensor(3f), torch.tensor(new long[] { 0, 1, 2 })).mean([1L, 2L, 3L]).data<float>().ToArray();
+        for (var k = 0; k < 3; k++) Assert.InRange(found[k], k - 1 - 0.35, k - 1 + 0.35);
+    }
+
+    [Fact]
+    public void ClassesThatItDoesNotKnowAreRefused()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var denoiser = DitDenoiser.Preconditioned(Stirred(Little));
+        using var without = DitDenoiser.Preconditioned(Stirred(Little with { Classes = 0, ClassDropout = 0 }));
+        var (noisy, sigma) = (Normal(3, 2, 2, 4, 4), torch.tensor(0.4));
+        Assert.Contains("0 to 2", Assert.Throws<ArgumentOutOfRangeException>(() => denoiser.Denoise(noisy, sigma, torch.tensor(new long[] { 0, 3 }))).Message);
+        Assert.Throws<ArgumentException>(() => denoiser.Denoise(noisy, sigma, torch.tensor(new long[] { 0 })));
+        Assert.Contains("Classes = 0", Assert.Throws<ArgumentException>(() => without.Denoise(noisy, sigma, torch.tensor(new long[] { 0, 0 }))).Message);
+    }
 }
