@@ -70,7 +70,7 @@ public static class CommandLine
         }
         var usage = e is UsageException or CommandParseException or CommandRuntimeException;
         var text = e.Message.ReplaceLineEndings(" ").Trim();
-        session.Say(usage || e is InvalidOperationException or IOException or UnauthorizedAccessException or ArgumentException or FormatException
+        session.Say(usage || e is InvalidOperationException or IOException or InvalidDataException or UnauthorizedAccessException or ArgumentException or FormatException
             ? "Error: " + text.TrimEnd('.') + "." + (e is CommandParseException ? " Try --help." : "")
             : $"Error: {e.GetType().Name}: {text}\n{e.StackTrace}");
         return usage ? UsageError : 1;

@@ -36,7 +36,12 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     [InlineData("data fetch no-such-set", "there is no data set or checkpoint named 'no-such-set'")]
     [InlineData("data fetch", "missing required argument 'NAME'")]
     [InlineData("train", "missing required argument 'MODEL'")]
-    [InlineData("train relu", "there is no model 'relu'; known are relu-diffusion-memorizing, relu-diffusion-generalizing")]
+    [InlineData("train relu", "there is no model 'relu'; known are relu-diffusion-memorizing, relu-diffusion-generalizing, unet-memorizing, unet-generalizing, unet-hybrid, dit-memorizing, dit-generalizing, dit-hybrid.")]
+    [InlineData("train relu-diffusion-hybrid", "there is no model 'relu-diffusion-hybrid'; known are relu-diffusion-memorizing")]
+    [InlineData("train UNet-hybrid", "there is no model 'UNet-hybrid'; known are relu-diffusion-memorizing")]
+    [InlineData("train dit-hybrid --data cats", "--data must be one of faces, fashion-mnist, celeba, was 'cats'")]
+    [InlineData("train unet-generalizing --steps -3", "--steps must be at least 1, was -3")]
+    [InlineData("train dit-hybrid --out Notebooks.sln", "--out must name a folder, but 'Notebooks.sln' is a file")]
     [InlineData("train relu-diffusion-memorizing --data cats", "--data must be one of faces, fashion-mnist, celeba, was 'cats'")]
     [InlineData("train relu-diffusion-memorizing --steps 0", "--steps must be at least 1, was 0")]
     [InlineData("train relu-diffusion-memorizing --steps", "--steps needs a value")]
@@ -49,20 +54,6 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         var (code, output) = await RunAsync(line);
         Assert.Equal((CommandLine.UsageError, true), (code, output.Contains(sentence)));
         Assert.Single(output.Trim().Split('\n'));
-    }
-
-    [Fact]
-    public async Task Training_writes_weights_that_load_and_that_say_how_they_were_made()
-    {
-        var (code, output) = await RunAsync("train relu-diffusion-memorizing --steps 2 --seed 3 --out weights");
-        Assert.True(code == 0, output);
-        var file = Path.Combine(place.Root, "weights", "checkpoints", "relu-diffusion-memorizing-faces.safetensors");
-        using var model = BalancedDiffusion.Checkpoints.ReluDiffusionCheckpoint.Load(file);
-        Assert.Equal((1024, 256), (model.Dimension, model.Units));
-        var told = BalancedDiffusion.Checkpoints.ReluDiffusionCheckpoint.Provenance(file);
-        Assert.Equal("dotnet run --project environment -- train relu-diffusion-memorizing --data faces --seed 3 --steps 2", told["command"]);
-        Assert.Equal(("5", "2"), (told["images"], told["steps"]));
-        Assert.DoesNotContain(place.Root, string.Join(" ", told.Values));
     }
 
     [Theory]

@@ -21,8 +21,11 @@ internal static class CheckpointFile
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         if (!File.Exists(path)) throw new FileNotFoundException($"there is no checkpoint at '{path}'; check the path or fetch the file first", path);
-        Span<byte> start = stackalloc byte[2];
+        Span<byte> start = stackalloc byte[9];
         using var file = File.OpenRead(path);
-        return file.ReadAtLeast(start, 2, throwOnEndOfStream: false) == 2 && (start.SequenceEqual("PK"u8) || start[0] == 0x80);
+        var read = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        // A safetensors begins with the length of its header, below 2^32, and '{'. Its first bytes may be those of a zip or of a pickle.
+        if (read == start.Length && start[8] == (byte)'{' && !start[4..8].ContainsAnyExcept((byte)0)) return false;
+        return read >= 2 && (start.StartsWith("PK"u8) || start[0] == 0x80);
     }
 }

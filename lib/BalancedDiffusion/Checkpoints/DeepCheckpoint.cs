@@ -61,6 +61,16 @@ public static class DeepCheckpoint
     {
         if (!double.TryParse(metadata.GetValueOrDefault(SigmaDataKey), NumberStyles.Float, CultureInfo.InvariantCulture, out var sigma) || !(sigma > 0 && double.IsFinite(sigma)))
             throw new InvalidDataException($"the checkpoint '{Path.GetFileName(path)}' does not hold a preconditioned DiT: its {SigmaDataKey} must be a positive number, was {Listing.Quoted(metadata.GetValueOrDefault(SigmaDataKey) ?? "missing")}");
-        return DitDenoiser.Preconditioned(DitCheckpoint.Load(path), sigma);
+        Dit? dit = null;
+        try
+        {
+            dit = DitCheckpoint.Load(path);
+            return DitDenoiser.Preconditioned(dit, sigma);
+        }
+        catch (ArgumentException e) // no sizes, or a learned variance
+        {
+            dit?.Dispose();
+            throw new InvalidDataException($"the checkpoint '{Path.GetFileName(path)}' does not hold a preconditioned DiT: {e.Message.Split(" (Parameter")[0]}", e);
+        }
     }
 }

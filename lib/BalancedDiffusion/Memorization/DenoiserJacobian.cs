@@ -32,7 +32,7 @@ internal static class DenoiserJacobian
         return products;
     }
 
-    /// <summary>Singular values of J on the range that it has of k random directions; all of them where k reaches d, or J's rank is at most k.</summary>
+    /// <summary>Singular values of J on the range that it has of k random directions; all of them where k reaches d, or where J is symmetric and its rank at most k.</summary>
     /// <returns>(batch, k), float64, falling.</returns>
     public static torch.Tensor SingularValues(IDenoiser denoiser, torch.Tensor samples, double sigma, int probes, double step, long seed, long firstIndex)
     {

@@ -14,7 +14,7 @@ public static class JacobianSpectrum
     /// <param name="denoiser">The model.</param>
     /// <param name="samples">(batch, SampleShape…), floating point, finite, on the model's device; at least one.</param>
     /// <param name="sigma">The noise level that the model is told, &gt; 0.</param>
-    /// <param name="probes">How many values, 1 to d. Below d they are those on the range of as many random directions: exact where the Jacobian's rank is no greater, else a little small, the last ones most.</param>
+    /// <param name="probes">How many values, 1 to d. Below d they are those on the range of as many random directions, never too large: exact where the Jacobian is symmetric, as a posterior mean's is, and its rank no greater; else a little small, the last ones most. A Jacobian far from symmetric may map its own range to nothing: take d.</param>
     /// <param name="seed">The seed of the random directions; not used where probes is d.</param>
     /// <param name="step">The step of the differences over sigma, &gt; 0.</param>
     /// <returns>(batch, probes), float64, CPU, each row falling. The caller owns it.</returns>

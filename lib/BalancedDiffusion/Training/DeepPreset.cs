@@ -40,7 +40,7 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
             (DeepArchitecture.UNet, TrainingRegime.Memorizing) => 1500,
             (DeepArchitecture.UNet, _) => 3000,
             (_, TrainingRegime.Memorizing) => 3000,
-            _ => 6000,
+            _ => 14_000,
         },
         BatchSize = 32, Optimizer = OptimizerOptions.Adam(), LearningRate = 3e-3, Schedule = LearningRateSchedule.OneCycle(0.1), GradientClip = 1,
         Noise = new LogNormalNoise(-1.2, 1.2), Weighting = LossWeighting.Edm(SigmaData), EmaDecay = 0.995, LogEvery = 100,
@@ -111,4 +111,8 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
     /// <summary>The file that its weights are kept under, below a data folder.</summary>
     /// <param name="data">The data set's name, e.g. <c>faces</c>.</param>
     public string File(string data) => $"checkpoints/{Name}-{data}.safetensors";
+
+    /// <summary>The file of its weights on this machine, or null where there is none: in the data folders, the repository's or the user's.</summary>
+    /// <param name="data">The data set's name, e.g. <c>faces</c>.</param>
+    public string? Find(string data) => DataFolders.Find(File(data));
 }
