@@ -88,7 +88,7 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
             ["command"] = $"dotnet run --project environment -- train {settings.Model} --data {settings.Data}" + (settings.Seed == 0 ? "" : $" --seed {settings.Seed}") + (settings.Steps is { } n ? $" --steps {n}" : ""),
             ["data"] = settings.Data, ["images"] = job.Images, ["seed"] = settings.Seed.ToString(CultureInfo.InvariantCulture),
             ["steps"] = recipe.Steps.ToString(CultureInfo.InvariantCulture), ["loss"] = result.History[^1].Loss.ToString("G6", CultureInfo.InvariantCulture),
-            ["hardware"] = $"CPU, {TorchSharp.torch.get_num_threads()} threads", ["hours"] = (result.Seconds / 3600).ToString("F2", CultureInfo.InvariantCulture),
+            ["hardware"] = $"CPU, {TorchSharp.torch.get_num_threads()} {(TorchSharp.torch.get_num_threads() == 1 ? "thread" : "threads")}", ["hours"] = (result.Seconds / 3600).ToString("F2", CultureInfo.InvariantCulture),
         });
         File.Delete(unfinished);
         session.Say($"wrote {Path.GetRelativePath(session.StartFolder, target)} after {clock.Elapsed:h\\:mm\\:ss}");

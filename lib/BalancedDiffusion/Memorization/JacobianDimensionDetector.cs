@@ -6,7 +6,8 @@ namespace BalancedDiffusion.Memorization;
 
 /// <summary>
 /// The local intrinsic dimension by the Jacobian, after Ross et al. (2025): a model that has memorized a sample knows no direction in which it could vary. The score is minus the dimension, estimated from products
-/// of the denoiser's Jacobian with vectors, taken by central differences at the sample itself, so that it works with every denoiser, whether or not it records gradients.
+/// of the denoiser's Jacobian with vectors, taken by central differences, so that it works with every denoiser, whether or not it records gradients. They are taken at the sample itself, or at the sample noised anew: a trained network has never
+/// met a sample without the noise that it is told of, and there its Jacobian may say little.
 /// </summary>
 public sealed class JacobianDimensionDetector : IMemorizationDetector
 {
@@ -20,8 +21,9 @@ public sealed class JacobianDimensionDetector : IMemorizationDetector
     /// <param name="probes">How many directions, ≥ 1. From d on, the d unit vectors are taken and nothing is random.</param>
     /// <param name="threshold">For <see cref="DimensionEstimate.Rank"/>: a singular value counts above it, &gt; 0; 0.5 means a variance above sigma².</param>
     /// <param name="step">The step of the differences over sigma, &gt; 0. Smaller ones suffer from float32's rounding, larger ones from curvature and kinks.</param>
+    /// <param name="renoise">Whether the Jacobian is taken at the sample noised anew to sigma, as the other detectors do, instead of at the sample itself.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range, or there is no such estimate.</exception>
-    public JacobianDimensionDetector(IDenoiser denoiser, double sigma, DimensionEstimate estimate = DimensionEstimate.Trace, int probes = 8, double threshold = 0.5, double step = 0.1)
+    public JacobianDimensionDetector(IDenoiser denoiser, double sigma, DimensionEstimate estimate = DimensionEstimate.Trace, int probes = 8, double threshold = 0.5, double step = 0.1, bool renoise = false)
     {
         ArgumentNullException.ThrowIfNull(denoiser);
         Guard.Sigma(sigma);
@@ -30,8 +32,8 @@ public sealed class JacobianDimensionDetector : IMemorizationDetector
         Guard.Positive(threshold);
         Guard.Positive(step);
         dimension = denoiser.SampleShape.Aggregate(1L, (product, n) => product * n);
-        (this.denoiser, Sigma, Estimate, Probes, Threshold, Step) = (denoiser, sigma, estimate, (int)Math.Min(probes, dimension), threshold, step);
-        Name = $"dimension by {estimate.ToString().ToLowerInvariant()}, sigma {DetectorInput.Number(sigma)}";
+        (this.denoiser, Sigma, Estimate, Probes, Threshold, Step, Renoises) = (denoiser, sigma, estimate, (int)Math.Min(probes, dimension), threshold, step, renoise);
+        Name = $"dimension by {estimate.ToString().ToLowerInvariant()}, sigma {DetectorInput.Number(sigma)}{(renoise ? ", noised" : "")}";
     }
 
     /// <inheritdoc/>
@@ -52,12 +54,17 @@ public sealed class JacobianDimensionDetector : IMemorizationDetector
     /// <summary>The step of the differences over sigma.</summary>
     public double Step { get; }
 
+    /// <summary>Whether the Jacobian is taken at the sample noised anew.</summary>
+    public bool Renoises { get; }
+
     /// <inheritdoc/>
     public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
     {
         DetectorInput.Check(samples, denoiser.SampleShape, firstIndex, denoiser);
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
+        // Beyond the draws of noise that make the random directions.
+        if (Renoises) samples = DetectorInput.Renoise(samples, Sigma, seed, firstIndex, Probes);
         var found = Estimate == DimensionEstimate.Rank ? Rank(samples, seed, firstIndex) : Trace(samples, seed, firstIndex);
         if (Estimate == DimensionEstimate.Flipd)
             found.add_((DetectorInput.Estimate(denoiser, samples, Sigma) - DetectorInput.Rows(samples)).square().sum(1).div_(Sigma).div_(Sigma));

@@ -54,6 +54,25 @@ public sealed class JacobianDimensionDetectorTests
     }
 
     [Fact]
+    public void NoisedAnewItIsTakenWhereTheNoisedSamplesLie()
+    {
+        using var scope = NewDisposeScope();
+        // Two training samples at ±1 on the first axis: at sigma = 1 the Jacobian is sech²(y₁) e₁e₁ᵀ.
+        var model = new EmpiricalDenoiser(tensor(new double[,] { { 1, 0, 0 }, { -1, 0, 0 } }));
+        static double Sech2(double y) => 1 / Math.Pow(Math.Cosh(y), 2);
+        const int count = 4000;
+        var sample = tensor(new double[,] { { 1, 0, 0 } });
+        var at = Scores(new JacobianDimensionDetector(model, 1, probes: 3, step: 0.01), sample);
+        Near(-Sech2(1), at[0], 1e-4);
+        var noised = Scores(new JacobianDimensionDetector(model, 1, probes: 3, step: 0.01, renoise: true), sample.expand(count, 3).contiguous());
+        var mean = MathNet.Numerics.Integration.GaussLegendreRule.Integrate(y => Sech2(y) * Math.Exp(-Math.Pow(y - 1, 2) / 2) / Math.Sqrt(2 * Math.PI), -8, 10, 128);
+        var deviation = Math.Sqrt(noised.Average(s => (s + mean) * (s + mean)));
+        Near(-mean, noised.Average(), 5 * deviation / Math.Sqrt(count));
+        Assert.True(deviation > 0.1, "every sample has noise of its own");
+        Assert.Equal("dimension by trace, sigma 1, noised", new JacobianDimensionDetector(model, 1, renoise: true).Name);
+    }
+
+    [Fact]
     public void TheRankCountsSingularValuesAboveTheThreshold()
     {
         using var scope = NewDisposeScope();
