@@ -169,7 +169,7 @@ public sealed class RocCurve
         return drawn;
     }
 
-    private static double Quantile(double[] sorted, double share)
+    internal static double Quantile(double[] sorted, double share)
     {
         var place = share * (sorted.Length - 1);
         var (low, high) = (sorted[(int)Math.Floor(place)], sorted[(int)Math.Ceiling(place)]);
