@@ -82,6 +82,7 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
             session.Say(FormattableString.Invariant($"step {p.Row.Step} of {recipe.Steps}, loss {p.Row.Loss:G4}, {p.StepsPerSecond:G3} steps a second"));
         });
         using var result = job.Fit(recipe, progress, cancellationToken);
+        if (result.CheckpointFailure is { } failure) session.Say(failure);
         if (result.Cancelled) throw new OperationCanceledException();
         job.Save(target, new Dictionary<string, string>
         {

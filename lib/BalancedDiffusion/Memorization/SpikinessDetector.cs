@@ -32,7 +32,7 @@ public sealed class SpikinessDetector : IMemorizationDetector
         ArgumentNullException.ThrowIfNull(denoiser);
         ArgumentNullException.ThrowIfNull(module);
         Settings(sigma, measure, draws);
-        if (pooling is { } p && !Enum.IsDefined(p)) throw new ArgumentOutOfRangeException(nameof(pooling), $"pooling must be None, SpatialMax, SpatialMean, TokenMean or Flatten, was {p}");
+        PoolingExtensions.Check(pooling);
         var holder = network ?? denoiser as torch.nn.Module
             ?? throw new ArgumentException($"the denoiser {denoiser.GetType().Name} is no network with modules; name the network that it runs, or give a function to the representation", nameof(denoiser));
         // Made once for its check of the name, and anew for each Score, so that nothing stays hooked.
@@ -123,7 +123,13 @@ public sealed class SpikinessDetector : IMemorizationDetector
     {
         Guard.Sigma(sigma);
         Guard.AtLeast(draws, 1);
-        if (!Enum.IsDefined(measure)) throw new ArgumentOutOfRangeException(nameof(measure), $"measure must be StandardDeviation, L4OverL2, ParticipationRatio or LargestShare, was {measure}");
+        CheckMeasure(measure, nameof(measure));
+    }
+
+    /// <summary>A measure must exist.</summary>
+    internal static void CheckMeasure(SpikinessMeasure measure, string name)
+    {
+        if (!Enum.IsDefined(measure)) throw new ArgumentOutOfRangeException(name, $"measure must be StandardDeviation, L4OverL2, ParticipationRatio or LargestShare, was {measure}");
     }
 
     /// <summary>A module's activation as the representation of each sample, (batch, units), checked.</summary>

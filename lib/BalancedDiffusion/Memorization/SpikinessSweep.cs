@@ -37,9 +37,8 @@ public static class SpikinessSweep
         if (measures.Count == 0) throw new ArgumentException("measures must name at least one measure, was empty; null is the standard deviation", nameof(measures));
         if (sigmas.Count == 0) throw new ArgumentException("sigmas must hold at least one noise level, was empty", nameof(sigmas));
         foreach (var sigma in sigmas) Guard.Sigma(sigma);
-        foreach (var measure in measures)
-            if (!Enum.IsDefined(measure)) throw new ArgumentOutOfRangeException(nameof(measures), $"measure must be StandardDeviation, L4OverL2, ParticipationRatio or LargestShare, was {measure}");
-        if (pooling is { } p && !Enum.IsDefined(p)) throw new ArgumentOutOfRangeException(nameof(pooling), $"pooling must be None, SpatialMax, SpatialMean, TokenMean or Flatten, was {pooling}");
+        foreach (var measure in measures) SpikinessDetector.CheckMeasure(measure, nameof(measures));
+        PoolingExtensions.Check(pooling);
         if (denoiser is not torch.nn.Module network) throw new ArgumentException($"the denoiser {denoiser.GetType().Name} is no network with modules", nameof(denoiser));
         DetectorInput.Check(samples, denoiser.SampleShape, 0, denoiser);
         using var recorder = new ActivationRecorder(network, modules);

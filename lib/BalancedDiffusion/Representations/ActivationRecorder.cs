@@ -27,7 +27,7 @@ public sealed class ActivationRecorder : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(modules);
         if (modules.Count == 0) throw new ArgumentException("modules must name at least one module, was empty", nameof(modules));
-        if (!Enum.IsDefined(pooling)) throw new ArgumentOutOfRangeException(nameof(pooling), $"pooling must be None, SpatialMax, SpatialMean, TokenMean or Flatten, was {pooling}");
+        PoolingExtensions.Check(pooling);
         (Pooling, this.history) = (pooling, history);
         var found = Hookable(model);
         foreach (var name in modules)

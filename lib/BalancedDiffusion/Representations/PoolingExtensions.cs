@@ -5,6 +5,14 @@ namespace BalancedDiffusion.Representations;
 /// <summary>Applies a <see cref="Pooling"/>.</summary>
 public static class PoolingExtensions
 {
+    /// <summary>A pooling that is named must exist.</summary>
+    internal static void Check(Pooling? pooling)
+    {
+        if (pooling is { } named && !Enum.IsDefined(named)) throw Unknown(named);
+    }
+
+    private static ArgumentOutOfRangeException Unknown(Pooling pooling) => new(nameof(pooling), $"pooling must be None, SpatialMax, SpatialMean, TokenMean or Flatten, was {pooling}");
+
     /// <summary>Pools an activation.</summary>
     /// <param name="pooling">How.</param>
     /// <param name="activation">An activation of the shape that the pooling takes.</param>
@@ -29,7 +37,7 @@ public static class PoolingExtensions
             Pooling.TokenMean => Of(3, "(batch, tokens, units)", a => a.mean([1L])),
             Pooling.Flatten when activation.dim() == 0 => throw new ArgumentException("activation must have shape (batch, …) for Flatten, was (); choose another pooling", nameof(activation)),
             Pooling.Flatten => activation.clone().reshape(activation.shape[0], activation.shape.Skip(1).Aggregate(1L, (product, n) => product * n)),
-            _ => throw new ArgumentOutOfRangeException(nameof(pooling), $"pooling must be None, SpatialMax, SpatialMean, TokenMean or Flatten, was {pooling}"),
+            _ => throw Unknown(pooling),
         };
         return pooled.MoveToOuterDisposeScope();
     }
