@@ -20,12 +20,15 @@ internal static class TensorBytes
     }
 
     /// <summary>Writes a contiguous one-dimensional CPU tensor to the stream.</summary>
-    public static void Write(torch.Tensor flat, Stream stream)
+    public static void Write(torch.Tensor flat, Stream stream) => Show(flat, stream.Write);
+
+    /// <summary>Shows a contiguous one-dimensional CPU tensor's bytes, piece after piece.</summary>
+    public static void Show(torch.Tensor flat, Action<ReadOnlySpan<byte>> see)
     {
         for (long at = 0, count = flat.shape[0]; at < count; at += Piece)
         {
             using var piece = flat.narrow(0, at, Math.Min(Piece, count - at));
-            stream.Write(piece.bytes);
+            see(piece.bytes);
         }
     }
 

@@ -24,20 +24,18 @@ public sealed class ActivationRecorder : IDisposable
     /// <exception cref="ArgumentException">There is no such module, or none is named; the message lists those there are, the likeliest first.</exception>
     public ActivationRecorder(torch.nn.Module model, IReadOnlyList<string> modules, Pooling pooling = Pooling.None, bool history = false)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(modules);
-        if (modules.Count == 0) throw new ArgumentException("modules must name at least one module, was empty", nameof(modules));
+        var found = ModuleHooks.Named(model, modules, "recorded");
         PoolingExtensions.Check(pooling);
         (Pooling, this.history) = (pooling, history);
-        var found = Hookable(model);
-        foreach (var name in modules)
-            if (name is null || !found.ContainsKey(name))
-                throw new ArgumentException($"the model has no module {Listing.Quoted(name ?? "")} that can be recorded; it has {Listing.Of(found.Keys.OrderByDescending(k => Likeness(k, name ?? "")))}", nameof(modules));
-        Modules = [.. modules.Distinct()];
-        foreach (var name in Modules)
+        Modules = [.. found.Keys];
+        foreach (var (name, module) in found)
         {
             kept[name] = [];
-            unhook.Add(Hook(found[name], output => See(name, output))!);
+            unhook.Add(ModuleHooks.Behind(module, output =>
+            {
+                See(name, output);
+                return output;
+            }));
         }
     }
 
@@ -51,11 +49,7 @@ public sealed class ActivationRecorder : IDisposable
 
     /// <summary>The names of the modules that can be recorded: those that take one to three tensors and give one.</summary>
     /// <param name="model">The network.</param>
-    public static IReadOnlyList<string> ModulesOf(torch.nn.Module model)
-    {
-        ArgumentNullException.ThrowIfNull(model);
-        return [.. Hookable(model).Keys];
-    }
+    public static IReadOnlyList<string> ModulesOf(torch.nn.Module model) => [.. ModuleHooks.Of(model).Keys];
 
     /// <summary>The names of the modules recorded.</summary>
     public IReadOnlyList<string> Modules { get; }
@@ -153,31 +147,6 @@ public sealed class ActivationRecorder : IDisposable
         list.Clear();
     }
 
-    private static Dictionary<string, torch.nn.Module> Hookable(torch.nn.Module model)
-    {
-        var found = new Dictionary<string, torch.nn.Module>();
-        foreach (var (name, module) in model.named_modules())
-            if (module is torch.nn.Module<torch.Tensor, torch.Tensor> or torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor> or torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor>)
-                found.TryAdd(name, module);
-        return found;
-    }
-
-    private static Action? Hook(torch.nn.Module module, Action<torch.Tensor> see)
-    {
-        torch.Tensor Seen(torch.Tensor output)
-        {
-            see(output);
-            return output;
-        }
-        return module switch
-        {
-            torch.nn.Module<torch.Tensor, torch.Tensor> m => m.register_forward_hook((_, _, output) => Seen(output)).remove,
-            torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor> m => m.register_forward_hook((_, _, _, output) => Seen(output)).remove,
-            torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor> m => m.register_forward_hook((_, _, _, _, output) => Seen(output)).remove,
-            _ => null,
-        };
-    }
-
     private static IReadOnlyList<string> Wanted(torch.nn.Module model, Func<string, bool> which)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -185,12 +154,5 @@ public sealed class ActivationRecorder : IDisposable
         var names = ModulesOf(model);
         var wanted = names.Where(which).ToList();
         return wanted.Count > 0 ? wanted : throw new ArgumentException($"no module that can be recorded has a name that is wanted; the model has {Listing.Of(names)}", nameof(which));
-    }
-
-    /// <summary>How many characters two names share at both ends.</summary>
-    private static int Likeness(string a, string b)
-    {
-        var start = a.Zip(b).TakeWhile(p => p.First == p.Second).Count();
-        return start + a.Reverse().Zip(b.Reverse()).TakeWhile(p => p.First == p.Second).Count();
     }
 }
