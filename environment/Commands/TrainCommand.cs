@@ -4,6 +4,7 @@ using System.Globalization;
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Steering;
 using BalancedDiffusion.Training;
 using Spectre.Console;
 using Spectre.Console.Cli;
@@ -13,16 +14,16 @@ namespace BalancedDiffusion.Reproduce.Commands;
 /// <summary><c>train MODEL</c>: trains one of the models that the notebooks load, in full, and keeps its weights.</summary>
 public sealed class TrainCommand : Command<TrainCommand.Settings>
 {
-    private const string Prefix = "relu-diffusion-";
+    private const string Prefix = "relu-diffusion-", Reader = "attribute-regressor";
 
-    private static string[] Models => [.. ReluDiffusionPreset.All.Select(p => Prefix + p.Name), .. DeepPreset.All.Select(p => p.Name)];
+    private static string[] Models => [.. ReluDiffusionPreset.All.Select(p => Prefix + p.Name), .. DeepPreset.All.Select(p => p.Name), Reader];
 
     /// <summary>What can be asked for.</summary>
     public sealed class Settings : SessionSettings
     {
         /// <summary>The model.</summary>
         [CommandArgument(0, "<MODEL>")]
-        [Description("relu-diffusion-, unet- or dit- followed by memorizing or generalizing; also unet-hybrid and dit-hybrid.")]
+        [Description("relu-diffusion-, unet- or dit- followed by memorizing or generalizing; also unet-hybrid, dit-hybrid, and attribute-regressor, which reads faces' attributes.")]
         public string Model { get; init; } = "";
 
         /// <summary>Which images.</summary>
@@ -65,6 +66,7 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         var source = ImageSources.Open(settings.Data, seed: settings.Seed);
         var folder = settings.Out is { } named ? Path.GetFullPath(named, session.StartFolder) : source.MayBePublished ? Path.Combine(session.Workspace.Root, "data") : DataFolders.DownloadFolder;
         if (File.Exists(folder)) throw new UsageException($"--out must name a folder, but '{settings.Out}' is a file.");
+        if (settings.Model == Reader) return TrainReader(session, settings, source, folder, cancellationToken);
         using var job = Prepare(settings, source);
         var target = Path.Combine(folder, job.File);
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
@@ -74,27 +76,43 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         var recipe = job.Recipe with { Seed = settings.Seed, Steps = settings.Steps ?? job.Recipe.Steps, CheckpointPath = unfinished, CheckpointEvery = 500 };
         session.Say($"{settings.Model}: {job.Images} images of {settings.Data}, {job.Pixels} pixels; {recipe.Steps} steps" + (File.Exists(unfinished) ? "; going on from where an earlier run was stopped" : ""));
         var clock = Stopwatch.StartNew();
-        var told = TimeSpan.Zero;
-        var progress = new Told<TrainingProgress>(p =>
-        {
-            if (clock.Elapsed - told < TimeSpan.FromSeconds(10)) return;
-            told = clock.Elapsed;
-            session.Say(FormattableString.Invariant($"step {p.Row.Step} of {recipe.Steps}, loss {p.Row.Loss:G4}, {p.StepsPerSecond:G3} steps a second"));
-        });
+        var progress = Sparing<TrainingProgress>(p => session.Say(FormattableString.Invariant($"step {p.Row.Step} of {recipe.Steps}, loss {p.Row.Loss:G4}, {p.StepsPerSecond:G3} steps a second")));
         using var result = job.Fit(recipe, progress, cancellationToken);
         if (result.CheckpointFailure is { } failure) session.Say(failure);
         if (result.Cancelled) throw new OperationCanceledException();
-        job.Save(target, new Dictionary<string, string>
-        {
-            ["command"] = $"dotnet run --project environment -- train {settings.Model} --data {settings.Data}" + (settings.Seed == 0 ? "" : $" --seed {settings.Seed}") + (settings.Steps is { } n ? $" --steps {n}" : ""),
-            ["data"] = settings.Data, ["images"] = job.Images, ["seed"] = settings.Seed.ToString(CultureInfo.InvariantCulture),
-            ["steps"] = recipe.Steps.ToString(CultureInfo.InvariantCulture), ["loss"] = result.History[^1].Loss.ToString("G6", CultureInfo.InvariantCulture),
-            ["hardware"] = $"CPU, {TorchSharp.torch.get_num_threads()} {(TorchSharp.torch.get_num_threads() == 1 ? "thread" : "threads")}", ["hours"] = (result.Seconds / 3600).ToString("F2", CultureInfo.InvariantCulture),
-        });
+        job.Save(target, Provenance(settings, job.Images, recipe.Steps, result.Seconds, ("loss", result.History[^1].Loss.ToString("G6", CultureInfo.InvariantCulture))));
         File.Delete(unfinished);
         session.Say($"wrote {Path.GetRelativePath(session.StartFolder, target)} after {clock.Elapsed:h\\:mm\\:ss}");
         return 0;
     }
+
+    // Minutes, so that it is not resumed; what is printed at the end is its error on images that it has not seen.
+    private static int TrainReader(Session session, Settings settings, IImageSource source, string folder, CancellationToken cancellation)
+    {
+        var attributes = SteeringConcept.Of(source).Select(c => c.Attribute).ToArray();
+        if (attributes.Length == 0) throw new UsageException($"{settings.Data} has no attributes to read; use --data faces or --data celeba.");
+        using var images = SteeringConcept.ForReader(source, SteeringConcept.ReaderImages);
+        var recipe = AttributeRegressor.Recipe(images.Count) with { Seed = settings.Seed };
+        if (settings.Steps is { } steps) recipe = recipe with { Steps = steps };
+        session.Say($"{Reader}: {string.Join(", ", attributes)} of {images.Count} images of {settings.Data}; {recipe.Steps} steps");
+        var clock = Stopwatch.StartNew();
+        using var reader = AttributeRegressor.Fit(images, attributes, recipe, Sparing<int>(n => session.Say(FormattableString.Invariant($"step {n} of {recipe.Steps}, {n / clock.Elapsed.TotalSeconds:G3} steps a second"))), cancellation);
+        using var heldOut = source.Test(Math.Min(2000, source.TestCapacity));
+        var errors = reader.Evaluate(heldOut).Select(e => FormattableString.Invariant($"{e.Name} {e.ExplainedVariance:F3}"));
+        var target = Path.Combine(folder, SteeringConcept.ReaderFile(settings.Data));
+        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+        reader.Save(target, Provenance(settings, $"{images.Count}", recipe.Steps, clock.Elapsed.TotalSeconds, ("explained variance on held-out images", string.Join(", ", errors))));
+        session.Say($"explained variance on {heldOut.Count} held-out images: {string.Join(", ", errors)}");
+        session.Say($"wrote {Path.GetRelativePath(session.StartFolder, target)} after {clock.Elapsed:h\\:mm\\:ss}");
+        return 0;
+    }
+
+    private static Dictionary<string, string> Provenance(Settings settings, string images, int steps, double seconds, (string Key, string Value) outcome) => new()
+    {
+        ["command"] = $"dotnet run --project environment -- train {settings.Model} --data {settings.Data}" + (settings.Seed == 0 ? "" : $" --seed {settings.Seed}") + (settings.Steps is { } n ? $" --steps {n}" : ""),
+        ["data"] = settings.Data, ["images"] = images, ["seed"] = settings.Seed.ToString(CultureInfo.InvariantCulture), ["steps"] = steps.ToString(CultureInfo.InvariantCulture), [outcome.Key] = outcome.Value,
+        ["hardware"] = $"CPU, {TorchSharp.torch.get_num_threads()} {(TorchSharp.torch.get_num_threads() == 1 ? "thread" : "threads")}", ["hours"] = (seconds / 3600).ToString("F2", CultureInfo.InvariantCulture),
+    };
 
     private static Job Prepare(Settings settings, IImageSource source)
     {
@@ -121,6 +139,19 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         {
             foreach (var owned in Owned) owned.Dispose();
         }
+    }
+
+    // At most one report in ten seconds.
+    private static Told<T> Sparing<T>(Action<T> tell)
+    {
+        var clock = Stopwatch.StartNew();
+        var told = TimeSpan.Zero;
+        return new Told<T>(value =>
+        {
+            if (clock.Elapsed - told < TimeSpan.FromSeconds(10)) return;
+            told = clock.Elapsed;
+            tell(value);
+        });
     }
 
     // Reports at once, in order, on the thread that trains.

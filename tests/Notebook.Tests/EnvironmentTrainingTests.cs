@@ -1,6 +1,7 @@
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Networks;
+using BalancedDiffusion.Steering;
 using BalancedDiffusion.Reproduce;
 using BalancedDiffusion.Training;
 using Spectre.Console;
@@ -90,6 +91,22 @@ public sealed class EnvironmentTrainingTests : IDisposable
         Assert.True(double.IsFinite(double.Parse(told["loss"], System.Globalization.CultureInfo.InvariantCulture)));
         Assert.DoesNotContain(place.Root, string.Join(" ", told.Values));
         Assert.Empty(AllUnfinished);
+    }
+
+    [Fact]
+    public async Task The_reader_of_attributes_is_trained_and_tells_its_error()
+    {
+        var (code, output) = await RunAsync("train attribute-regressor --steps 2 --seed 1");
+        Assert.True(code == 0, output);
+        Assert.Contains("Age, Glasses, Smile, Beard, LightX of 60000 images of faces; 2 steps\n", output);
+        Assert.Contains("explained variance on 2000 held-out images: Age ", output);
+        var file = Weights("data", "attribute-regressor");
+        using var reader = AttributeRegressor.Load(file);
+        Assert.Equal(["Age", "Glasses", "Smile", "Beard", "LightX"], reader.Names);
+        var told = BalancedDiffusion.Checkpoints.DeepCheckpoint.Provenance(file);
+        Assert.Equal("dotnet run --project environment -- train attribute-regressor --data faces --seed 1 --steps 2", told["command"]);
+        Assert.StartsWith("Age ", told["explained variance on held-out images"]);
+        Assert.DoesNotContain(place.Root, string.Join(" ", told.Values));
     }
 
     [Fact]

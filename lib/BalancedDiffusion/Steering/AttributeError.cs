@@ -6,7 +6,7 @@ namespace BalancedDiffusion.Steering;
 /// <param name="Name">The attribute.</param>
 /// <param name="RootMeanSquare">The root of the mean squared error, in the attribute's units.</param>
 /// <param name="ExplainedVariance">1 - (mean squared error)/(variance of the truth): 1 is perfect, 0 as good as the mean.</param>
-/// <param name="Spearman">The rank correlation of reading and truth, in [-1, 1].</param>
+/// <param name="Spearman">The rank correlation of reading and truth, in [-1, 1]; NaN where all readings are equal.</param>
 public sealed record AttributeError(string Name, double RootMeanSquare, double ExplainedVariance, double Spearman)
 {
     /// <summary>Compares readings with the truth.</summary>

@@ -59,21 +59,25 @@ public sealed class AttributeRegressor : torch.nn.Module
     /// <summary>Trains a reader. Images are noised a little, so that it does not hang on single pixels.</summary>
     /// <param name="images">Images with their attributes; sides are multiples of 8. The caller keeps them.</param>
     /// <param name="attributes">Names of attributes of these images, at least one, each of which varies.</param>
-    /// <param name="options">Steps, batch size, rate, seed (others do not matter here); null for 2,500 steps of 128 images, Adam, one cycle up to 2e-3.</param>
+    /// <param name="options">Steps, batch size, rate, seed (others do not matter here); null for <see cref="Recipe"/>. Batches are drawn with replacement; a batch size of 0 is as many as there are images.</param>
     /// <param name="progress">Told the number of steps done, or null.</param>
     /// <param name="cancellation">Stops between two steps.</param>
     /// <returns>The reader, in evaluation mode; the caller disposes it.</returns>
-    /// <exception cref="ArgumentException">There is no such attribute, one does not vary, or the images' sides are no multiples of 8.</exception>
+    /// <exception cref="ArgumentException">There is no such attribute, one does not vary, a name is empty or holds a comma, or the images' sides are no multiples of 8.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static AttributeRegressor Fit(ImageDataset images, IReadOnlyList<string> attributes, TrainingOptions? options = null, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(attributes);
-        options ??= Recipe;
-        var known = Known(images, attributes);
-        if (images.Height % 8 != 0 || images.Width % 8 != 0) throw new ArgumentException($"images must have sides that are multiples of 8, were {images.Height}×{images.Width}", nameof(images));
+        options ??= Recipe(images.Count);
         using var scope = torch.NewDisposeScope();
+        var known = Known(images, attributes);
+        if (attributes.FirstOrDefault(name => name.Length == 0 || name.Contains(',')) is { } odd)
+            throw new ArgumentException($"an attribute's name must not be empty or hold a comma, since a reader's file lists the names with commas between them, was {Listing.Quoted(odd)}; rename it", nameof(attributes));
+        if (images.Height % 8 != 0 || images.Width % 8 != 0) throw new ArgumentException($"images must have sides that are multiples of 8, were {images.Height}×{images.Width}", nameof(images));
+        // In the scope until it is ready, so that an exception on the way disposes of it.
         var reader = new AttributeRegressor([.. attributes], [images.Channels, images.Height, images.Width], options.Seed);
+        scope.Attach(reader.parameters());
         var (deviation, middle) = torch.std_mean(known, [0L], unbiased: false);
         var flat = attributes.Where((_, i) => !(deviation[i].item<float>() > 0)).ToArray();
         if (flat.Length > 0) throw new ArgumentException($"the attributes {Listing.Of(flat)} are the same in all images, so that there is nothing to learn; give more images", nameof(attributes));
@@ -102,11 +106,17 @@ public sealed class AttributeRegressor : torch.nn.Module
         }
         foreach (var parameter in reader.parameters()) parameter.requires_grad_(false);
         reader.eval();
+        scope.Detach(reader.parameters());
         return reader;
     }
 
-    /// <summary>How a reader is trained where nothing else is said.</summary>
-    public static TrainingOptions Recipe { get; } = new() { Steps = 2500, BatchSize = 128, Optimizer = OptimizerOptions.Adam(), LearningRate = 2e-3, Schedule = LearningRateSchedule.OneCycle(0.1) };
+    /// <summary>How a reader is trained where nothing else is said: each image ten times, in batches of 128, at most 4,000 steps, Adam, one cycle up to 2e-3.</summary>
+    /// <param name="images">How many images there are, ≥ 1.</param>
+    public static TrainingOptions Recipe(int images)
+    {
+        Guard.AtLeast(images, 1);
+        return new() { Steps = (int)Math.Clamp(10L * images / 128, 100, 4000), BatchSize = 128, Optimizer = OptimizerOptions.Adam(), LearningRate = 2e-3, Schedule = LearningRateSchedule.OneCycle(0.1) };
+    }
 
     /// <summary>Reads images.</summary>
     /// <param name="images">(n, channels, height, width), float32; the caller keeps them.</param>
@@ -164,7 +174,12 @@ public sealed class AttributeRegressor : torch.nn.Module
         var parts = (tensors.Metadata.GetValueOrDefault(ShapeKey) ?? "").Split(',').Select(n => long.TryParse(n, out var side) ? side : 0).ToArray();
         if (parts.Length != 3 || parts[0] is < 1 or > 16 || parts.Skip(1).Any(side => side is < 8 or > 4096 || side % 8 != 0)) throw Wrong($"its {ShapeKey} must be channels, height and width");
         if (tensors.Metadata.GetValueOrDefault(NamesKey) is not { Length: > 0 } listed) throw Wrong($"it names no {NamesKey}");
-        var reader = new AttributeRegressor(listed.Split(','), parts, 0);
+        var listedNames = listed.Split(',');
+        // The layers whose sizes hang on these claims are looked at before memory is taken for them.
+        foreach (var (layer, size) in new[] { ("net.9.weight", (long[])[192, 96 * (parts[1] / 8) * (parts[2] / 8)]), ("net.11.weight", [listedNames.Length, 192]) })
+            if (!tensors.TryGetValue(layer, out var weight) || !weight.shape.SequenceEqual(size)) throw Wrong($"missing, of another shape or type, or not finite: {Listing.Quoted(layer)}");
+        var reader = new AttributeRegressor(listedNames, parts, 0);
+        scope.Attach(reader.parameters());
         var expected = reader.named_parameters().ToDictionary(p => p.name, p => p.parameter);
         var faults = expected.Where(e => !tensors.TryGetValue(e.Key, out var t) || !t.shape.SequenceEqual(e.Value.shape) || t.dtype != torch.ScalarType.Float32 || !torch.isfinite(t).all().item<bool>()).Select(e => e.Key).ToArray();
         if (faults.Length > 0) throw Wrong($"missing, of another shape or type, or not finite: {Listing.Of(faults)}");
@@ -173,6 +188,7 @@ public sealed class AttributeRegressor : torch.nn.Module
             foreach (var (name, parameter) in expected) parameter.copy_(tensors[name]);
         foreach (var parameter in reader.parameters()) parameter.requires_grad_(false);
         reader.eval();
+        scope.Detach(reader.parameters());
         return reader;
     }
 
@@ -182,6 +198,8 @@ public sealed class AttributeRegressor : torch.nn.Module
         var missing = attributes.Where(name => name is null || !images.Attributes.ContainsKey(name)).Select(name => name ?? "").ToArray();
         if (missing.Length > 0) throw new ArgumentException($"the data set '{images.Name}' has no attributes {Listing.Of(missing)}; it has {Listing.Of(images.Attributes.Keys)}", nameof(attributes));
         using var scope = torch.NewDisposeScope();
+        var unread = attributes.Where(name => images.Attributes[name].Any(v => !float.IsFinite(v))).ToArray();
+        if (unread.Length > 0) throw new ArgumentException($"the attributes {Listing.Of(unread)} hold NaN or infinity; leave such images out", nameof(attributes));
         return torch.stack([.. attributes.Select(name => torch.tensor(images.Attributes[name]))], 1).MoveToOuterDisposeScope();
     }
 }

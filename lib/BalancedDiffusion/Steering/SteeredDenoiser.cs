@@ -8,7 +8,7 @@ namespace BalancedDiffusion.Steering;
 /// <summary>
 /// A denoiser whose network is steered while it runs: <c>f_steered = g(h + a v)</c> (Equation 11 of the paper). The network is hooked for the time of each call and free again when the call ends, by an answer, an exception or a
 /// cancellation, so that a sampler may be stopped at any place and the network used by itself at any time. To steer the conditional half only under guidance, give a <see cref="GuidedDenoiser"/> a steered and a plain denoiser;
-/// where a network runs both halves in one batch (<see cref="Networks.DitDenoiser.WithLabels"/>), the conditional half is steered. Two threads must not run one network at a time.
+/// where a network runs both halves in one batch (<see cref="Networks.DitDenoiser.WithLabels"/>), the conditional half is steered (at guidance 0 that network runs the empty half alone, and that is steered). Two threads must not run one network at a time.
 /// </summary>
 public sealed class SteeredDenoiser : IDenoiser
 {
@@ -49,6 +49,7 @@ public sealed class SteeredDenoiser : IDenoiser
     public IReadOnlyList<long> SampleShape => denoiser.SampleShape;
 
     /// <inheritdoc/>
+    /// <exception cref="ArgumentException">There are neither one noise level nor as many as samples.</exception>
     /// <exception cref="InvalidOperationException">A layer is not as wide as the direction, gives another batch, or did not run.</exception>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma)
     {
@@ -58,6 +59,7 @@ public sealed class SteeredDenoiser : IDenoiser
         var on = Array.ConvertAll(sigma.detach().to_type(torch.float64).cpu().flatten().data<double>().ToArray(), s => Options.Window.Contains(s) ? 1.0 : 0.0);
         if (added.Count == 0 || !on.Contains(1.0)) return denoiser.Denoise(noisy, sigma).MoveToOuterDisposeScope();
         var batch = noisy.dim() == 0 ? 0 : noisy.shape[0];
+        if (on.Length != 1 && on.Length != batch) throw new ArgumentException($"sigma must have shape () or ({batch}), was {Listing.Shape(sigma.shape)}", nameof(sigma));
         var (hooks, seen) = (new List<Action>(), new HashSet<string>());
         try
         {

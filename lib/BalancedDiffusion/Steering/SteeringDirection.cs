@@ -104,17 +104,20 @@ public sealed class SteeringDirection
 
     /// <summary>A sum of directions with weights.</summary>
     /// <param name="parts">At least one, all of one network and with the same layers and widths.</param>
-    /// <exception cref="ArgumentException">None is given, they do not match, or a weight is not finite.</exception>
+    /// <exception cref="ArgumentException">None is given, they do not match, or a weight or the sum is not finite.</exception>
     public static SteeringDirection Combine(params IReadOnlyList<(SteeringDirection Direction, double Weight)> parts)
     {
         ArgumentNullException.ThrowIfNull(parts);
         if (parts.Count == 0) throw new ArgumentException("parts must hold at least one direction, was empty", nameof(parts));
         foreach (var (direction, weight) in parts)
         {
+            ArgumentNullException.ThrowIfNull(parts[0].Direction, nameof(parts));
             parts[0].Direction.Check(direction);
             if (!double.IsFinite(weight)) throw new ArgumentException($"a weight must be finite, was {weight}", nameof(parts));
         }
-        return parts[0].Direction.Each((name, vector) => [.. vector.Select((_, i) => parts.Sum(p => p.Weight * p.Direction.layers[name][i]))]);
+        var sum = parts[0].Direction.Each((name, vector) => [.. vector.Select((_, i) => parts.Sum(p => p.Weight * p.Direction.layers[name][i]))]);
+        if (sum.layers.Values.Any(vector => vector.Any(v => !double.IsFinite(v)))) throw new ArgumentException("the sum is not finite; use smaller weights", nameof(parts));
+        return sum;
     }
 
     /// <summary>This direction times a number.</summary>
@@ -155,7 +158,7 @@ public sealed class SteeringDirection
     {
         ArgumentNullException.ThrowIfNull(names);
         if (names.Count == 0) throw new ArgumentException("names must hold at least one layer, was empty", nameof(names));
-        return new SteeringDirection(Model, names.Select(name => KeyValuePair.Create(name, this[name].ToArray())));
+        return new SteeringDirection(Model, names.Distinct().Select(name => KeyValuePair.Create(name, this[name].ToArray())));
     }
 
     /// <summary>The control: a direction drawn uniformly, in every layer as long as this one.</summary>

@@ -13,10 +13,10 @@ public sealed record SteeringOptions
     } = 1;
 
     /// <summary>A factor for some of the direction's layers; those not named have 1.</summary>
-    public IReadOnlyDictionary<string, double> LayerWeights { get; init; } = new Dictionary<string, double>();
+    public IReadOnlyDictionary<string, double> LayerWeights { get; init { ArgumentNullException.ThrowIfNull(value, nameof(LayerWeights)); field = value; } } = new Dictionary<string, double>();
 
     /// <summary>At which noise levels; by default at all.</summary>
-    public SteeringWindow Window { get; init; } = SteeringWindow.Everywhere;
+    public SteeringWindow Window { get; init { ArgumentNullException.ThrowIfNull(value, nameof(Window)); field = value; } } = SteeringWindow.Everywhere;
 
     /// <summary>The network whose modules are steered; null where the denoiser is that network itself.</summary>
     public torch.nn.Module? Network { get; init; }

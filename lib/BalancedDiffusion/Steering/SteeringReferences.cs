@@ -16,7 +16,7 @@ public sealed record SteeringReferences
             ArgumentNullException.ThrowIfNull(value);
             if (value.Count == 0) throw new ArgumentException("Sigmas must hold at least one noise level, was empty", nameof(Sigmas));
             foreach (var sigma in value) Guard.Sigma(sigma, nameof(Sigmas));
-            field = value;
+            field = [.. value];
         }
     } = [0.2];
 

@@ -11,12 +11,12 @@ public sealed record SteeringWindow(double Low, double High)
     public static SteeringWindow Everywhere { get; } = new(0, double.PositiveInfinity);
 
     /// <summary>The least noise level, ≥ 0.</summary>
-    public double Low { get; init { Guard.NotNegative(value, nameof(Low)); field = value; } } = Low;
+    public double Low { get; } = NotNegative(Low);
 
     /// <summary>The greatest, ≥ Low; may be infinite.</summary>
     public double High { get; } = High >= Low ? High : throw new ArgumentOutOfRangeException(nameof(High), $"High must be at least Low = {Low}, was {High}");
 
-    /// <summary>The window that holds some steps of a walk: step i goes from <c>sigmas[i]</c> to <c>sigmas[i + 1]</c> and asks the network at <c>sigmas[i]</c>. The authors steer steps 18 to 37 of 40.</summary>
+    /// <summary>The window that holds some steps of a walk: step i goes from <c>sigmas[i]</c> to <c>sigmas[i + 1]</c> and asks the network at <c>sigmas[i]</c>. The authors steer steps 18 to 37 of 40. (Heun also asks at <c>sigmas[i + 1]</c> within step i: its second question of the last step lies below the window.)</summary>
     /// <param name="sigmas">The levels of the walk, strictly decreasing, at least two.</param>
     /// <param name="first">The first step, ≥ 0.</param>
     /// <param name="last">The last step, from first to <c>sigmas.Count - 2</c>.</param>
@@ -34,4 +34,10 @@ public sealed record SteeringWindow(double Low, double High)
     /// <summary>Whether a level lies in the window, up to the rounding of a level kept in float32.</summary>
     /// <param name="sigma">The level.</param>
     public bool Contains(double sigma) => sigma >= Low * (1 - 1e-6) && sigma <= High * (1 + 1e-6);
+
+    private static double NotNegative(double low)
+    {
+        Guard.NotNegative(low, nameof(Low));
+        return low;
+    }
 }
