@@ -12,6 +12,8 @@ namespace BalancedDiffusion.Reproduce.Kernel;
 /// </summary>
 public sealed class KernelProcess : IAsyncDisposable
 {
+    private static readonly ConcurrentDictionary<KernelProcess, byte> Living = new();
+
     private readonly Process process;
     private readonly Channel<KernelEvent> events = Channel.CreateUnbounded<KernelEvent>(new() { SingleReader = true });
     private readonly TailBuffer errors = new();
@@ -22,6 +24,7 @@ public sealed class KernelProcess : IAsyncDisposable
     {
         this.process = process;
         Marker = marker;
+        Living[this] = 0;
         readers = Task.WhenAll(ReadOutAsync(), ReadErrorsAsync());
     }
 
@@ -132,7 +135,17 @@ public sealed class KernelProcess : IAsyncDisposable
     }
 
     /// <summary>Ends the kernel and everything it started, at once.</summary>
-    public void Kill() => ProcessTree.Kill(process, Marker);
+    public void Kill()
+    {
+        ProcessTree.Kill(process, Marker);
+        Living.TryRemove(this, out _);
+    }
+
+    /// <summary>Ends every kernel that this program started and has not ended, for when it is about to be ended itself.</summary>
+    public static void KillAll()
+    {
+        foreach (var kernel in Living.Keys) kernel.Kill();
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -1,0 +1,70 @@
+using System.Diagnostics;
+using System.Globalization;
+using BalancedDiffusion.Reproduce;
+
+namespace Notebook.Tests;
+
+/// <summary>The program as a process of its own, told to stop as systems do it.</summary>
+public sealed class EnvironmentSignalTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)] // twice at once, as where both 'dotnet run' and what it started are told
+    public async Task No_kernel_outlives_a_run_that_is_told_to_end(int times)
+    {
+        if (!OperatingSystem.IsLinux()) Assert.Skip("signals are sent, and processes read, as on Linux");
+        var folder = Directory.CreateTempSubdirectory("signal-").FullName;
+        try
+        {
+            var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Reproduce.dll"), "run", "03", "--out", folder])
+            {
+                WorkingDirectory = Root(), RedirectStandardOutput = true, RedirectStandardError = true,
+            };
+            using var run = Process.Start(start)!;
+            // It computes: the second cell has come back.
+            for (string? line; (line = await run.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken)) is not null;)
+                if (line.Contains("cell 2/")) break;
+            var kernels = Below(run.Id);
+            Assert.NotEmpty(kernels);
+            for (var i = 0; i < times; i++) using (var kill = Process.Start("kill", ["-TERM", run.Id.ToString(CultureInfo.InvariantCulture)])) await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
+            _ = run.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+            _ = run.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+            await run.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            var clock = Stopwatch.StartNew();
+            while (kernels.Any(Lives) && clock.Elapsed < TimeSpan.FromSeconds(10)) await Task.Delay(100, TestContext.Current.CancellationToken);
+            Assert.DoesNotContain(kernels, Lives);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static string Root()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); ; folder = folder.Parent!)
+            if (File.Exists(Path.Combine(folder.FullName, "Notebooks.sln"))) return folder.FullName;
+    }
+
+    // The state and the parent stand behind the name in parentheses.
+    private static string[]? Stat(int id)
+    {
+        try
+        {
+            var text = File.ReadAllText($"/proc/{id}/stat");
+            return text[(text.LastIndexOf(')') + 2)..].Split(' ');
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    private static bool Lives(int id) => Stat(id) is { } stat && stat[0] != "Z";
+
+    private static int[] Below(int id)
+    {
+        var children = Directory.GetDirectories("/proc").Select(Path.GetFileName).Where(n => int.TryParse(n, out _)).Select(int.Parse!).Where(p => Stat(p)?[1] == id.ToString(CultureInfo.InvariantCulture)).ToArray();
+        return [.. children, .. children.SelectMany(Below)];
+    }
+}
