@@ -24,7 +24,7 @@ public class LinterTests
         var workspace = Workspace.Find(AppContext.BaseDirectory);
         var ids = workspace.Notebooks().SelectMany(n => Regex.Matches(File.ReadAllText(n.File), @"Claims\.(?:Check|Skip)\(\$?\\""(\d\d\.[^""\\]+)\\""")).Select(m => m.Groups[1].Value)
             // Checked once for each of the two deep networks.
-            .SelectMany(id => id.Contains("{kind}") ? new[] { id.Replace("{kind}", "unet"), id.Replace("{kind}", "dit") } : [id]).ToHashSet();
+            .SelectMany(id => Regex.IsMatch(id, @"\{(kind|id)\}") ? new[] { "unet", "dit" }.Select(kind => Regex.Replace(id, @"\{(kind|id)\}", kind)) : [id]).ToHashSet();
         var table = File.ReadAllLines(Path.Combine(workspace.Root, "README.md")).SkipWhile(l => !l.StartsWith("| statement", StringComparison.Ordinal)).TakeWhile(l => l.StartsWith('|'));
         var named = table.SelectMany(row => Regex.Matches(row, @"(\d\d):([^;|]*)").SelectMany(part => Regex.Matches(part.Groups[2].Value, "`([a-z0-9-]+[*]?)`").Where(m => !m.Groups[1].Value.Contains('_'))
             .Select(m => $"{part.Groups[1].Value}.{m.Groups[1].Value}"))).ToArray();
