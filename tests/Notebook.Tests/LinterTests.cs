@@ -33,6 +33,15 @@ public class LinterTests
     }
 
     [Fact]
+    public void Nothing_sums_by_the_number_of_a_data_type()
+    {
+        // In sum(0) the 0 is taken for the data type Byte, not for a dimension; sum(0L) is what is meant.
+        var root = Workspace.Find(AppContext.BaseDirectory).Root;
+        var sources = new[] { "notebooks", "lib", "tests" }.SelectMany(folder => new[] { "*.ipynb", "*.cs" }.SelectMany(kind => Directory.EnumerateFiles(Path.Combine(root, folder), kind, SearchOption.AllDirectories)));
+        Assert.Empty(sources.Where(file => Regex.IsMatch(File.ReadAllText(file), @"\.(sum|prod|nansum)\(0\)")).Select(file => Path.GetRelativePath(root, file)));
+    }
+
+    [Fact]
     public void A_good_notebook_breaks_no_rule() => Assert.Empty(Lint(_ => { }));
 
     public static TheoryData<LintRule, string, Action<JsonObject>> Faults => new()
