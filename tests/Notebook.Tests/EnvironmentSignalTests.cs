@@ -14,17 +14,19 @@ public sealed class EnvironmentSignalTests
     {
         if (!OperatingSystem.IsLinux()) Assert.Skip("signals are sent, and processes read, as on Linux");
         var folder = Directory.CreateTempSubdirectory("signal-").FullName;
+        Process? left = null;
+        int[] kernels = [];
         try
         {
             var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Reproduce.dll"), "run", "03", "--out", folder])
             {
                 WorkingDirectory = Root(), RedirectStandardOutput = true, RedirectStandardError = true,
             };
-            using var run = Process.Start(start)!;
+            var run = left = Process.Start(start)!;
             // It computes: the second cell has come back.
             for (string? line; (line = await run.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken)) is not null;)
                 if (line.Contains("cell 2/")) break;
-            var kernels = Below(run.Id);
+            kernels = Below(run.Id);
             Assert.NotEmpty(kernels);
             for (var i = 0; i < times; i++) using (var kill = Process.Start("kill", ["-TERM", run.Id.ToString(CultureInfo.InvariantCulture)])) await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
             _ = run.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
@@ -33,9 +35,12 @@ public sealed class EnvironmentSignalTests
             var clock = Stopwatch.StartNew();
             while (kernels.Any(Lives) && clock.Elapsed < TimeSpan.FromSeconds(10)) await Task.Delay(100, TestContext.Current.CancellationToken);
             Assert.DoesNotContain(kernels, Lives);
+            left = null;
         }
         finally
         {
+            // Where the test fails, nothing that it started goes on.
+            foreach (var id in left is null ? [] : kernels.Append(left.Id).Where(Lives)) using (var stray = Process.GetProcessById(id)) stray.Kill(entireProcessTree: true);
             Directory.Delete(folder, recursive: true);
         }
     }

@@ -73,7 +73,7 @@ public static class SamplerExtensions
         {
             using var step = torch.NewDisposeScope();
             var rows = (int)Math.Min(options.BatchSize, count - at);
-            var part = options with { FirstIndex = options.FirstIndex + at, Progress = options.Progress is { } told ? new Shifted(told, (int)(at / options.BatchSize) * (sigmas.Count - 1)) : null };
+            var part = options with { FirstIndex = options.FirstIndex + at, Progress = options.Progress is { } told ? new ShiftedProgress(told, (int)(at / options.BatchSize) * (sigmas.Count - 1)) : null };
             samples.narrow(0, at, rows).copy_(sampler.Sample(denoiser, DrawStarts(rows, denoiser.SampleShape, sigmas[0], part), sigmas, part));
         }
         return samples.MoveToOuterDisposeScope();
@@ -98,9 +98,4 @@ public static class SamplerExtensions
 
     private static torch.Tensor DrawStarts(int count, IReadOnlyList<long> sampleShape, double sigma, SamplingOptions options) =>
         GaussianNoise.DrawEach([count, .. sampleShape], Seeds.Derive(options.Seed, "start"), options.FirstIndex, 0, options.Type, options.Device).mul_(sigma);
-
-    private sealed class Shifted(IProgress<int> progress, int before) : IProgress<int>
-    {
-        public void Report(int value) => progress.Report(before + value);
-    }
 }

@@ -16,11 +16,8 @@ public sealed class DoseResponse : IDisposable
     private readonly double[,] moved, steps;
     private readonly int zero;
 
-    private DoseResponse(IReadOnlyList<double> strengths, IReadOnlyList<string> attributes, torch.Tensor images, double[,,] readings, double[,] moved, double[,] steps)
-    {
-        (Strengths, Attributes, Images, this.readings, this.moved, this.steps) = (strengths, attributes, images, readings, moved, steps);
-        zero = strengths.ToList().IndexOf(0);
-    }
+    private DoseResponse(IReadOnlyList<double> strengths, IReadOnlyList<string> attributes, torch.Tensor images, double[,,] readings, double[,] moved, double[,] steps, int zero) =>
+        (Strengths, Attributes, Images, this.readings, this.moved, this.steps, this.zero) = (strengths, attributes, images, readings, moved, steps, zero);
 
     /// <summary>The strengths, ascending; 0 is one of them.</summary>
     public IReadOnlyList<double> Strengths { get; }
@@ -68,16 +65,17 @@ public sealed class DoseResponse : IDisposable
         (sampling, steering) = (sampling ?? new SamplingOptions(), steering ?? new SteeringOptions());
         using var scope = torch.NewDisposeScope();
         var count = (int)starts.shape[0];
+        var unsteered = new SteeredDenoiser(denoiser, direction, steering with { Strength = 0 });
         var images = new torch.Tensor[strengths.Count];
-        var done = 0;
+        var walked = 0;
         for (var k = 0; k < strengths.Count; k++)
         {
-            var steered = new SteeredDenoiser(denoiser, direction, steering with { Strength = strengths[k] });
+            var steered = unsteered.WithStrength(strengths[k]);
             var parts = new List<torch.Tensor>();
             for (var at = 0; at < count; at += sampling.BatchSize)
             {
-                var before = done;
-                var part = sampling with { FirstIndex = sampling.FirstIndex + at, Record = null, Progress = sampling.Progress is { } told ? new Shifted(n => told.Report(done = before + n)) : null };
+                var part = sampling with { FirstIndex = sampling.FirstIndex + at, Record = null, Progress = sampling.Progress is { } told ? new ShiftedProgress(told, walked) : null };
+                walked += sigmas.Count - 1;
                 parts.Add(sampler.Sample(steered, starts.narrow(0, at, Math.Min(sampling.BatchSize, count - at)), sigmas, part).cpu());
             }
             images[k] = torch.cat(parts, 0);
@@ -98,7 +96,7 @@ public sealed class DoseResponse : IDisposable
             return distances;
         }
         var zero = strengths.ToList().IndexOf(0);
-        return new DoseResponse([.. strengths], reader.Names, all.MoveToOuterDisposeScope(), readings, Distances(_ => rows[zero]), Distances(k => rows[Math.Max(0, k - 1)]));
+        return new DoseResponse([.. strengths], reader.Names, all.MoveToOuterDisposeScope(), readings, Distances(_ => rows[zero]), Distances(k => rows[Math.Max(0, k - 1)]), zero);
     }
 
     /// <summary>What the reader sees of an attribute in every sample at one strength, in the attribute's units.</summary>
@@ -191,10 +189,5 @@ public sealed class DoseResponse : IDisposable
     private void Place(int strength)
     {
         if (strength < 0 || strength >= Strengths.Count) throw new ArgumentOutOfRangeException(nameof(strength), $"strengths are numbered from 0 to {Strengths.Count - 1}, was {strength}");
-    }
-
-    private sealed class Shifted(Action<int> tell) : IProgress<int>
-    {
-        public void Report(int value) => tell(value);
     }
 }

@@ -36,7 +36,14 @@ public sealed class SteeredDenoiser : IDenoiser
         foreach (var (name, weight) in Options.LayerWeights)
             if (!direction.Layers.Contains(name) || !double.IsFinite(weight))
                 throw new ArgumentException($"LayerWeights must hold finite weights of the direction's layers, had {Listing.Quoted(name)} with {weight}; the layers are {Listing.Of(direction.Layers)}", nameof(options));
-        added = [.. direction.Layers.Select(name => (name, direction[name].Select(v => Options.Strength * Options.LayerWeights.GetValueOrDefault(name, 1) * v).ToArray())).Where(l => l.Item2.Any(v => v != 0))];
+        added = Added();
+    }
+
+    private SteeredDenoiser(SteeredDenoiser other, double strength)
+    {
+        (denoiser, modules, Direction) = (other.denoiser, other.modules, other.Direction);
+        Options = other.Options with { Strength = strength };
+        added = Added();
     }
 
     /// <summary>What is added.</summary>
@@ -44,6 +51,11 @@ public sealed class SteeredDenoiser : IDenoiser
 
     /// <summary>How.</summary>
     public SteeringOptions Options { get; }
+
+    /// <summary>The same at another strength, without looking at the network's weights again.</summary>
+    /// <param name="strength">Finite, as for <see cref="SteeringOptions.Strength"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The strength is not finite.</exception>
+    public SteeredDenoiser WithStrength(double strength) => new(this, strength);
 
     /// <inheritdoc/>
     public IReadOnlyList<long> SampleShape => denoiser.SampleShape;
@@ -84,6 +96,8 @@ public sealed class SteeredDenoiser : IDenoiser
     /// <summary>The network behind a denoiser: the one given, or the denoiser itself.</summary>
     internal static torch.nn.Module NetworkOf(IDenoiser denoiser, torch.nn.Module? network) => network ?? denoiser as torch.nn.Module
         ?? throw new ArgumentException($"a {denoiser.GetType().Name} is no network with modules; name the network that it asks as Network in the options", nameof(denoiser));
+
+    private (string Name, double[] Vector)[] Added() => [.. Direction.Layers.Select(name => (name, Direction[name].Select(v => Options.Strength * Options.LayerWeights.GetValueOrDefault(name, 1) * v).ToArray())).Where(l => l.Item2.Any(v => v != 0))];
 
     private static torch.Tensor Add(string name, double[] vector, torch.Tensor output, long batch, double[] on)
     {

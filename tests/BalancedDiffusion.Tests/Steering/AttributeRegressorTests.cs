@@ -4,6 +4,7 @@ using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Steering;
 using BalancedDiffusion.Tests.Checkpoints;
 using BalancedDiffusion.Training;
+using BalancedDiffusion.Tests.Training;
 using TorchSharp;
 using static BalancedDiffusion.Tests.Networks.UNetFixtures;
 using static BalancedDiffusion.Tests.Steering.SteeringLab;
@@ -35,7 +36,7 @@ public class AttributeRegressorTests
         using ImageDataset train = Pictures(300, 10), heldOut = Pictures(200, 20);
         var kept = train.Images.clone();
         var steps = new List<int>();
-        using var reader = AttributeRegressor.Fit(train, ["right", "brightness"], Short, new Told(steps));
+        using var reader = AttributeRegressor.Fit(train, ["right", "brightness"], Short, new Told<int>(steps.Add));
         Assert.Equal(["right", "brightness"], reader.Names);
         Assert.Equal([1, 8, 8], reader.ImageShape);
         Assert.Equal(Enumerable.Range(1, 200), steps);
@@ -209,7 +210,11 @@ public class AttributeRegressorTests
         using var stop = new CancellationTokenSource();
         var steps = new List<int>();
         var before = Live;
-        Assert.ThrowsAny<OperationCanceledException>(() => AttributeRegressor.Fit(train, ["brightness"], Short, new Told(steps, stop, 3), stop.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => AttributeRegressor.Fit(train, ["brightness"], Short, new Told<int>(step =>
+        {
+            steps.Add(step);
+            if (step == 3) stop.Cancel();
+        }), stop.Token));
         Assert.Equal([1, 2, 3], steps);
         Assert.Equal(before, Live);
         Assert.ThrowsAny<ArgumentException>(() => AttributeRegressor.Fit(train, ["constant"], Short));
@@ -240,14 +245,5 @@ public class AttributeRegressorTests
             Assert.Equal(made, Live);
         }
         Assert.Equal(before, Live);
-    }
-
-    private sealed class Told(List<int> steps, CancellationTokenSource? stop = null, int after = 0) : IProgress<int>
-    {
-        public void Report(int value)
-        {
-            steps.Add(value);
-            if (value == after) stop?.Cancel();
-        }
     }
 }

@@ -2,6 +2,7 @@ using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Sampling;
 using BalancedDiffusion.Steering;
+using BalancedDiffusion.Tests.Training;
 using BalancedDiffusion.Training;
 using TorchSharp;
 
@@ -89,7 +90,7 @@ public class DoseResponseTests
             using var reader = Reader();
             using var before = model.DenoiseAt(starts, 1);
             using var stop = new CancellationTokenSource();
-            var progress = new Told(n => { if (n == 3) stop.Cancel(); });
+            var progress = new Told<int>(n => { if (n == 3) stop.Cancel(); });
             Assert.ThrowsAny<OperationCanceledException>(() => DoseResponse.Run(model, direction, Strengths, starts, new EulerSampler(), [1.0, 0.5, 0.2, 0], reader, new SamplingOptions { Progress = progress, Cancellation = stop.Token }));
             using var after = model.DenoiseAt(starts, 1);
             Assert.True(before.equal(after).all().item<bool>());
@@ -145,10 +146,5 @@ public class DoseResponseTests
             var wrong = SteeringDirection.Of(wider, new Dictionary<string, double[]> { ["relu"] = new double[10] });
             Assert.Contains("use a reader of that size", Assert.Throws<ArgumentException>(() => DoseResponse.Run(wider, wrong, Strengths, other, new EulerSampler(), [1.0, 0], reader)).Message);
         }
-    }
-
-    private sealed class Told(Action<int> tell) : IProgress<int>
-    {
-        public void Report(int value) => tell(value);
     }
 }

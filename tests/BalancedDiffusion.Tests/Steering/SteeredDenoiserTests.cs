@@ -6,6 +6,7 @@ using BalancedDiffusion.Sampling;
 using BalancedDiffusion.Steering;
 using FsCheck;
 using FsCheck.Fluent;
+using BalancedDiffusion.Tests.Training;
 using TorchSharp;
 using static BalancedDiffusion.Tests.Networks.UNetFixtures;
 using static BalancedDiffusion.Tests.Steering.SteeringLab;
@@ -35,14 +36,6 @@ public class SteeredDenoiserTests
     }
 
     private static SteeringDirection Some(IDenoiser denoiser, string layer, int units) => Direction((torch.nn.Module)denoiser, (layer, Vector(units)));
-
-    private sealed class Stop(CancellationTokenSource source, int after) : IProgress<int>
-    {
-        public void Report(int value)
-        {
-            if (value == after) source.Cancel();
-        }
-    }
 
     [Fact]
     public void StrengthZeroLeavesEveryNetworkAsItIsToTheBit() => OnEachKind((denoiser, layer, units, noisy) =>
@@ -308,7 +301,7 @@ public class SteeredDenoiserTests
         using var source = new CancellationTokenSource();
         var levels = new GeometricSchedule(3, 0.1).Levels(6);
         var before = Live;
-        Assert.ThrowsAny<OperationCanceledException>(() => new DpmSolverSampler().Draw(steered, 2, levels, seed: 3, progress: new Stop(source, 3), cancellation: source.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => new DpmSolverSampler().Draw(steered, 2, levels, seed: 3, progress: new Told<int>(step => { if (step == 3) source.Cancel(); }), cancellation: source.Token));
         Assert.Equal(before, Live);
         Assert.True(Same(plain, denoiser.DenoiseAt(noisy, 0.4)));
     });

@@ -2,23 +2,16 @@ using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Theory;
 using TorchSharp;
+using static BalancedDiffusion.Tests.Theory.TheoryData64;
 
 namespace BalancedDiffusion.Tests.Theory;
 
 public class MemorizedSteeringTests
 {
-    // Vectors at obtuse angles and of given lengths: the corners of a simplex.
-    private static torch.Tensor Simplex(params double[] lengths)
-    {
-        var n = lengths.Length;
-        var corners = torch.eye(n, dtype: torch.float64) - 1.0 / n;
-        return torch.nn.functional.normalize(corners, dim: 1) * torch.tensor(lengths, dtype: torch.float64).unsqueeze(1);
-    }
-
     [Fact]
     public void ThresholdIsOneForEqualLengths()
     {
-        using var samples = Simplex(16, 16, 16, 16);
+        using var samples = Simplex(5, 16, 16, 16, 16);
         var steering = new MemorizedSteering(samples, 0.2);
         Assert.Equal(1, steering.Threshold(0, 1), 1e-12);
         Assert.Equal(1, steering.NearerFrom(2, 3), 1e-12);
@@ -33,7 +26,7 @@ public class MemorizedSteeringTests
     {
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        var samples = Simplex(first, second, 14);
+        var samples = Simplex(5, first, second, 14);
         var steering = new MemorizedSteering(samples, sigma, lambda);
         using var memorizer = new MemorizationMinimizer(samples, sigma, lambda).Denoiser(dtype: torch.float64);
         int Ends(double strength)
@@ -56,7 +49,7 @@ public class MemorizedSteeringTests
     {
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        var samples = Simplex(first, second);
+        var samples = Simplex(5, first, second);
         var steering = new MemorizedSteering(samples, 0.2);
         using var memorizer = new MemorizationMinimizer(samples, 0.2).Denoiser(dtype: torch.float64);
         double Gap(double strength)
@@ -74,10 +67,10 @@ public class MemorizedSteeringTests
     {
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        var samples = Simplex(16, 9, 14);
+        var samples = Simplex(5, 16, 9, 14);
         var steering = new MemorizedSteering(samples, 0.5);
         using var memorizer = new MemorizationMinimizer(samples, 0.5).Denoiser(dtype: torch.float64);
-        var noisy = samples.narrow(0, 0, 1) + 0.5 * GaussianNoise.Draw([20_000, 3], 1, torch.float64);
+        var noisy = samples.narrow(0, 0, 1) + 0.5 * GaussianNoise.Draw([20_000, 5], 1, torch.float64);
         var peaks = memorizer.Encode(noisy)[torch.TensorIndex.Colon, 0];
         var relative = (peaks.std() / peaks.mean()).item<double>();
         Assert.Equal(relative, steering.ThresholdDeviation(0, 1) / steering.Threshold(0, 1), 0.02 * relative);
@@ -86,7 +79,7 @@ public class MemorizedSteeringTests
     [Fact]
     public void GainsAreThoseOfTheCorollary()
     {
-        using var samples = Simplex(3, 4);
+        using var samples = Simplex(5, 3, 4);
         var steering = new MemorizedSteering(samples, 0.5, 0.25);
         // (‖x‖² - n lambda)/(‖x‖² + sigma²)
         Assert.Equal((9 - 0.5) / 9.25, steering.Gains[0], 1e-12);
@@ -96,14 +89,14 @@ public class MemorizedSteeringTests
     [Fact]
     public void RefusesWhatTheFormDoesNotCover()
     {
-        using var samples = Simplex(16, 2, 16);
+        using var samples = Simplex(5, 16, 2, 16);
         var steering = new MemorizedSteering(samples, 0.2, 4);
         Assert.Contains("sample 1 is dropped by the penalty", Assert.Throws<ArgumentException>(() => steering.Threshold(0, 1)).Message);
         Assert.Contains("two different samples", Assert.Throws<ArgumentException>(() => steering.Threshold(2, 2)).Message);
         Assert.Contains("numbered from 0 to 2, was 3", Assert.Throws<ArgumentOutOfRangeException>(() => steering.Threshold(0, 3)).Message);
         using var acute = torch.tensor(new double[,] { { 1, 0 }, { 1, 1 } });
         Assert.Contains("which must be negative", Assert.Throws<ArgumentException>(() => new MemorizedSteering(acute, 0.2).NearerFrom(0, 1)).Message);
-        using var one = Simplex(16)[..1].add(1);
+        using var one = torch.ones(1, 5, dtype: torch.float64);
         Assert.Throws<ArgumentOutOfRangeException>(() => new MemorizedSteering(one, 0.2));
         Assert.Throws<ArgumentOutOfRangeException>(() => new MemorizedSteering(samples, 0));
     }
