@@ -65,10 +65,13 @@ public sealed class RunCommand : AsyncCommand<RunSettings>
             foreach (var problem in result.ClaimProblems) session.Say($"{result.Notebook.Stem}: {problem}");
             foreach (var claim in result.Claims.Where(c => c.Holds == false))
                 session.Say($"{result.Notebook.Stem}: the claim '{claim.Id}' does not hold: {claim.Statement} (measured {claim.Measured?.ToJsonString() ?? "nothing"}, must be {claim.Relation} {claim.Bound?.ToJsonString() ?? ""})");
+            foreach (var claim in result.Claims.Where(c => c.IsExcepted))
+                session.Say($"{result.Notebook.Stem}: the claim '{claim.Id}' does not hold here, as is known (measured {claim.Measured?.ToJsonString() ?? "nothing"}, {claim.Relation} {claim.Bound?.ToJsonString() ?? ""} elsewhere): {claim.Skipped}");
         }
         var claims = summary.Claims.ToList();
         var skipped = claims.Count(c => c.Skipped is not null);
-        session.Say($"{summary.Results.Count(r => r.Failure is null)} of {summary.Asked} notebooks ran to their end; {claims.Count(c => c.Holds == true)} of {claims.Count - skipped} claims hold{(skipped > 0 ? $", {skipped} skipped" : "")}; {Clock.Format(summary.Seconds)}.");
+        var excepted = claims.Count(c => c.IsExcepted);
+        session.Say($"{summary.Results.Count(r => r.Failure is null)} of {summary.Asked} notebooks ran to their end; {claims.Count(c => c.Holds == true)} of {claims.Count - skipped} claims hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > excepted ? $", {skipped - excepted} skipped" : "")}; {Clock.Format(summary.Seconds)}.");
         session.Say($"{(summary.Interrupted ? "Interrupted. " : "")}Results: {Path.GetRelativePath(session.StartFolder, Path.Combine(summary.Options.Out, "report.html"))}");
     }
 }

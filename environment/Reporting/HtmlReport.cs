@@ -94,7 +94,7 @@ public static class HtmlReport
         page.Append("<table><thead><tr><th>Outcome</th><th>Claim</th><th>Measured</th><th>Bound</th><th>Notebook</th></tr></thead><tbody>\n");
         foreach (var c in claims)
         {
-            var (kind, state) = c.Skipped is not null ? ("wait", "– skipped") : c.Holds == true ? ("good", "✓ holds") : ("bad", "✗ fails");
+            var (kind, state) = c.Skipped is not null ? ("wait", c.IsExcepted ? "– exception" : "– skipped") : c.Holds == true ? ("good", "✓ holds") : ("bad", "✗ fails");
             page.Append($"<tr{(kind == "bad" ? " class=\"bad-row\"" : "")}><td data-label=\"\" class=\"state {kind}\">{state}</td><td data-label=\"\">{E(c.Statement)}{(c.Skipped is null || c.Skipped == c.Statement ? "" : $"<br><span class=\"soft\">{E(c.Skipped)}</span>")}</td>")
                 .Append($"<td class=\"number\" data-label=\"measured\">{E(Value(c.Measured))}</td><td class=\"number\" data-label=\"bound\">{E(Target(c))}</td><td data-label=\"\" class=\"soft\">{E(c.Notebook)} · {E(c.Id)}</td></tr>\n");
         }
@@ -123,7 +123,7 @@ public static class HtmlReport
         }
     }
 
-    private static string Target(ClaimRecord c) => c.Skipped is not null ? "" : c.Relation switch
+    private static string Target(ClaimRecord c) => c.Skipped is not null && !c.IsExcepted ? "" : c.Relation switch
     {
         "<=" => $"≤ {Value(c.Bound)}",
         ">=" => $"≥ {Value(c.Bound)}",

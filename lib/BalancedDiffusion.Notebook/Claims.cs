@@ -36,14 +36,17 @@ public static class Claims
     /// <param name="measured">The measured number; NaN does not hold.</param>
     /// <param name="relation">How it must stand to the bound, e.g. <see cref="Relation.AtMost"/> or <c>Relation.Within(0.01)</c>.</param>
     /// <param name="bound">The bound, finite.</param>
+    /// <param name="exception">Where the statement is known not to hold on what this run computes with (a data set, say): why, one sentence. If it fails then, number and bound are shown and recorded with that sentence, and it counts neither as
+    /// holding nor as failing; if it holds, it holds. Null where it must hold.</param>
     /// <returns>The claim as recorded.</returns>
     /// <exception cref="ArgumentException">The id or statement is empty, the id is used already, or the bound is not finite.</exception>
     /// <exception cref="InvalidOperationException">The notebook was not started.</exception>
-    public static Claim Check(string id, string statement, double measured, Relation relation, double bound)
+    public static Claim Check(string id, string statement, double measured, Relation relation, double bound, string? exception = null)
     {
         ArgumentNullException.ThrowIfNull(relation);
         if (!double.IsFinite(bound)) throw new ArgumentException($"the bound of claim '{id}' must be finite, was {bound.ToString(CultureInfo.InvariantCulture)}", nameof(bound));
-        return Record(id, statement, seconds => new Claim(notebook!, id, statement, measured, relation.ToSymbol(bound), bound, !double.IsNaN(measured) && relation.Holds(measured, bound), seconds));
+        var holds = !double.IsNaN(measured) && relation.Holds(measured, bound);
+        return Record(id, statement, seconds => new Claim(notebook!, id, statement, measured, relation.ToSymbol(bound), bound, holds, seconds, holds ? null : exception));
     }
 
     /// <summary>Records that a claim was not measured, e.g. because its data are absent; it counts neither as holding nor as failing.</summary>
@@ -57,13 +60,16 @@ public static class Claims
         RequireStarted();
         var counted = claims.Where(claim => claim.Skipped is null).ToList();
         var held = counted.Count(claim => claim.Holds);
-        var skipped = claims.Count - counted.Count;
-        var sum = $"{held} of {counted.Count} claims hold{(skipped > 0 ? $", {skipped} skipped" : "")}";
+        var excepted = claims.Count(claim => claim.IsExcepted);
+        var skipped = claims.Count - counted.Count - excepted;
+        var sum = $"{held} of {counted.Count} claims hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > 0 ? $", {skipped} skipped" : "")}";
         Show(claims, sum);
     }
 
     /// <summary>One line of the record: a JSON object without line breaks.</summary>
-    internal static string ToJson(Claim claim) => claim.Skipped is { } reason
+    internal static string ToJson(Claim claim) => claim.IsExcepted
+        ? JsonSerializer.Serialize(new { claim.Notebook, claim.Id, claim.Statement, claim.Measured, claim.Relation, claim.Bound, Skipped = true, Reason = claim.Skipped, Seconds = Math.Round(claim.Seconds, 3) }, Json)
+        : claim.Skipped is { } reason
         ? JsonSerializer.Serialize(new { claim.Notebook, claim.Id, Skipped = true, Reason = reason, Seconds = Math.Round(claim.Seconds, 3) }, Json)
         : JsonSerializer.Serialize(new { claim.Notebook, claim.Id, claim.Statement, claim.Measured, claim.Relation, claim.Bound, claim.Holds, Seconds = Math.Round(claim.Seconds, 3) }, Json);
 
@@ -115,24 +121,24 @@ public static class Claims
     private static void Show(IReadOnlyList<Claim> shown, string? sum)
     {
         string[] header = ["", "claim", "measured", "must be"];
-        var rows = shown.Select(claim => new[] { Verdict(claim), claim.Statement, Number(claim.Measured, claim), Target(claim) }).ToList();
+        var rows = shown.Select(claim => new[] { Verdict(claim), claim.IsExcepted ? $"{claim.Statement} ({claim.Skipped})" : claim.Statement, IsBlank(claim) ? "" : Number(claim.Measured), Target(claim) }).ToList();
         var html = Output.HtmlTable(header, rows.Select(row => row.Select((cell, i) => i == 0 ? $"<b>{Output.Escape(cell)}</b>" : Output.Escape(cell)).ToArray()));
         var plain = Output.PlainTable(header, rows);
         if (sum is not null) (html, plain) = ($"{html}<p><b>{Output.Escape(sum)}</b></p>", $"{plain}\n{sum}");
         Output.Show(("text/html", html), ("text/plain", plain));
     }
 
-    private static string Verdict(Claim claim) => claim.Skipped is not null ? "– skipped" : claim.Holds ? "✓ holds" : "✗ fails";
+    private static bool IsBlank(Claim claim) => claim.Skipped is not null && !claim.IsExcepted;
 
-    private static string Target(Claim claim) => claim.Skipped is not null ? "" : claim.Relation switch
+    private static string Verdict(Claim claim) => claim.IsExcepted ? "– exception" : claim.Skipped is not null ? "– skipped" : claim.Holds ? "✓ holds" : "✗ fails";
+
+    private static string Target(Claim claim) => IsBlank(claim) ? "" : claim.Relation switch
     {
         "<=" => $"≤ {Number(claim.Bound)}",
         ">=" => $"≥ {Number(claim.Bound)}",
         ['=', ..] => $"{Number(claim.Bound)} {claim.Relation.Replace("=±", "± ")}",
         _ => $"{claim.Relation} {Number(claim.Bound)}",
     };
-
-    private static string Number(double value, Claim claim) => claim.Skipped is not null ? "" : Number(value);
 
     internal static string Number(double value) => value == Math.Floor(value) && Math.Abs(value) < 1e6
         ? value.ToString("0", CultureInfo.InvariantCulture)

@@ -46,6 +46,27 @@ public sealed class ClaimsTests : IDisposable
         Assert.True(Claims.AllHold);
     }
 
+    [Fact]
+    public void AKnownExceptionIsShownWithItsNumberAndDoesNotFailTheRun()
+    {
+        var claim = Claims.Check("a", "the reader reads", 0.4, Relation.AtLeast, 0.5, "photographs have labels of yes and no");
+        Assert.True(claim.IsExcepted);
+        Assert.False(claim.Holds);
+        Assert.True(Claims.AllHold);
+        var line = JsonDocument.Parse(File.ReadAllLines(path).Single()).RootElement;
+        Assert.True(line.GetProperty("skipped").GetBoolean());
+        Assert.Equal(("photographs have labels of yes and no", 0.4, 0.5), (line.GetProperty("reason").GetString(), line.GetProperty("measured").GetDouble(), line.GetProperty("bound").GetDouble()));
+    }
+
+    [Fact]
+    public void AnExceptionThatIsNotNeededChangesNothing()
+    {
+        var claim = Claims.Check("a", "the reader reads", 0.6, Relation.AtLeast, 0.5, "photographs have labels of yes and no");
+        Assert.True(claim.Holds);
+        Assert.False(claim.IsExcepted);
+        Assert.Null(claim.Skipped);
+    }
+
     [Theory]
     [InlineData(double.NaN)]
     [InlineData(double.PositiveInfinity)]

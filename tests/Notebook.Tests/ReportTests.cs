@@ -53,6 +53,7 @@ public class ReportTests
     [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"measured\":1.5,\"relation\":\"=±0.1\",\"bound\":1.5,\"holds\":true}", "1.5", true, null)]
     [InlineData("{\"id\":\"a\",\"skipped\":true,\"reason\":\"no data\",\"seconds\":0}", null, null, "no data")]
     [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"skipped\":\"no data\"}", null, null, "no data")]
+    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"measured\":0.4,\"relation\":\">=\",\"bound\":0.5,\"skipped\":true,\"reason\":\"photographs\"}", "0.4", null, "photographs")]
     public void A_claim_is_read(string line, string? measured, bool? holds, string? skipped)
     {
         var (claims, problems) = Read(line);

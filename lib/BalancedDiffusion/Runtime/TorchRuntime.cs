@@ -57,6 +57,7 @@ public static class TorchRuntime
 
     private static void Load()
     {
+        if (NativeHeap.KeepFreedMemory() is { } kept) log.Add(kept);
         var folder = FindNativeFolder();
         if (folder is null)
         {

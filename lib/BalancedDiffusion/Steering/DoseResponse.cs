@@ -44,11 +44,13 @@ public sealed class DoseResponse : IDisposable
     /// <param name="reader">Reads the attributes.</param>
     /// <param name="sampling">Seed, batches, progress (over all strengths and batches), cancellation; nothing is recorded.</param>
     /// <param name="steering">Window, layer weights, network; its strength is not used.</param>
+    /// <param name="unsteered">The samples at strength 0, (count, SampleShape…), where an earlier response from the same starts, sampler, levels and seed has them (<see cref="Unsteered"/>), so that they are not drawn again; null to draw
+    /// them. The caller keeps them.</param>
     /// <returns>The response; the caller disposes it.</returns>
-    /// <exception cref="ArgumentException">The strengths do not fit, or as for <see cref="SteeredDenoiser"/>, <see cref="ISampler"/> and <see cref="AttributeRegressor.Read"/>.</exception>
+    /// <exception cref="ArgumentException">The strengths or the unsteered samples do not fit, or as for <see cref="SteeredDenoiser"/>, <see cref="ISampler"/> and <see cref="AttributeRegressor.Read"/>.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; the network is as it was.</exception>
     public static DoseResponse Run(IDenoiser denoiser, SteeringDirection direction, IReadOnlyList<double> strengths, torch.Tensor starts, ISampler sampler, IReadOnlyList<double> sigmas, AttributeRegressor reader,
-        SamplingOptions? sampling = null, SteeringOptions? steering = null)
+        SamplingOptions? sampling = null, SteeringOptions? steering = null, torch.Tensor? unsteered = null)
     {
         ArgumentNullException.ThrowIfNull(denoiser);
         ArgumentNullException.ThrowIfNull(direction);
@@ -58,6 +60,7 @@ public sealed class DoseResponse : IDisposable
         ArgumentNullException.ThrowIfNull(reader);
         Guard.Shape(starts, [-1, .. denoiser.SampleShape]);
         Guard.AtLeast(starts.shape[0], 1, "the number of starts");
+        if (unsteered is not null) Guard.Shape(unsteered, starts.shape);
         if (denoiser.SampleShape.Aggregate(1L, (product, n) => product * n) != reader.ImageShape.Aggregate(1L, (product, n) => product * n))
             throw new ArgumentException($"the reader reads images of ({string.Join(", ", reader.ImageShape)}), the denoiser gives ({string.Join(", ", denoiser.SampleShape)}); use a reader of that size", nameof(reader));
         if (strengths.Count < 3 || !strengths.Contains(0) || strengths.Any(s => !double.IsFinite(s)) || strengths.Zip(strengths.Skip(1)).Any(p => !(p.First < p.Second)))
@@ -65,12 +68,17 @@ public sealed class DoseResponse : IDisposable
         (sampling, steering) = (sampling ?? new SamplingOptions(), steering ?? new SteeringOptions());
         using var scope = torch.NewDisposeScope();
         var count = (int)starts.shape[0];
-        var unsteered = new SteeredDenoiser(denoiser, direction, steering with { Strength = 0 });
+        var free = new SteeredDenoiser(denoiser, direction, steering with { Strength = 0 });
         var images = new torch.Tensor[strengths.Count];
         var walked = 0;
         for (var k = 0; k < strengths.Count; k++)
         {
-            var steered = unsteered.WithStrength(strengths[k]);
+            if (strengths[k] == 0 && unsteered is not null)
+            {
+                images[k] = unsteered.detach().to_type(starts.dtype).cpu();
+                continue;
+            }
+            var steered = free.WithStrength(strengths[k]);
             var parts = new List<torch.Tensor>();
             for (var at = 0; at < count; at += sampling.BatchSize)
             {

@@ -26,4 +26,21 @@ public class TorchRuntimeTests
         var has = File.ReadAllBytes(standard).AsSpan().IndexOf(newest) >= 0;
         Assert.Equal(!has, TorchRuntime.Log.Any(line => line.Contains("marked weak")));
     }
+
+    [Fact]
+    public void FreedTensorsAreReusedWithoutFaultingTheirPagesAgain()
+    {
+        if (!OperatingSystem.IsLinux() || !TorchRuntime.Log.Any(line => line.Contains("are kept"))) Assert.Skip("only glibc, with its own settings, keeps freed memory");
+        const int pages = 16 << 20 >> 12;
+        // Other tests run beside this one, so the faults are those of this thread.
+        long Faults() => long.Parse(File.ReadAllText("/proc/thread-self/stat").Split(") ")[1].Split(' ')[7]);
+        void Tensors(int count)
+        {
+            for (var i = 0; i < count; i++) torch.ones(4 << 20).Dispose();
+        }
+        Tensors(2);
+        var before = Faults();
+        Tensors(20);
+        Assert.InRange(Faults() - before, 0, 5 * pages);
+    }
 }

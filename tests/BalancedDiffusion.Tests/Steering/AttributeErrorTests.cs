@@ -16,6 +16,8 @@ public class AttributeErrorTests
         Assert.Equal(Math.Sqrt(1.5), error.RootMeanSquare, 12);
         Assert.Equal(1 - 1.5 / 1.25, error.ExplainedVariance, 12);
         Assert.Equal(0.8, error.Spearman, 12);
+        // Of six pairs, only (2, 3) is read the wrong way round.
+        Assert.Equal(5.0 / 6, error.Concordance, 12);
     }
 
     [Fact]
@@ -26,16 +28,28 @@ public class AttributeErrorTests
         Assert.Equal(4 / Math.Sqrt(20), error.Spearman, 12);
         // Squares 0.01, 0.04, 0.01, 0.04 over a variance of 1/4.
         Assert.Equal(1 - 0.025 / 0.25, error.ExplainedVariance, 12);
+        Assert.Equal(1, error.Concordance, 12);
+    }
+
+    [Fact]
+    public void OfAYesOrNoAttributeConcordanceIsTheAreaUnderTheCurve()
+    {
+        double[] yes = [0.9, 0.4, 0.4, 0.7], no = [0.1, 0.4, 0.8];
+        var error = AttributeError.Of("glasses", [.. yes, .. no], [1, 1, 1, 1, 0, 0, 0]);
+        // 0.9 is above all three, 0.7 above two, each 0.4 above one and level with one.
+        Assert.Equal((3 + 2 + 1.5 + 1.5) / 12, error.Concordance, 12);
     }
 
     [Fact]
     public void PerfectTheMeanAndTheReverse()
     {
         double[] truth = [-2, 0, 5, 9];
-        Assert.Equal(new AttributeError("x", 0, 1, 1), AttributeError.Of("x", truth, truth) with { Spearman = 1 });
+        Assert.Equal(new AttributeError("x", 0, 1, 1, 1), AttributeError.Of("x", truth, truth) with { Spearman = 1 });
         Assert.Equal(1, AttributeError.Of("x", truth, truth).Spearman, 12);
         Assert.Equal(0, AttributeError.Of("x", [3, 3, 3, 3.0000001], truth).ExplainedVariance, 6);
         Assert.Equal(-1, AttributeError.Of("x", [9, 5, 0, -2], truth).Spearman, 12);
+        Assert.Equal(0, AttributeError.Of("x", [9, 5, 0, -2], truth).Concordance, 12);
+        Assert.Equal(0.5, AttributeError.Of("x", [3, 3, 3, 3], truth).Concordance, 12);
     }
 
     [Fact]

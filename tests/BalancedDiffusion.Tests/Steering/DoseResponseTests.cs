@@ -56,6 +56,26 @@ public class DoseResponseTests
     }
 
     [Fact]
+    public void UnsteeredSamplesOfAnEarlierResponseNeedNotBeDrawnAgain()
+    {
+        var (model, direction, starts) = Setting();
+        using (model)
+        using (starts)
+        {
+            using var scope = torch.NewDisposeScope();
+            using var reader = Reader();
+            var first = DoseResponse.Run(model, direction, Strengths, starts, new DdpmSampler(), [1.0, 0.5, 0], reader);
+            var asked = 0;
+            var told = new SamplingOptions { Progress = new Told<int>(_ => asked++) };
+            var second = DoseResponse.Run(model, direction, Strengths, starts, new DdpmSampler(), [1.0, 0.5, 0], reader, told, unsteered: first.Unsteered);
+            Assert.True(second.Images.equal(first.Images).all().item<bool>());
+            Assert.Equal(first.Readings("up", 3), second.Readings("up", 3));
+            Assert.Equal((Strengths.Length - 1) * 2, asked);
+            SteeringLab.Refused<ArgumentException>("unsteered must have shape (5, 64), was (4, 64)", () => DoseResponse.Run(model, direction, Strengths, starts, new DdpmSampler(), [1.0, 0.5, 0], reader, unsteered: first.Unsteered[..4]));
+        }
+    }
+
+    [Fact]
     public void MeasuresAreThoseOfTheReadings()
     {
         var (model, direction, starts) = Setting();
