@@ -10,7 +10,7 @@ public static class CommandLine
     /// <summary>The exit code for a command line that asks for something that cannot be.</summary>
     public const int UsageError = 2;
 
-    private static readonly string[] ValueOptions = ["--profile", "--data", "--device", "--seed", "--out", "--timeout", "--prefix", "--steps"];
+    private static readonly string[] ValueOptions = ["--profile", "--data", "--device", "--seed", "--out", "--timeout", "--jobs", "--prefix", "--steps"];
 
     /// <summary>Runs a command line.</summary>
     /// <param name="arguments">The words after the program's name.</param>

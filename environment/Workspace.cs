@@ -11,6 +11,16 @@ public sealed class Workspace
     /// <summary>The folder of the notebooks, also the working directory of every kernel.</summary>
     public string NotebooksFolder => Path.Combine(Root, "notebooks");
 
+    /// <summary>Whether the library that the notebooks load was built for CUDA, as <c>-p:Cuda=true</c> does.</summary>
+    public bool IsBuiltForCuda
+    {
+        get
+        {
+            var natives = Path.Combine(Root, "lib", "BalancedDiffusion.Notebook", "bin", "kernel", "runtimes");
+            return Directory.Exists(natives) && Directory.EnumerateFiles(natives, "*torch_cuda*", SearchOption.AllDirectories).Any();
+        }
+    }
+
     /// <summary>Where results go unless <c>--out</c> says otherwise.</summary>
     public string DefaultOut => Path.Combine(Root, "artifacts");
 

@@ -16,7 +16,7 @@ public sealed class PublishCommand : AsyncCommand<RunSettings>
             throw new UsageException($"pictures of {settings.Data} must not be redistributed, so outputs with them are not written into notebooks/; use 'run --data {settings.Data}', which keeps them in artifacts/.");
         var notebooks = workspace.Select(settings.Numbers);
         var before = notebooks.ToDictionary(n => n.File, n => File.ReadAllText(n.File));
-        var summary = await RunCommand.RunAsync(settings, workspace, notebooks, settings.ToOptions(workspace), cancellationToken);
+        var summary = await RunCommand.RunAsync(settings, workspace, notebooks, settings.ToOptions(workspace, notebooks.Count, session.Say), cancellationToken);
         if (!summary.Succeeded)
         {
             session.Say("Nothing was written into notebooks/: every cell must run and every claim hold first.");

@@ -12,7 +12,8 @@ public sealed class RunCommand : AsyncCommand<RunSettings>
     public override async Task<int> ExecuteAsync(CommandContext context, RunSettings settings, CancellationToken cancellationToken)
     {
         var workspace = settings.Session.Workspace;
-        var summary = await RunAsync(settings, workspace, workspace.Select(settings.Numbers), settings.ToOptions(workspace), cancellationToken);
+        var notebooks = workspace.Select(settings.Numbers);
+        var summary = await RunAsync(settings, workspace, notebooks, settings.ToOptions(workspace, notebooks.Count, settings.Session.Say), cancellationToken);
         return summary.ExitCode;
     }
 
@@ -23,8 +24,8 @@ public sealed class RunCommand : AsyncCommand<RunSettings>
         await ToolManifest.Load(workspace).EnsureAsync(session.Say, cancellation);
         var timings = Timings.Load(Path.Combine(options.Out, "timings.json"));
         var cells = notebooks.Select(n => (n.Stem, CellIds(n))).ToList();
-        var estimate = new RunEstimate(timings, options.TimingKey, cells);
-        var run = new RunSession(workspace, options);
+        var estimate = new RunEstimate(timings, options.TimingKey, cells, StatedMinutes.Read(workspace), options.Jobs);
+        var run = new RunSession(workspace, options, estimate);
         RunSummary summary;
         if (session.Console.Profile.Out.IsTerminal && session.Console.Profile.Capabilities.Interactive)
         {
@@ -53,6 +54,10 @@ public sealed class RunCommand : AsyncCommand<RunSettings>
     private static void Say(Session session, RunSummary summary)
     {
         session.Say("");
+        session.Say($"{"notebook",-32} {"time",9}  {"first output",12}  {"peak memory",11}");
+        foreach (var result in summary.Results)
+            session.Say($"{result.Notebook.Stem,-32} {Clock.Format(result.Seconds),9}  {Clock.Format(result.FirstOutputSeconds ?? double.NaN),12}  {MemorySize.Format(result.PeakBytes),11}");
+        session.Say("");
         foreach (var result in summary.Results)
         {
             if (result.Failure is { } failure)
@@ -71,7 +76,7 @@ public sealed class RunCommand : AsyncCommand<RunSettings>
         var claims = summary.Claims.ToList();
         var skipped = claims.Count(c => c.Skipped is not null);
         var excepted = claims.Count(c => c.IsExcepted);
-        session.Say($"{summary.Results.Count(r => r.Failure is null)} of {summary.Asked} notebooks ran to their end; {claims.Count(c => c.Holds == true)} of {claims.Count - skipped} claims hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > excepted ? $", {skipped - excepted} skipped" : "")}; {Clock.Format(summary.Seconds)}.");
+        session.Say($"{summary.Results.Count(r => r.Failure is null)} of {summary.Asked} notebooks ran to their end; {claims.Count(c => c.Holds == true)} of {claims.Count - skipped} claims hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > excepted ? $", {skipped - excepted} skipped" : "")}; {Clock.Format(summary.Seconds)}, {summary.Options.Pace}.");
         session.Say($"{(summary.Interrupted ? "Interrupted. " : "")}Results: {Path.GetRelativePath(session.StartFolder, Path.Combine(summary.Options.Out, "report.html"))}");
     }
 }

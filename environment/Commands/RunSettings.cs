@@ -49,6 +49,11 @@ public sealed class RunSettings : SessionSettings
     [Description("Minutes a notebook may take before it is killed; 30 for quick, 600 for full when not given.")]
     public string? Timeout { get; init; }
 
+    /// <summary>How many notebooks at a time.</summary>
+    [CommandOption("--jobs <N>")]
+    [Description("Notebooks at a time, which share the cores; 1 runs one after another with all of them. One a core and at most 4 when not given, 1 with cuda; fewer where 3 GB of memory for each are not free. Another number can change last digits.")]
+    public string? Jobs { get; init; }
+
     /// <inheritdoc/>
     public override ValidationResult Validate()
     {
@@ -59,20 +64,28 @@ public sealed class RunSettings : SessionSettings
             return ValidationResult.Error($"--seed must be a whole number from 0 to {long.MaxValue}, was '{Seed}'.");
         if (Timeout is not null && !(double.TryParse(Timeout, NumberStyles.Float, CultureInfo.InvariantCulture, out var minutes) && minutes is > 0 and <= 10_000))
             return ValidationResult.Error($"--timeout must be minutes above 0 and at most 10000, was '{Timeout}'.");
+        if (Jobs is not null && !(int.TryParse(Jobs, NumberStyles.None, CultureInfo.InvariantCulture, out var jobs) && jobs is >= 1 and <= 64))
+            return ValidationResult.Error($"--jobs must be a whole number from 1 to 64, was '{Jobs}'.");
         if (Out is not null && string.IsNullOrWhiteSpace(Out)) return ValidationResult.Error("--out must name a folder, was empty.");
         return ValidationResult.Success();
     }
 
-    /// <summary>The options of the run.</summary>
+    /// <summary>The options of the run, which share the machine as it is now.</summary>
+    /// <param name="workspace">The repository.</param>
+    /// <param name="notebooks">How many notebooks are to run.</param>
+    /// <param name="say">Told in one sentence where memory is short.</param>
     /// <exception cref="UsageException">The folder for results cannot be used.</exception>
-    public RunOptions ToOptions(Workspace workspace)
+    public RunOptions ToOptions(Workspace workspace, int notebooks, Action<string> say)
     {
         var output = Path.GetFullPath(Out ?? workspace.DefaultOut, Session.StartFolder);
         if (File.Exists(output)) throw new UsageException($"--out must name a folder, but '{Out}' is a file.");
         var places = new[] { output, Path.Combine(output, "notebooks"), Path.Combine(output, "figures") };
         if (places.Any(p => IsInside(p, workspace.NotebooksFolder))) throw new UsageException($"--out '{Out}' would overwrite the notebooks themselves; name a folder of its own, such as artifacts/.");
         var timeout = Timeout is null ? (Profile == "full" ? 600 : 30) : double.Parse(Timeout, CultureInfo.InvariantCulture);
-        return new RunOptions(Profile, Data, Device, Seed is null ? null : long.Parse(Seed, CultureInfo.InvariantCulture), output, TimeSpan.FromMinutes(timeout));
+        var onGpu = Device == "cuda" || (Device == "auto" && workspace.IsBuiltForCuda);
+        var plan = JobPlan.Choose(Jobs is null ? null : int.Parse(Jobs, CultureInfo.InvariantCulture), notebooks, Environment.ProcessorCount, MemorySize.Free(), onGpu, Environment.GetEnvironmentVariable("OMP_NUM_THREADS"));
+        if (plan.Notice is { } notice) say(notice);
+        return new RunOptions(Profile, Data, Device, Seed is null ? null : long.Parse(Seed, CultureInfo.InvariantCulture), output, TimeSpan.FromMinutes(timeout), plan.Jobs, plan.Threads);
     }
 
     private static bool IsInside(string path, string folder) => (Path.TrimEndingDirectorySeparator(path) + Path.DirectorySeparatorChar).StartsWith(folder + Path.DirectorySeparatorChar, StringComparison.Ordinal);

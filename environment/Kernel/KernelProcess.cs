@@ -34,15 +34,22 @@ public sealed class KernelProcess : IAsyncDisposable
     /// <summary>What the process wrote to its standard error, and what was not protocol on its standard output; the start and the end of it.</summary>
     public string Diagnostics => string.Join('\n', new[] { errors.ToString(), noise.ToString() }.Where(t => t.Length > 0));
 
+    /// <summary>The most memory, in bytes, that one living process of the kernel has held at once; null where the system does not say, or all are gone.</summary>
+    public long? PeakBytes => ProcessTree.PeakBytes(process, Marker);
+
     /// <summary>Starts the tool and waits until it is ready.</summary>
+    /// <param name="executable">
+    /// The tool's assembly; null leaves the search to <c>dotnet interactive</c>, a process more, and a third of a second.
+    /// </param>
     /// <param name="workingDirectory">The kernel's working directory; the tool's manifest lies in it or above.</param>
     /// <param name="environment">Variables to set on top of this process's.</param>
     /// <param name="cancellation">Stops waiting and kills the kernel.</param>
     /// <exception cref="KernelException">The tool did not start; the message holds what it said.</exception>
-    public static async Task<KernelProcess> StartAsync(string workingDirectory, IReadOnlyDictionary<string, string> environment, CancellationToken cancellation)
+    public static async Task<KernelProcess> StartAsync(string? executable, string workingDirectory, IReadOnlyDictionary<string, string> environment, CancellationToken cancellation)
     {
+        cancellation.ThrowIfCancellationRequested();
         var marker = $"balanced-diffusion-{Guid.NewGuid():N}";
-        var start = new ProcessStartInfo("dotnet", ["interactive", "stdio"])
+        var start = new ProcessStartInfo("dotnet", [executable ?? "interactive", "stdio"])
         {
             WorkingDirectory = workingDirectory,
             RedirectStandardInput = true,

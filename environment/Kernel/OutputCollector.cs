@@ -20,6 +20,9 @@ public sealed partial class OutputCollector(OutputScrubber scrubber)
     private readonly Dictionary<string, List<Entry>> cells = [];
     private readonly Dictionary<string, Display> displays = [];
 
+    /// <summary>Whether anything was shown so far.</summary>
+    public bool HasOutputs => cells.Values.Any(entries => entries.Count > 0);
+
     /// <summary>Takes an event in; what is no output is ignored.</summary>
     public void Add(KernelEvent e)
     {

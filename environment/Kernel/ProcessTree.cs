@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using BalancedDiffusion.Reproduce.Running;
 
 namespace BalancedDiffusion.Reproduce.Kernel;
 
@@ -16,6 +17,25 @@ public static class ProcessTree
         foreach (var id in Marked(marker))
             try { using var orphan = Process.GetProcessById(id); orphan.Kill(); }
             catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception) { /* already gone */ }
+    }
+
+    /// <summary>
+    /// The most memory, in bytes, that any one living process of the tree has held at once; null where the system does not say. Where it lists
+    /// processes in /proc, all that carry the marker count, else the process alone.
+    /// </summary>
+    public static long? PeakBytes(Process process, string marker)
+    {
+        ArgumentNullException.ThrowIfNull(process);
+        if (OperatingSystem.IsLinux()) return Marked(marker).Append(process.Id).Select(id => MemorySize.Line($"/proc/{id}/status", "VmHWM")).Max();
+        try
+        {
+            process.Refresh();
+            return process.PeakWorkingSet64 is > 0 and var peak ? peak : null;
+        }
+        catch (Exception e) when (e is InvalidOperationException or System.ComponentModel.Win32Exception or NotSupportedException)
+        {
+            return null; // already gone
+        }
     }
 
     /// <summary>The ids of living processes that carry the marker; empty where the system has no /proc.</summary>

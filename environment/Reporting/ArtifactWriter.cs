@@ -11,7 +11,7 @@ public sealed partial class ArtifactWriter
 {
     private static readonly JsonSerializerOptions Layout = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private readonly string folder;
-    private readonly List<Figure> figures = [];
+    private readonly Dictionary<string, IReadOnlyList<Figure>> figures = [];
 
     /// <summary>Writes to this folder, which is made where it is missing.</summary>
     public ArtifactWriter(string folder) => this.folder = folder;
@@ -35,9 +35,8 @@ public sealed partial class ArtifactWriter
         ArgumentNullException.ThrowIfNull(result);
         if (result.Document is null) return;
         result.Document.Save(Path.Combine(folder, "notebooks", result.Notebook.Stem + ".ipynb"));
-        foreach (var figure in FigureExtractor.Extract(result.Document, result.Notebook.Stem))
+        foreach (var figure in figures[result.Notebook.Stem] = FigureExtractor.Extract(result.Document, result.Notebook.Stem))
         {
-            figures.Add(figure);
             Directory.CreateDirectory(Path.Combine(folder, "figures"));
             File.WriteAllBytes(Path.Combine(folder, "figures", figure.FileName), figure.Bytes);
         }
@@ -49,7 +48,7 @@ public sealed partial class ArtifactWriter
         ArgumentNullException.ThrowIfNull(summary);
         Write("claims.json", new JsonArray(summary.Claims.Select(c => (JsonNode)c.ToJson()).ToArray()).ToJsonString(Layout) + "\n");
         Write("run.json", summary.ToJson().ToJsonString(Layout) + "\n");
-        Write("report.html", HtmlReport.Render(summary, figures));
+        Write("report.html", HtmlReport.Render(summary, summary.Results.SelectMany(r => figures.GetValueOrDefault(r.Notebook.Stem, [])).ToList()));
     }
 
     private void Write(string name, string text)

@@ -60,7 +60,7 @@ public static class HtmlReport
         var done = summary.Interrupted || summary.Results.Count == summary.Asked;
         page.Append("<h1>Generalization of diffusion models arises with a balanced representation space</h1>\n<p class=\"soft\">Report of the notebooks</p>\n")
             .Append($"<p class=\"verdict {(summary.Succeeded ? "good" : done ? "bad" : "wait")}\">{(summary.Interrupted ? "Interrupted: " : done ? "" : "Still running: ")}{E(string.Join(", ", parts))}.</p>\n")
-            .Append($"<p class=\"soft\">{E($"{summary.Results.Count} of {summary.Asked} notebooks, {Clock.Format(summary.Seconds)}; profile {summary.Options.Profile}, data {summary.Options.Data}, device {summary.Options.Device}, seed {summary.Options.Seed?.ToString() ?? "of the notebooks"}; {summary.Started:yyyy-MM-dd HH:mm}; {System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription} on {System.Runtime.InteropServices.RuntimeInformation.OSDescription}")}</p>\n");
+            .Append($"<p class=\"soft\">{E($"{summary.Results.Count} of {summary.Asked} notebooks, {Clock.Format(summary.Seconds)}, {summary.Options.Pace}; profile {summary.Options.Profile}, data {summary.Options.Data}, device {summary.Options.Device}, seed {summary.Options.Seed?.ToString() ?? "of the notebooks"}; {summary.Started:yyyy-MM-dd HH:mm}; {System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription} on {System.Runtime.InteropServices.RuntimeInformation.OSDescription}")}</p>\n");
     }
 
     private static void Failures(StringBuilder page, RunSummary summary)
@@ -103,10 +103,11 @@ public static class HtmlReport
 
     private static void Notebooks(StringBuilder page, RunSummary summary)
     {
-        page.Append("<h2>Notebooks</h2>\n<table><thead><tr><th>Outcome</th><th>Notebook</th><th>Cells</th><th>Time</th><th>Claims</th></tr></thead><tbody>\n");
+        page.Append("<h2>Notebooks</h2>\n<table><thead><tr><th>Outcome</th><th>Notebook</th><th>Cells</th><th>Time</th><th>First output</th><th>Peak memory</th><th>Claims</th></tr></thead><tbody>\n");
         foreach (var r in summary.Results)
             page.Append($"<tr><td data-label=\"\" class=\"state {(r.Succeeded ? "good" : "bad")}\">{(r.Succeeded ? "✓ ran" : r.Failure is null ? "✗ claims" : "✗ failed")}</td><td data-label=\"\">{E(r.Title)}<br><span class=\"soft\">{E(r.Notebook.Stem)}</span></td>")
-                .Append($"<td class=\"number\" data-label=\"cells\">{r.CellsRun} of {r.CellCount}</td><td class=\"number\" data-label=\"time\">{E(Clock.Format(r.Seconds))}</td><td class=\"number\" data-label=\"claims\">{r.Claims.Count(c => c.Holds == true)} of {r.Claims.Count(c => c.Skipped is null)}</td></tr>\n");
+                .Append($"<td class=\"number\" data-label=\"cells\">{r.CellsRun} of {r.CellCount}</td><td class=\"number\" data-label=\"time\">{E(Clock.Format(r.Seconds))}</td><td class=\"number\" data-label=\"first output\">{E(Clock.Format(r.FirstOutputSeconds ?? double.NaN))}</td>")
+                .Append($"<td class=\"number\" data-label=\"peak memory\">{E(MemorySize.Format(r.PeakBytes))}</td><td class=\"number\" data-label=\"claims\">{r.Claims.Count(c => c.Holds == true)} of {r.Claims.Count(c => c.Skipped is null)}</td></tr>\n");
         page.Append("</tbody></table>\n");
     }
 

@@ -8,7 +8,7 @@ namespace BalancedDiffusion.Reproduce.Reporting;
 /// <param name="Options">What it was asked for.</param>
 /// <param name="Started">When it began.</param>
 /// <param name="Seconds">How long it took.</param>
-/// <param name="Results">One result for each notebook that was begun.</param>
+/// <param name="Results">One result for each notebook that was begun, in the notebooks' order.</param>
 /// <param name="Asked">How many notebooks were asked for.</param>
 /// <param name="Interrupted">Whether the user stopped it.</param>
 public sealed record RunSummary(RunOptions Options, DateTimeOffset Started, double Seconds, IReadOnlyList<NotebookResult> Results, int Asked, bool Interrupted)
@@ -32,6 +32,7 @@ public sealed record RunSummary(RunOptions Options, DateTimeOffset Started, doub
         ["options"] = new JsonObject
         {
             ["profile"] = Options.Profile, ["data"] = Options.Data, ["device"] = Options.Device, ["seed"] = Options.Seed, ["timeoutMinutes"] = Options.Timeout.TotalMinutes,
+            ["jobs"] = Options.Jobs, ["threads"] = Options.Threads,
         },
         ["versions"] = new JsonObject
         {
@@ -46,6 +47,7 @@ public sealed record RunSummary(RunOptions Options, DateTimeOffset Started, doub
         {
             ["notebook"] = r.Notebook.Stem, ["title"] = r.Title, ["succeeded"] = r.Succeeded, ["cells"] = r.CellCount, ["cellsRun"] = r.CellsRun,
             ["seconds"] = Math.Round(r.Seconds, 2), ["kernelStartSeconds"] = Math.Round(r.StartSeconds, 2),
+            ["firstOutputSeconds"] = r.FirstOutputSeconds is { } first ? Math.Round(first, 2) : null, ["peakBytes"] = r.PeakBytes,
             ["failure"] = r.Failure is not { } f ? null : new JsonObject
             {
                 ["kind"] = f.Kind.ToString().ToLowerInvariant(), ["cell"] = f.Cell, ["cellId"] = f.CellId, ["source"] = f.Source, ["name"] = f.Error.Name, ["message"] = f.Error.Message,

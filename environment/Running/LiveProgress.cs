@@ -11,7 +11,6 @@ public sealed class LiveProgress : IRunProgress
     private readonly List<Row> rows;
     private readonly RunEstimate estimate;
     private readonly Stopwatch total = Stopwatch.StartNew();
-    private readonly Stopwatch cell = new();
 
     /// <summary>Prepares a row for each notebook.</summary>
     public LiveProgress(IReadOnlyList<(string Stem, IReadOnlyList<string> CellIds)> notebooks, RunEstimate estimate)
@@ -46,7 +45,6 @@ public sealed class LiveProgress : IRunProgress
             row.Cells = cellIds.Count;
             row.Watch.Restart();
             estimate.Started(notebook.Stem, 0);
-            cell.Restart();
         }
     }
 
@@ -57,7 +55,6 @@ public sealed class LiveProgress : IRunProgress
         {
             Find(notebook).Cell = number;
             estimate.Started(notebook.Stem, number);
-            cell.Restart();
         }
     }
 
@@ -96,9 +93,9 @@ public sealed class LiveProgress : IRunProgress
                 };
                 var at = row.Result is { } done ? $"{done.CellsRun}/{row.Cells}" : $"{row.Cell}/{row.Cells}";
                 table.AddRow(new Markup($"[{colour}]{Markup.Escape(row.Stem)}[/]"), new Text(at), new Text(row.Watch.ElapsedTicks > 0 ? Clock.Format(row.Watch.Elapsed.TotalSeconds) : ""),
-                    new Text(row.Result is null ? "~" + Clock.Format(estimate.Left(row.Stem, cell.Elapsed.TotalSeconds)) : ""), new Markup($"[{colour}]{Markup.Escape(state)}[/]"));
+                    new Text(row.Result is null ? "~" + Clock.Format(estimate.Left(row.Stem)) : ""), new Markup($"[{colour}]{Markup.Escape(state)}[/]"));
             }
-            table.Caption($"{Clock.Format(total.Elapsed.TotalSeconds)} so far, about {Clock.Format(estimate.Left(cell.Elapsed.TotalSeconds))} left");
+            table.Caption($"{Clock.Format(total.Elapsed.TotalSeconds)} so far, about {Clock.Format(estimate.Left())} left");
             return table;
         }
     }

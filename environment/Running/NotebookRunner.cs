@@ -10,6 +10,8 @@ namespace BalancedDiffusion.Reproduce.Running;
 /// <param name="options">What the run was asked for.</param>
 public sealed class NotebookRunner(Workspace workspace, RunOptions options)
 {
+    private readonly string? executable = ToolManifest.Load(workspace).Executable;
+
     /// <summary>
     /// Runs all code cells in order and stops at the first that fails. Whatever happens to the notebook becomes part of the result; nothing is
     /// thrown for it. The kernel and all it started are gone when this returns.
@@ -43,25 +45,35 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
         var collector = new OutputCollector(new OutputScrubber(workspace.Root));
         var seconds = new Dictionary<string, double>();
         var (done, startSeconds) = (0, 0.0);
+        double? firstOutput = null;
+        long? peak = null;
         NotebookFailure? failure = null;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         deadline.CancelAfter(options.Timeout);
         KernelProcess? kernel = null;
         try
         {
-            kernel = await KernelProcess.StartAsync(workspace.NotebooksFolder, Variables(notebook, claimsFile), deadline.Token);
-            startSeconds = watch.Elapsed.TotalSeconds;
+            var started = watch.Elapsed.TotalSeconds;
+            void Take(KernelEvent e)
+            {
+                collector.Add(e);
+                if (firstOutput is null && collector.HasOutputs) firstOutput = watch.Elapsed.TotalSeconds - started;
+            }
+            kernel = await KernelProcess.StartAsync(executable, workspace.NotebooksFolder, Variables(notebook, claimsFile), deadline.Token);
+            startSeconds = watch.Elapsed.TotalSeconds - started;
             for (var i = 0; i < cells.Count && failure is null; i++)
             {
                 progress.CellStarted(notebook, i + 1);
                 var began = watch.Elapsed.TotalSeconds;
                 // Where the notebook stands, and a cell's source, are what a failure reports.
                 failure = new NotebookFailure(FailureKind.Crash, i + 1, cells[i].Id, cells[i].Source, new CellError("KernelDied", "", []));
-                var message = await kernel.SubmitAsync(Token(i), cells[i].Source, cells[i].Language, collector.Add, deadline.Token);
+                var message = await kernel.SubmitAsync(Token(i), cells[i].Source, cells[i].Language, Take, deadline.Token);
                 failure = message is null ? null : failure with { Kind = FailureKind.Error, Error = CellError.FromKernel(message) };
                 if (failure is not null) break;
                 seconds[cells[i].Id!] = watch.Elapsed.TotalSeconds - began;
                 done++;
+                // Once the kernel has died it can no longer be asked.
+                peak = new[] { peak, kernel.PeakBytes }.Max();
                 progress.CellFinished(notebook, i + 1, seconds[cells[i].Id!]);
             }
         }
@@ -82,6 +94,7 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
         {
             if (kernel is not null)
             {
+                peak = new[] { peak, kernel.PeakBytes }.Max();
                 if (failure is null or { Kind: FailureKind.Error }) await kernel.QuitAsync();
                 await kernel.DisposeAsync();
             }
@@ -95,7 +108,7 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
         }
         var (claims, problems) = ClaimsFile.Read(claimsFile, notebook.Stem);
         TryDelete(claimsFile);
-        var result = new NotebookResult(notebook, document.Title ?? notebook.Stem, document, cells.Count, done, watch.Elapsed.TotalSeconds, startSeconds, seconds, claims, problems, failure);
+        var result = new NotebookResult(notebook, document.Title ?? notebook.Stem, document, cells.Count, done, watch.Elapsed.TotalSeconds, startSeconds, seconds, claims, problems, failure, firstOutput, peak);
         progress.NotebookFinished(result);
         return result;
     }
@@ -118,6 +131,7 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
             ["DOTNET_INTERACTIVE_SKIP_FIRST_TIME_EXPERIENCE"] = "1",
             ["DOTNET_NOLOGO"] = "1",
         };
+        if (options.Threads is { } threads) variables["OMP_NUM_THREADS"] = threads.ToString(System.Globalization.CultureInfo.InvariantCulture);
         if (options.Seed is { } seed) variables["BALANCED_DIFFUSION_SEED"] = seed.ToString(System.Globalization.CultureInfo.InvariantCulture);
         return variables;
     }

@@ -7,8 +7,13 @@ namespace BalancedDiffusion.Reproduce.Running;
 /// <param name="Seed">The seed every notebook starts from, or null for the notebooks' own.</param>
 /// <param name="Out">The folder results go to, absolute.</param>
 /// <param name="Timeout">The longest a notebook may take, kernel start included.</param>
-public sealed record RunOptions(string Profile, string Data, string Device, long? Seed, string Out, TimeSpan Timeout)
+/// <param name="Jobs">How many notebooks run side by side.</param>
+/// <param name="Threads">Threads of each kernel; null where the environment decides.</param>
+public sealed record RunOptions(string Profile, string Data, string Device, long? Seed, string Out, TimeSpan Timeout, int Jobs = 1, int? Threads = null)
 {
+    /// <summary>How the notebooks share the machine, e.g. <c>2 at a time with 1 thread each</c>.</summary>
+    public string Pace => $"{Jobs} at a time{(Threads is { } threads ? $" with {threads} {(threads == 1 ? "thread" : "threads")} each" : "")}";
+
     /// <summary>Names the timings of earlier runs that tell how long this one takes.</summary>
     public string TimingKey => $"{Profile} {Data} {Device}";
 }

@@ -29,13 +29,17 @@ public sealed class Timings
     public double? Cell(string timingKey, string notebook, string cellId) => known.TryGetValue(Key(timingKey, notebook), out var cells) && cells.TryGetValue(cellId, out var s) ? s : null;
 
     /// <summary>Seconds that a whole notebook is likely to take, kernel start included: known cells as before, others like the average.</summary>
-    public double Estimate(string timingKey, string notebook, IReadOnlyList<string> cellIds) => StartGuess + Remaining(timingKey, notebook, cellIds);
+    /// <param name="timingKey">Which earlier runs count.</param>
+    /// <param name="notebook">The notebook.</param>
+    /// <param name="cellIds">Its code cells.</param>
+    /// <param name="cellGuess">Seconds of a cell where none is known; 3 when not given.</param>
+    public double Estimate(string timingKey, string notebook, IReadOnlyList<string> cellIds, double? cellGuess = null) => StartGuess + Remaining(timingKey, notebook, cellIds, cellGuess);
 
-    /// <summary>Seconds that these cells of a notebook are likely to take.</summary>
-    public double Remaining(string timingKey, string notebook, IReadOnlyList<string> cellIds)
+    /// <summary>Seconds that these cells of a notebook are likely to take; parameters as for <see cref="Estimate"/>.</summary>
+    public double Remaining(string timingKey, string notebook, IReadOnlyList<string> cellIds, double? cellGuess = null)
     {
         var times = cellIds.Select(id => Cell(timingKey, notebook, id)).ToList();
-        var average = times.Any(t => t is not null) ? times.OfType<double>().Average() : CellGuess;
+        var average = times.Any(t => t is not null) ? times.OfType<double>().Average() : cellGuess ?? CellGuess;
         return times.Sum(t => t ?? average);
     }
 

@@ -1,8 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using BalancedDiffusion.Reproduce;
+using BalancedDiffusion.Reproduce.Running;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 /// <summary>The program as a process of its own, told to stop as systems do it.</summary>
 public sealed class EnvironmentSignalTests
@@ -10,24 +11,28 @@ public sealed class EnvironmentSignalTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)] // twice at once, as where both 'dotnet run' and what it started are told
-    public async Task No_kernel_outlives_a_run_that_is_told_to_end(int times)
+    public async Task No_kernel_outlives_a_run_of_two_notebooks_that_is_told_to_end(int times)
     {
         if (!OperatingSystem.IsLinux()) Assert.Skip("signals are sent, and processes read, as on Linux");
-        var folder = Directory.CreateTempSubdirectory("signal-").FullName;
+        using var place = new EnvironmentWorkspace();
+        foreach (var stem in new[] { "00-a", "01-b" }) place.Add(stem, "1", "while (true) { }");
+        // Where memory is short they run one after another.
+        var jobs = JobPlan.Choose(2, 2, 2, MemorySize.Free(), onGpu: false, null).Jobs;
         Process? left = null;
         int[] kernels = [];
         try
         {
-            var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Reproduce.dll"), "run", "03", "--out", folder])
+            var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Reproduce.dll"), "run", "--jobs", "2"])
             {
-                WorkingDirectory = Root(), RedirectStandardOutput = true, RedirectStandardError = true,
+                WorkingDirectory = place.Root, RedirectStandardOutput = true, RedirectStandardError = true,
             };
             var run = left = Process.Start(start)!;
-            // It computes: the second cell has come back.
-            for (string? line; (line = await run.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken)) is not null;)
-                if (line.Contains("cell 2/")) break;
+            // They compute: each one's first cell has come back.
+            var begun = 0;
+            while (begun < jobs && await run.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
+                if (line.Contains("cell 1/2")) begun++;
             kernels = Below(run.Id);
-            Assert.NotEmpty(kernels);
+            Assert.InRange(kernels.Length, jobs, int.MaxValue);
             for (var i = 0; i < times; i++) using (var kill = Process.Start("kill", ["-TERM", run.Id.ToString(CultureInfo.InvariantCulture)])) await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
             _ = run.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
             _ = run.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
@@ -41,14 +46,7 @@ public sealed class EnvironmentSignalTests
         {
             // Where the test fails, nothing that it started goes on.
             foreach (var id in left is null ? [] : kernels.Append(left.Id).Where(Lives)) using (var stray = Process.GetProcessById(id)) stray.Kill(entireProcessTree: true);
-            Directory.Delete(folder, recursive: true);
         }
-    }
-
-    private static string Root()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); ; folder = folder.Parent!)
-            if (File.Exists(Path.Combine(folder.FullName, "Notebooks.sln"))) return folder.FullName;
     }
 
     // The state and the parent stand behind the name in parentheses.

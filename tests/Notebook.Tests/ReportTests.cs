@@ -119,16 +119,65 @@ public class ReportTests
         var file = Path.Combine(place.Root, "artifacts", "timings.json");
         Directory.CreateDirectory(Path.GetDirectoryName(file)!);
         File.WriteAllText(file, "{\"02-a quick faces cpu\":{\"x\":10,\"y\":30}}");
-        var estimate = new RunEstimate(Timings.Load(file), Options.TimingKey, [("02-a", ["x", "y"]), ("03-b", ["z"])]);
-        var other = estimate.Left("03-b", 0);
+        var clock = new HandClock();
+        var estimate = new RunEstimate(Timings.Load(file), Options.TimingKey, [("02-a", ["x", "y"]), ("03-b", ["z"])], clock: clock);
+        var other = estimate.Left("03-b");
         estimate.Started("02-a", 1);
-        Assert.Equal(36, estimate.Left("02-a", 4), 6);
+        clock.Seconds = 4;
+        Assert.Equal(36, estimate.Left("02-a"), 6);
+        Assert.Equal(36 + other, estimate.Left(), 6);
         estimate.Started("02-a", 2);
-        Assert.Equal(0, estimate.Left("02-a", 99), 6);
+        clock.Seconds = 103;
+        Assert.Equal(0, estimate.Left("02-a"), 6);
         estimate.Finished("02-a");
-        Assert.Equal(other, estimate.Left(0), 6);
+        Assert.Equal(other, estimate.Left(), 6);
         File.WriteAllText(file, "{\"broken\":");
         Assert.Null(Timings.Load(file).Cell(Options.TimingKey, "02-a", "x"));
+    }
+
+    [Fact]
+    public void Two_places_are_free_when_the_longer_share_is_done()
+    {
+        using var place = new EnvironmentWorkspace();
+        var timings = Timings.Load(Path.Combine(place.Root, "timings.json"));
+        var minutes = new Dictionary<string, double> { ["00-a"] = 1, ["01-b"] = 2, ["02-c"] = 4 };
+        var clock = new HandClock();
+        RunEstimate Estimate(int jobs) => new(timings, Options.TimingKey, [.. minutes.Keys.Select(stem => (stem, (IReadOnlyList<string>)["x", "y"]))], minutes, jobs, clock);
+        var start = Estimate(1).Left("00-a") - 60;
+        Assert.Equal(3 * start + 420, Estimate(1).Left(), 6);
+        Assert.Equal(240 + start, Estimate(3).Left(), 6);
+        var two = Estimate(2);
+        Assert.Equal(240 + start, two.Left(), 6);
+        two.Started("00-a", 2);
+        two.Started("02-c", 1);
+        clock.Seconds = 10;
+        Assert.Equal(20 + 120 + start, two.Left("00-a") + two.Left("01-b"), 6);
+        Assert.Equal(230, two.Left(), 6);
+        two.Finished("02-c");
+        Assert.Equal(120 + start, two.Left(), 6);
+    }
+
+    [Fact]
+    public void Every_notebook_s_minutes_stand_in_the_readme()
+    {
+        var repository = Workspace.Find(AppContext.BaseDirectory);
+        var minutes = StatedMinutes.Read(repository);
+        Assert.Equal(repository.Notebooks().Select(n => n.Stem), minutes.Keys.Order(StringComparer.Ordinal));
+        Assert.All(minutes.Values, m => Assert.InRange(m, 0.1, 60));
+    }
+
+    [Fact]
+    public void What_a_run_took_stands_in_the_report_and_beside_the_claims()
+    {
+        var measured = Summary([]) with { Options = Options with { Jobs = 2, Threads = 1 } };
+        measured = measured with { Results = [measured.Results[0] with { FirstOutputSeconds = 3.456, PeakBytes = 1_250_000_000 }, measured.Results[0]] };
+        var page = HtmlReport.Render(measured, []);
+        Assert.Contains("2 at a time with 1 thread each", page);
+        Assert.Contains("1:01 min</td><td class=\"number\" data-label=\"first output\">3.5 s</td><td class=\"number\" data-label=\"peak memory\">1.3 GB</td>", page);
+        var json = measured.ToJson();
+        Assert.Equal((2, 1), ((int)json["options"]!["jobs"]!, (int)json["options"]!["threads"]!));
+        Assert.Equal((61, 3.46, 1_250_000_000L), ((double)json["notebooks"]![0]!["seconds"]!, (double)json["notebooks"]![0]!["firstOutputSeconds"]!, (long)json["notebooks"]![0]!["peakBytes"]!));
+        Assert.Equal((null, null), (json["notebooks"]![1]!["firstOutputSeconds"], json["notebooks"]![1]!["peakBytes"]));
     }
 
     [Theory]
@@ -139,6 +188,15 @@ public class ReportTests
     [InlineData(3725, "1:02 h")]
     [InlineData(double.NaN, "–")]
     public void Durations_are_for_people(double seconds, string text) => Assert.Equal(text, Clock.Format(seconds));
+
+    private sealed class HandClock : TimeProvider
+    {
+        public double Seconds { get; set; }
+
+        public override long TimestampFrequency => 1000;
+
+        public override long GetTimestamp() => (long)(1000 * Seconds);
+    }
 
     private static (IReadOnlyList<ClaimRecord> Claims, IReadOnlyList<string> Problems) Read(string text)
     {

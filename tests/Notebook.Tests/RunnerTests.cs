@@ -151,6 +151,79 @@ public sealed class RunnerTests : IDisposable
         Assert.True((bool?)JsonNode.Parse(File.ReadAllText(Path.Combine(options.Out, "run.json")))!["interrupted"]);
     }
 
+    [Fact]
+    public async Task Side_by_side_the_longest_starts_first_a_failure_stays_its_own_and_what_is_written_keeps_the_order()
+    {
+        var options = place.Options() with { Jobs = 2, Threads = 3 };
+        const string claim = "System.IO.File.AppendAllLines(Environment.GetEnvironmentVariable(\"BALANCED_DIFFUSION_CLAIMS\"), new[] { \"{\\\"id\\\":\\\"one\\\",\\\"statement\\\":\\\"s\\\",\\\"relation\\\":\\\"<\\\",\\\"holds\\\":true}\" });";
+        const string picture = "using Microsoft.DotNet.Interactive;\nKernelInvocationContext.Current.DisplayAs(\"" + Pixel + "\", \"image/png\");";
+        // Each waits for the other: they end only where both run at the same time.
+        static string Meet(string own, string other) => $"System.IO.File.WriteAllText(\"{own}\", \"\"); while (!System.IO.File.Exists(\"{other}\")) System.Threading.Thread.Sleep(20);";
+        List<BalancedDiffusion.Reproduce.NotebookFile> notebooks =
+        [
+            place.Add("00-waits", picture + claim, "Console.WriteLine(Environment.GetEnvironmentVariable(\"OMP_NUM_THREADS\"));"),
+            place.Add("01-throws", Meet("one", "two"), "throw new InvalidOperationException(\"only mine\");"),
+            place.Add("02-long", Meet("two", "one"), picture + claim),
+        ];
+        var timings = Timings.Load(Path.Combine(options.Out, "timings.json"));
+        var minutes = new Dictionary<string, double> { ["00-waits"] = 1, ["01-throws"] = 2, ["02-long"] = 9 };
+        var estimate = new RunEstimate(timings, options.TimingKey, notebooks.Select(n => (n.Stem, (IReadOnlyList<string>)["code-1", "code-2"])).ToList(), minutes, options.Jobs);
+
+        var summary = await new RunSession(place.Repository, options, estimate).RunAsync(notebooks, progress, timings, TestContext.Current.CancellationToken);
+
+        Assert.Equal(["02-long start 2", "01-throws start 2", "00-waits start 2"], progress.Events.Where(e => e.Contains("start")));
+        Assert.Equal(["00-waits", "01-throws", "02-long"], summary.Results.Select(r => r.Notebook.Stem));
+        Assert.Equal([null, FailureKind.Error, null], summary.Results.Select(r => r.Failure?.Kind));
+        Assert.Equal(1, summary.ExitCode);
+        Assert.Equal("3\n", NotebookText.Join(Assert.Single(summary.Results[0].Document!.CodeCells.Last().Outputs)["text"]));
+        Assert.Equal(["00-waits", "02-long"], JsonNode.Parse(File.ReadAllText(Path.Combine(options.Out, "claims.json")))!.AsArray().Select(c => (string)c!["notebook"]!));
+        Assert.Equal(["00-waits", "01-throws", "02-long"], JsonNode.Parse(File.ReadAllText(Path.Combine(options.Out, "run.json")))!["notebooks"]!.AsArray().Select(n => (string)n!["notebook"]!));
+        var page = File.ReadAllText(Path.Combine(options.Out, "report.html"));
+        Assert.InRange(page.IndexOf("02-long-01.png", StringComparison.Ordinal), page.IndexOf("00-waits-01.png", StringComparison.Ordinal) + 1, page.Length);
+        // The notebook that failed showed nothing before; the others' first output came after the kernel was ready.
+        Assert.Null(summary.Results[1].FirstOutputSeconds);
+        Assert.All(new[] { summary.Results[0], summary.Results[2] }, r => Assert.InRange(r.FirstOutputSeconds!.Value, r.StartSeconds, r.Seconds));
+        if (!OperatingSystem.IsMacOS()) Assert.All(summary.Results, r => Assert.InRange(r.PeakBytes!.Value, 50_000_000, 5_000_000_000));
+    }
+
+    [Fact]
+    public async Task Two_that_are_interrupted_leave_no_process_and_what_was_finished_is_kept()
+    {
+        var options = place.Options() with { Jobs = 2 };
+        using var stop = new CancellationTokenSource();
+        var asleep = 0;
+        progress.OnCell = (_, cell) => { if (cell == 2 && Interlocked.Increment(ref asleep) == 2) stop.CancelAfter(300); };
+        const string tellWho = "System.IO.File.WriteAllText(Environment.GetEnvironmentVariable(\"BALANCED_DIFFUSION_NOTEBOOK\") + \".pid\", Environment.ProcessId.ToString()); Console.WriteLine(\"kept\");";
+        const string sleep = "System.Threading.Thread.Sleep(100_000);";
+
+        var summary = await new RunSession(place.Repository, options).RunAsync(
+            [place.Add("00-done", tellWho), place.Add("01-stopped", tellWho, sleep), place.Add("02-stopped", tellWho, sleep), place.Add("03-never", tellWho)],
+            progress, Timings.Load(Path.Combine(options.Out, "timings.json")), stop.Token);
+
+        Assert.Equal(130, summary.ExitCode);
+        Assert.Equal([null, FailureKind.Cancelled, FailureKind.Cancelled], summary.Results.Select(r => r.Failure?.Kind));
+        var pids = Directory.GetFiles(place.Repository.NotebooksFolder, "*.pid").Select(f => int.Parse(File.ReadAllText(f))).ToList();
+        Assert.Equal(3, pids.Count);
+        Assert.DoesNotContain(pids, IsAlive);
+        foreach (var stem in new[] { "00-done", "01-stopped", "02-stopped" }) Assert.Contains("kept", File.ReadAllText(Path.Combine(options.Out, "notebooks", stem + ".ipynb")));
+        Assert.False(File.Exists(Path.Combine(options.Out, "notebooks", "03-never.ipynb")));
+    }
+
+    [Fact]
+    public async Task Where_results_cannot_be_written_the_run_ends_and_leaves_no_kernel()
+    {
+        var options = place.Options() with { Jobs = 2 };
+        Directory.CreateDirectory(Path.Combine(options.Out, "run.json.part"));
+        const string tellWho = "System.IO.File.WriteAllText(\"pid\", Environment.ProcessId.ToString());";
+
+        var thrown = await Record.ExceptionAsync(() => new RunSession(place.Repository, options).RunAsync(
+            [place.Add("00-waits", tellWho, "System.Threading.Thread.Sleep(100_000);"), place.Add("01-done", "while (!System.IO.File.Exists(\"pid\")) System.Threading.Thread.Sleep(20);")],
+            progress, Timings.Load(Path.Combine(options.Out, "timings.json")), TestContext.Current.CancellationToken));
+
+        Assert.True(thrown is IOException or UnauthorizedAccessException, $"{thrown}");
+        Assert.False(IsAlive(int.Parse(File.ReadAllText(Path.Combine(place.Repository.NotebooksFolder, "pid")))));
+    }
+
     private static bool IsAlive(int id)
     {
         // A killed process may linger as a zombie until its parent has taken note.
