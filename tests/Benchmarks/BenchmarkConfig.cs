@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Filters;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Perfolizer.Horology;
@@ -31,6 +32,7 @@ public sealed class BenchmarkConfig : ManualConfig
             .WithEvaluateOverhead(false)
             // Of five iterations a slow one is a finding, such as threads that wait for each other, and must not vanish from the mean.
             .WithOutlierMode(OutlierMode.DontRemove));
+        AddFilter(new SimpleFilter(benchmark => !Attribute.IsDefined(benchmark.Descriptor.WorkloadMethod, typeof(NeedsPythonAttribute)) || PythonLoop.Interpreter is not null));
         AddColumn(CategoriesColumn.Default, new SamplesPerSecondColumn());
         HideColumns(Column.Job, Column.Error, Column.RatioSD, Column.Toolchain, Column.IterationTime, Column.MinInvokeCount, Column.UnrollFactor, Column.WarmupCount, Column.IterationCount, Column.EvaluateOverhead, Column.OutlierMode);
         AddLogicalGroupRules(BenchmarkLogicalGroupRule.ByCategory);

@@ -7,7 +7,8 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// Draws the batches of a run. What step k draws depends on the seed and on k only, so that a resumed run needs no saved
-/// generator. Its tensors belong to the dispose scope that it is made in.
+/// generator. Samples and noise levels come from torch's generator; normal numbers too on another device than the CPU, but on the CPU from
+/// streams of the library, which are several times as fast. Its tensors belong to the dispose scope that it is made in.
 /// </summary>
 internal sealed class NoisyBatches
 {
@@ -33,11 +34,15 @@ internal sealed class NoisyBatches
             indices = torch.zeros([Size], dtype: torch.int64, device: data.device);
             batch = torch.zeros([Size, .. data.shape[1..]], dtype: data.dtype, device: data.device);
         }
+        HasOwnNormals = data.device_type == DeviceType.CPU;
         if (noise is FixedNoise f) fixedLevels = torch.full(Size, f.Sigma, dtype: data.dtype, device: data.device);
     }
 
     /// <summary>Samples a step.</summary>
     public long Size { get; }
+
+    /// <summary>Whether normal numbers are drawn from the library's streams. To be set before the first draw only, as the run that is gone on with had it.</summary>
+    public bool HasOwnNormals { get; set; }
 
     /// <summary>Draws the batch of a step; call it in the step's dispose scope.</summary>
     /// <param name="step">How many updates were made before.</param>
@@ -49,12 +54,21 @@ internal sealed class NoisyBatches
         var clean = batch is null ? data : Gather();
         if (noise is FixedNoise law)
         {
-            noisy.normal_(0, law.Sigma, generator).add_(clean);
+            if (HasOwnNormals) Normals(step, noisy).mul_(law.Sigma).add_(clean);
+            else noisy.normal_(0, law.Sigma, generator).add_(clean);
             return (clean, fixedLevels!);
         }
         var sigma = noise.Draw(Size, generator, data.device).to_type(data.dtype);
-        noisy.normal_(0, 1, generator).mul_(sigma.view([Size, .. Enumerable.Repeat(1L, (int)noisy.dim() - 1)])).add_(clean);
+        var normals = HasOwnNormals ? Normals(step, noisy) : noisy.normal_(0, 1, generator);
+        normals.mul_(sigma.view([Size, .. Enumerable.Repeat(1L, (int)noisy.dim() - 1)])).add_(clean);
         return (clean, sigma);
+    }
+
+    private torch.Tensor Normals(long step, torch.Tensor target)
+    {
+        if (target.dtype != torch.float32 || target.device_type != DeviceType.CPU) return target.copy_(GaussianNoise.DrawEach(target.shape, seed, draw: step));
+        GaussianNoise.FillEach(target, seed, 0, step);
+        return target;
     }
 
     /// <summary>What belongs to the samples of the last draw, of something that there is one of a sample.</summary>

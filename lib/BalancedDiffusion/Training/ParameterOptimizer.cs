@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
@@ -5,14 +7,17 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// PyTorch's update rules, in place and with a state that can be read and put back: a run that is stopped and resumed goes on
-/// exactly as if nothing had happened. Nothing of the size of a parameter is allocated after construction.
+/// exactly as if nothing had happened. Nothing of the size of a parameter is allocated after the first update. Where a parameter and
+/// its gradient lie on the CPU, contiguous and of one type, float32 or float64, an update is one pass over them; else it is made of torch's operations.
 /// </summary>
 public sealed class ParameterOptimizer : IDisposable
 {
     private readonly OptimizerOptions options;
     private readonly IReadOnlyList<torch.Tensor> parameters;
     private readonly IReadOnlyList<string> names;
-    private readonly torch.Tensor[] first, second, scratch, roots;
+    private readonly torch.Tensor[] first, second;
+    // For updates made of torch's operations, from the first of them on.
+    private readonly torch.Tensor?[] scratch, roots;
 
     /// <summary>An optimizer with a fresh state (all moments zero).</summary>
     /// <param name="options">The update rule.</param>
@@ -28,8 +33,8 @@ public sealed class ParameterOptimizer : IDisposable
         bool adam = options.Kind is OptimizerKind.Adam or OptimizerKind.AdamW;
         first = adam || options.Momentum > 0 ? Zeros() : [];
         second = adam || options.Kind == OptimizerKind.RmsProp ? Zeros() : [];
-        scratch = Zeros();
-        roots = options.Kind == OptimizerKind.RmsProp ? Zeros() : [];
+        scratch = new torch.Tensor?[this.parameters.Count];
+        roots = new torch.Tensor?[this.parameters.Count];
         torch.Tensor[] Zeros() => [.. this.parameters.Select(p => torch.zeros_like(p).DetachFromDisposeScope())];
         foreach (var p in this.parameters) p.DetachFromDisposeScope();
     }
@@ -72,7 +77,14 @@ public sealed class ParameterOptimizer : IDisposable
         for (var i = 0; i < parameters.Count; i++)
         {
             if (gradients[i] is not { } gradient) continue;
-            torch.Tensor p = parameters[i], work = scratch[i];
+            var p = parameters[i];
+            if (IsPlain(p) && IsPlain(gradient) && gradient.dtype == p.dtype)
+            {
+                if (p.dtype == torch.float32) Fused<float>(i, gradient, learningRate, weightDecay);
+                else Fused<double>(i, gradient, learningRate, weightDecay);
+                continue;
+            }
+            var work = scratch[i] ??= torch.zeros_like(p).DetachFromDisposeScope();
             if (weightDecay > 0 && !options.IsDecayCoupled) p.mul_(1 - learningRate * weightDecay);
             work.copy_(gradient);
             if (weightDecay > 0 && options.IsDecayCoupled) work.add_(p, weightDecay);
@@ -84,6 +96,33 @@ public sealed class ParameterOptimizer : IDisposable
             }
         }
     }
+
+    // A span holds 2^31 bytes at most.
+    private static bool IsPlain(torch.Tensor t) =>
+        t.device_type == DeviceType.CPU && t.dtype is torch.ScalarType.Float32 or torch.ScalarType.Float64 && t.is_contiguous() && t.NumberOfElements * t.ElementSize <= int.MaxValue;
+
+    private void Fused<T>(int i, torch.Tensor gradient, double rate, double decay) where T : unmanaged, INumber<T>
+    {
+        static Span<T> Numbers(torch.Tensor t) => MemoryMarshal.Cast<byte, T>(t.bytes);
+        Span<T> p = Numbers(parameters[i]), g = Numbers(gradient), buffer = first.Length > 0 ? Numbers(first[i]) : [], square = second.Length > 0 ? Numbers(second[i]) : [];
+        var pull = options.IsDecayCoupled ? decay : 0;
+        switch (options.Kind)
+        {
+            case OptimizerKind.Sgd:
+                FusedUpdate.Sgd<T>(p, g, buffer, rate, options.Momentum, options.Nesterov, pull);
+                break;
+            case OptimizerKind.RmsProp:
+                FusedUpdate.RmsProp<T>(p, g, buffer, square, rate, options.Alpha, options.Epsilon, options.Momentum, pull);
+                break;
+            default:
+                FusedUpdate.Adam<T>(p, g, buffer, square, rate / Correction1, options.Beta1, options.Beta2, options.Epsilon, 1 / Math.Sqrt(Correction2), options.IsDecayCoupled ? 1 : 1 - rate * decay, pull);
+                break;
+        }
+    }
+
+    private double Correction1 => 1 - Math.Pow(options.Beta1, StepsDone);
+
+    private double Correction2 => 1 - Math.Pow(options.Beta2, StepsDone);
 
     private void Sgd(int i, torch.Tensor p, torch.Tensor gradient, double rate)
     {
@@ -100,7 +139,7 @@ public sealed class ParameterOptimizer : IDisposable
     private void RmsProp(int i, torch.Tensor p, torch.Tensor gradient, double rate)
     {
         second[i].mul_(options.Alpha).addcmul_(gradient, gradient, 1 - options.Alpha);
-        var root = roots[i].copy_(second[i]).sqrt_().add_(options.Epsilon);
+        var root = (roots[i] ??= torch.zeros_like(p).DetachFromDisposeScope()).copy_(second[i]).sqrt_().add_(options.Epsilon);
         if (options.Momentum > 0)
         {
             first[i].mul_(options.Momentum).addcdiv_(gradient, root, 1);
@@ -116,16 +155,14 @@ public sealed class ParameterOptimizer : IDisposable
     {
         first[i].mul_(options.Beta1).add_(gradient, 1 - options.Beta1);
         second[i].mul_(options.Beta2).addcmul_(gradient, gradient, 1 - options.Beta2);
-        var correction1 = 1 - Math.Pow(options.Beta1, StepsDone);
-        var correction2 = 1 - Math.Pow(options.Beta2, StepsDone);
         // p -= rate / correction1 · m / (sqrt(v / correction2) + eps)
-        gradient.copy_(second[i]).sqrt_().div_(Math.Sqrt(correction2)).add_(options.Epsilon);
-        p.addcdiv_(first[i], gradient, -rate / correction1);
+        gradient.copy_(second[i]).sqrt_().div_(Math.Sqrt(Correction2)).add_(options.Epsilon);
+        p.addcdiv_(first[i], gradient, -rate / Correction1);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var t in first.Concat(second).Concat(scratch).Concat(roots).Concat(parameters)) t.Dispose();
+        foreach (var t in first.Concat(second).Concat(scratch).Concat(roots).Concat(parameters)) t?.Dispose();
     }
 }

@@ -12,6 +12,8 @@ internal sealed class TrainingRun
     // How far a run can fall back when it diverges, and how often a device other than the CPU is asked for its losses.
     private const int VerifyEvery = 100;
 
+    private const string NormalNumbers = "normal numbers";
+
     private static readonly Lock GlobalGenerator = new();
 
     private readonly torch.nn.Module model;
@@ -90,6 +92,7 @@ internal sealed class TrainingRun
         TrainingCheckpoint.CopyInto(TrainingCheckpoint.Under("ema.", tensors), ema);
         TrainingCheckpoint.CopyInto(weights, live);
         initialDigest = state.InitialDigest;
+        batches.HasOwnNormals = state.Options.ContainsKey(NormalNumbers);
         history.AddRange(state.History);
         pending.AddRange(state.Pending);
         earlierSeconds = state.Seconds;
@@ -99,15 +102,23 @@ internal sealed class TrainingRun
 
     private string? Difference(TrainingState state, IReadOnlyDictionary<string, torch.Tensor> weights)
     {
-        foreach (var (name, value) in options.Identity())
+        var identity = Identity(state.Options.ContainsKey(NormalNumbers));
+        foreach (var (name, value) in identity)
             if (!state.Options.TryGetValue(name, out var saved)) return $"it has no fixed {name}, this run has {value}";
             else if (saved != value) return $"its {name} is {saved}, this run's {value}";
-        if (state.Options.Keys.FirstOrDefault(k => !options.Identity().ContainsKey(k)) is { } extra) return $"its {extra} is {state.Options[extra]}, this run's is free";
+        if (state.Options.Keys.FirstOrDefault(k => !identity.ContainsKey(k)) is { } extra) return $"its {extra} is {state.Options[extra]}, this run's is free";
         if (state.StepsDone > options.Steps) return $"it has made {state.StepsDone} steps, this run asks for {options.Steps}";
         if (TrainingCheckpoint.Mismatch(weights, live) is { } mismatch) return mismatch;
         if (state.DataDigest != dataDigest) return "it was trained on other data";
         if (initialDigest != state.InitialDigest && initialDigest != state.WeightsDigest) return "the model's weights are neither those it began from nor those it reached (was the model made with another seed?)";
         return null;
+    }
+
+    // A file without this name is from a run that draws from torch's generator, and goes on so.
+    private IReadOnlyDictionary<string, string> Identity(bool ownNormals)
+    {
+        var identity = options.Identity();
+        return ownNormals ? new Dictionary<string, string>(identity) { [NormalNumbers] = "a stream a row" } : identity;
     }
 
     /// <summary>Trains until the end or until cancelled.</summary>
@@ -278,7 +289,7 @@ internal sealed class TrainingRun
         {
             TrainingCheckpoint.Write(path, new TrainingState
             {
-                StepsDone = step, Seconds = Seconds, Options = options.Identity(), DataDigest = dataDigest, InitialDigest = initialDigest,
+                StepsDone = step, Seconds = Seconds, Options = Identity(batches.HasOwnNormals), DataDigest = dataDigest, InitialDigest = initialDigest,
                 WeightsDigest = TrainingCheckpoint.Digest(live), History = history, Pending = pending,
             }, tensors);
             checkpointFailure = null;

@@ -71,6 +71,33 @@ public class TrainerTests
             }
     }
 
+    [Theory]
+    [InlineData(torch.ScalarType.Float32, 1e-6), InlineData(torch.ScalarType.Float64, 1e-13)]
+    public void ARunIsThePlainLoopOverTheSameBatches(torch.ScalarType type, double tolerance)
+    {
+        using var scope = torch.NewDisposeScope();
+        const long d = 64, p = 20, batch = 32;
+        var data = Data(50, d).to_type(type);
+        using var model = new ReluDae(d, p, 3, dtype: type);
+        using var result = Trainer.Fit(model, data, TrainingRecipes.AuthorsGeneralizing with { Steps = 20, BatchSize = (int)batch, Seed = 7, LogEvery = 1 });
+
+        using var plain = new ReluDae(d, p, 3, dtype: type);
+        using var adam = torch.optim.Adam([plain.Encoder], 1e-4, weight_decay: 1e-4);
+        var seed = Seeds.Derive(7, "training");
+        for (var step = 0; step < 20; step++)
+        {
+            using var generator = Seeds.Generator(Seeds.Derive(seed, step));
+            var clean = data.index_select(0, torch.zeros([batch], dtype: torch.int64).random_(0, 50, generator));
+            var noisy = clean + 0.2 * GaussianNoise.DrawEach([batch, d], seed, draw: step, dtype: type);
+            var loss = torch.nn.functional.mse_loss(plain.call(noisy), clean);
+            adam.zero_grad();
+            loss.backward();
+            adam.step();
+            Assert.Equal(loss.to_type(torch.float64).item<double>(), result.History[step].Loss, tolerance);
+        }
+        Assert.True((model.Encoder - plain.Encoder).abs().max().to_type(torch.float64).item<double>() < tolerance);
+    }
+
     [Fact]
     public void ASilentModelsLossIsTheMeanSquareOfTheDataAndItsRowsStandWhereAskedFor()
     {

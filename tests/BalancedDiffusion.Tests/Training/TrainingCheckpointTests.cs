@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
+using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
@@ -69,6 +71,40 @@ public sealed class TrainingCheckpointTests : IDisposable
             Assert.Equal(expected.History.Select(r => r with { Seconds = 0 }), result.History.Select(r => r with { Seconds = 0 }));
             foreach (var (key, mean) in expected.EmaWeights ?? new Dictionary<string, torch.Tensor>()) Assert.True(mean.equal(result.EmaWeights![key]).all().item<bool>());
         }
+    }
+
+    [Fact]
+    public void ARunFromBeforeTheStreamsOfNormalNumbersGoesOnWithTorchs()
+    {
+        using var scope = torch.NewDisposeScope();
+        var options = Plain with { Optimizer = OptimizerOptions.Sgd(), CheckpointPath = Place(), LearningRate = 0.1 };
+        using (var first = new ReluDae(6, 5, 3)) Fit(first, options, 14).Dispose();
+        var file = Safetensors.Read(Place());
+        var metadata = new Dictionary<string, string>(file.Metadata);
+        var state = JsonNode.Parse(metadata["training"])!;
+        Assert.True(state["Options"]!.AsObject().Remove("normal numbers"));
+        metadata["training"] = state.ToJsonString();
+        Safetensors.Write(Place(), file, metadata);
+
+        using var plain = new ReluDae(6, 5, 8);
+        TrainingCheckpoint.LoadWeights(Place(), plain);
+        using var model = new ReluDae(6, 5, 3);
+        Fit(model, options, 21).Dispose();
+        using (torch.no_grad())
+            for (var step = 14; step < 21; step++)
+            {
+                using var generator = Seeds.Generator(Seeds.Derive(Seeds.Derive(0, "training"), step));
+                using var backwards = new ReluDaeStep(plain, 12);
+                backwards.Noisy.normal_(0, 0.2, generator).add_(Data());
+                backwards.Compute(Data());
+                plain.Encoder.sub_(backwards.Gradients[0] * 0.1);
+            }
+        Assert.True((model.Encoder - plain.Encoder).abs().max().item<float>() < 1e-6);
+
+        // What it is saved as is still such a run.
+        using var again = new ReluDae(6, 5, 3);
+        Fit(again, options).Dispose();
+        Assert.DoesNotContain("normal numbers", Safetensors.Read(Place()).Metadata["training"]);
     }
 
     [Fact]
