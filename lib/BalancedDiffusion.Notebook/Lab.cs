@@ -14,6 +14,7 @@ public static class Lab
     private static ComputeDevice? device;
     private static IImageSource? images;
     private static string? notebook;
+    private static NativeMemoryWatch? watch;
 
     /// <summary>Starts a notebook: reads its parameters, registers the formatters, and shows what it runs with.</summary>
     /// <param name="notebook">The notebook's name without folder and ending, e.g. <c>02-relu-dae</c>; claims are recorded under it.</param>
@@ -30,6 +31,7 @@ public static class Lab
         if (images is IDisposable old) old.Dispose();
         (Lab.notebook, parameters, device, images) = (notebook, read, chosen, null);
         Formatters.Register();
+        watch ??= new NativeMemoryWatch(step: 400_000_000);
         torch.random.manual_seed(read.Seed);
         string[][] rows =
         [

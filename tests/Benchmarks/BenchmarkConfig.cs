@@ -18,7 +18,10 @@ namespace BalancedDiffusion.Benchmarks;
 /// </remarks>
 public sealed class BenchmarkConfig : ManualConfig
 {
-    /// <summary>The configuration; results go to artifacts/benchmarks below the current folder.</summary>
+    /// <summary>Where results go: artifacts/benchmarks below the current folder.</summary>
+    public static string Folder { get; } = Path.Combine("artifacts", "benchmarks");
+
+    /// <summary>The configuration; results go to <see cref="Folder"/>.</summary>
     public BenchmarkConfig()
     {
         Add(DefaultConfig.Instance);
@@ -36,6 +39,6 @@ public sealed class BenchmarkConfig : ManualConfig
         AddColumn(CategoriesColumn.Default, new SamplesPerSecondColumn());
         HideColumns(Column.Job, Column.Error, Column.RatioSD, Column.Toolchain, Column.IterationTime, Column.MinInvokeCount, Column.UnrollFactor, Column.WarmupCount, Column.IterationCount, Column.EvaluateOverhead, Column.OutlierMode);
         AddLogicalGroupRules(BenchmarkLogicalGroupRule.ByCategory);
-        WithArtifactsPath(Path.Combine("artifacts", "benchmarks"));
+        WithArtifactsPath(Folder);
     }
 }

@@ -3,8 +3,6 @@ using BalancedDiffusion.Noise;
 using BalancedDiffusion.Training;
 using BenchmarkDotNet.Attributes;
 using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch.nn;
 
 namespace BalancedDiffusion.Benchmarks;
 
@@ -24,8 +22,7 @@ public class TrainingBenchmarks
     private torch.Tensor data = null!, noisy = null!, weights = null!, weightsT = null!, code = null!, codeT = null!, codeDelta = null!, codeDeltaT = null!, error = null!, gradient = null!;
     private readonly float[] source = new float[Units * Dimension * 7 / 2], target = new float[Units * Dimension * 7 / 2];
     private ReluDae model = null!;
-    private Linear encoder = null!, decoder = null!;
-    private torch.optim.Optimizer adam = null!;
+    private AuthorsLoop loop = null!;
     private PythonLoop? python;
 
     /// <summary>Makes the data, the models and the tensors of the floor.</summary>
@@ -34,10 +31,7 @@ public class TrainingBenchmarks
     {
         data = GaussianNoise.Draw([Samples, Dimension], 1);
         model = new ReluDae(Dimension, Units, seed: 1);
-        encoder = Linear(Dimension, Units, hasBias: false);
-        decoder = Linear(Units, Dimension, hasBias: false);
-        decoder.weight = new Parameter(encoder.weight.detach().t());
-        adam = torch.optim.Adam([encoder.weight, decoder.weight], 1e-4, weight_decay: 1e-4);
+        loop = new AuthorsLoop(data, Batch, parameters => torch.optim.Adam(parameters, 1e-4, weight_decay: 1e-4));
         noisy = GaussianNoise.Draw([Batch, Dimension], 2);
         weights = GaussianNoise.Draw([Units, Dimension], 3);
         weightsT = weights.t();
@@ -62,9 +56,7 @@ public class TrainingBenchmarks
     public void Cleanup()
     {
         foreach (var tensor in new[] { data, noisy, weights, weightsT, code, codeT, codeDelta, codeDeltaT, error, gradient }) tensor.Dispose();
-        adam.Dispose();
-        encoder.Dispose();
-        decoder.Dispose();
+        loop.Dispose();
         model.Dispose();
     }
 
@@ -78,19 +70,7 @@ public class TrainingBenchmarks
 
     /// <summary>The plain loop as the authors write it, on the same libtorch.</summary>
     [Benchmark(Description = "eager loop", OperationsPerInvoke = Repeats), BenchmarkCategory(Step), Samples(Batch)]
-    public void Eager()
-    {
-        for (var i = 0; i < Repeats; i++)
-        {
-            using var scope = torch.NewDisposeScope();
-            var clean = data[torch.randint(0, Samples, Batch)];
-            var noisy = clean + 0.2 * torch.randn_like(clean);
-            var loss = functional.mse_loss(decoder.call(functional.relu(encoder.call(noisy))), clean);
-            adam.zero_grad();
-            loss.backward();
-            adam.step();
-        }
-    }
+    public void Eager() => loop.Train(Repeats);
 
     /// <summary>The floor, one part after the other.</summary>
     [Benchmark(Description = "floor", OperationsPerInvoke = Repeats), BenchmarkCategory(Step)]
