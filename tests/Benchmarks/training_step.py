@@ -5,14 +5,15 @@ weight decay 1e-4. "Tied" means two parameters over one storage, which the optim
 
     python3 training_step.py THREADS
 
-trains 50 steps to warm up and says "ready" and whether it multiplies matrices by OpenBLAS, then reads how many steps to take from
+trains 50 steps to warm up and says "ready" and whether it multiplies matrices by OpenBLAS as far as it can tell, then reads how many steps to take from
 each line of its input, and answers with the steps a second.
 """
+import pathlib
 import sys
 import time
 
 import torch
-import torch.nn as nn
+from torch import nn
 import torch.nn.functional as F
 
 
@@ -44,8 +45,8 @@ def main():
             optimizer.step()
 
     train(50)
-    with open("/proc/self/maps") as maps:
-        print("ready", "openblas" in maps.read(), flush=True)
+    maps = pathlib.Path("/proc/self/maps")
+    print("ready", not maps.exists() or "openblas" in maps.read_text(), flush=True)
     for line in sys.stdin:
         steps = int(line)
         start = time.perf_counter()
