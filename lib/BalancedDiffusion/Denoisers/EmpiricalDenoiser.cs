@@ -12,6 +12,12 @@ namespace BalancedDiffusion.Denoisers;
 public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
 {
     private const long ScoreElements = 1 << 20;
+
+    // A float32 sum of n equal terms may lose n/4 roundings: products are summed in runs of 32, 16 of those make a sum, and such sums are added in float64.
+    private const long Run = 32, Runs = 16 * Run;
+
+    // Where samples are many, a query is first asked for those that it has weight on, and answered by them where they are few.
+    private const int FewestToSearch = 1024, MostNear = 64;
     private readonly SampleBlocks blocks;
     private readonly long[] sampleShape;
 
@@ -41,25 +47,89 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         var rows = DenoiserInput.Rows(noisy, sampleShape, blocks.Device);
         var levels = DenoiserInput.Levels(sigma, rows.shape[0], blocks.Device);
         var result = torch.empty(rows.shape, dtype: noisy.dtype, device: noisy.device);
+        var single = noisy.dtype != torch.float64 && blocks.FitsSingle;
+        using var near = single && Count >= FewestToSearch && blocks.Device.type == DeviceType.CPU ? new NearSamples(blocks, Batch(rows), 1, (int)Math.Min(MostNear, Count / 256)) : null;
+        // Memory that nothing is written to costs nothing.
+        var weightBuffer = near?.Scores ?? torch.empty([Batch(rows), blocks.BlockRows], dtype: torch.float32, device: blocks.Device);
+        var sampleBuffer = near?.Samples ?? torch.empty([blocks.BlockRows, blocks.Dimension], dtype: torch.float32, device: blocks.Device);
+        var sumBuffer = torch.empty([Batch(rows), blocks.Dimension], dtype: torch.float32, device: blocks.Device);
         OverQueries(rows, (queries, buffer, scoreBuffer, at, count) =>
         {
-            var level = levels.narrow(0, at, count);
-            var best = torch.full([count, 1], double.NegativeInfinity, dtype: torch.float64, device: blocks.Device);
-            var total = torch.zeros_like(best);
-            var mean = torch.zeros_like(queries);
-            OverBlocks(queries, buffer, scoreBuffer, (block, scores, _) =>
+            var (level, part) = (levels.narrow(0, at, count), result.narrow(0, at, count));
+            if (near is null) part.copy_(MeanOfAll(queries, level));
+            else if (CopyMeansOfNear(near, queries, level, part) is { Length: > 0 } open)
             {
-                var higher = best.maximum(scores.amax([1], keepdim: true));
-                // Dividing twice by sigma keeps sigma² from underflowing.
-                var fade = (best - higher).div_(level).div_(level).exp_();
-                scores.sub_(higher).div_(level).div_(level).exp_();
-                mean.mul_(fade).addmm_(scores, block);
-                total.mul_(fade).add_(scores.sum(1, keepdim: true));
-                best.copy_(higher);
-            });
-            result.narrow(0, at, count).copy_(mean.div_(total).add_(blocks.Centre));
+                var index = torch.tensor(open);
+                part.index_copy_(0, index, MeanOfAll(queries.index_select(0, index), level.index_select(0, index)).to_type(result.dtype));
+            }
+
+            torch.Tensor MeanOfAll(torch.Tensor y, torch.Tensor level)
+            {
+                // Beyond, a weight is nothing: it is not made smaller, for products with denormal numbers are slow.
+                var least = single ? -87 : -708;
+                var variance = level.square().clamp_(1e-300, 1e300);
+                var best = torch.full([y.shape[0], 1], double.NegativeInfinity, dtype: torch.float64, device: blocks.Device);
+                var total = torch.zeros_like(best);
+                var mean = torch.zeros_like(y);
+                OverBlocks(y, buffer, scoreBuffer.narrow(0, 0, y.shape[0]), (block, scores, _) =>
+                {
+                    var top = scores.amax([1], keepdim: true);
+                    var higher = best.maximum(top);
+                    // Queries to which no sample of the block gives a weight are left out: most of them, once sigma is small.
+                    var index = top.sub_(higher).div_(variance).gt(least).flatten().nonzero().flatten();
+                    var rest = index.shape[0];
+                    if (rest == 0) return;
+                    torch.Tensor Rest(torch.Tensor values) => rest == y.shape[0] ? values : values.index_select(0, index);
+                    var fade = (best - higher).div_(variance).exp_();
+                    var weights = Rest(scores).sub_(Rest(higher)).div_(Rest(variance)).clamp_min_(least);
+                    var sum = Rest(mean).mul_(Rest(fade));
+                    if (single && rest > 1)
+                    {
+                        weights = weightBuffer.narrow(0, 0, rest).narrow(1, 0, block.shape[0]).copy_(weights).exp_();
+                        var samples = sampleBuffer.narrow(0, 0, block.shape[0]).copy_(block);
+                        var part = sumBuffer.narrow(0, 0, rest);
+                        for (var from = 0L; from < block.shape[0]; from += Run)
+                        {
+                            var run = Math.Min(Run, block.shape[0] - from);
+                            part.addmm_(weights.narrow(1, from, run), samples.narrow(0, from, run), beta: from % Runs == 0 ? 0 : 1);
+                            if ((from + run) % Runs == 0 || from + run == block.shape[0]) sum.add_(part);
+                        }
+                    }
+                    else sum.addmm_(weights.exp_(), block);
+                    if (rest < y.shape[0]) mean.index_copy_(0, index, sum);
+                    total.mul_(fade).index_add_(0, index, weights.sum(1, keepdim: true).to_type(torch.float64), 1);
+                    best.copy_(higher);
+                });
+                return mean.div_(total).add_(blocks.Centre);
+            }
         });
         return result.reshape(noisy.shape).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Answers the queries that have weight on few samples by those alone; gives the rows of the others.</summary>
+    private long[] CopyMeansOfNear(NearSamples near, torch.Tensor queries, torch.Tensor level, torch.Tensor target)
+    {
+        var sigmas = level.contiguous().data<double>().ToArray();
+        // Samples below e^(-21)/n of the largest weight make up less than 1e-9 together.
+        var reach = sigmas.Select(sigma => sigma * sigma * (21 + Math.Log(Count))).ToArray();
+        var found = near.Find(queries, reach);
+        var answered = Enumerable.Range(0, found.Length).Where(row => found[row] is not null).ToArray();
+        if (answered.Length > 0)
+        {
+            using var scope = torch.NewDisposeScope();
+            var index = torch.tensor(answered.Select(row => (long)row).ToArray());
+            var members = answered.Select(row => found[row]!).ToArray();
+            var weights = blocks.OfSquaredDistances(queries.index_select(0, index), members, squares => squares);
+            foreach (var (row, sigma) in weights.Zip(answered.Select(row => sigmas[row])))
+            {
+                var least = row.Min();
+                for (var i = 0; i < row.Length; i++) row[i] = Math.Exp((least - row[i]) / sigma / sigma / 2);
+                var total = row.Sum();
+                for (var i = 0; i < row.Length; i++) row[i] /= total;
+            }
+            target.index_copy_(0, index, blocks.WeightedSums(members, weights).add_(blocks.Centre).to_type(target.dtype));
+        }
+        return [.. Enumerable.Range(0, found.Length).Where(row => found[row] is null).Select(row => (long)row)];
     }
 
     /// <summary>The posterior weight of every training sample, the softmax itself.</summary>
@@ -120,9 +190,12 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         return nearest.MoveToOuterDisposeScope();
     }
 
+    /// <summary>How many queries are answered at once.</summary>
+    private long Batch(torch.Tensor rows) => Math.Max(1, Math.Min(rows.shape[0], Math.Max(16, ScoreElements / Math.Max(blocks.Dimension, blocks.BlockRows))));
+
     private void OverQueries(torch.Tensor rows, Action<torch.Tensor, torch.Tensor, torch.Tensor, long, long> body)
     {
-        var batch = Math.Max(1, Math.Min(rows.shape[0], Math.Max(16, ScoreElements / Math.Max(blocks.Dimension, blocks.BlockRows))));
+        var batch = Batch(rows);
         var buffer = blocks.Buffer();
         var scores = torch.empty([batch, blocks.BlockRows], dtype: torch.float64, device: blocks.Device);
         for (var at = 0L; at < rows.shape[0]; at += batch)

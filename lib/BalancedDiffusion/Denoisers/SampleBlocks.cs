@@ -10,7 +10,11 @@ namespace BalancedDiffusion.Denoisers;
 internal sealed class SampleBlocks : IDisposable
 {
     private const long BlockElements = 1 << 20; // 8 MB in float64
-    private readonly torch.Tensor rows, centre, halfNorms;
+
+    /// <summary>Longer vectors are not taken in float32: squares and sums of them might leave its range.</summary>
+    public const double LongestSingle = 1e15;
+
+    private readonly torch.Tensor rows, centre, lengths, halfNorms, singleCentre, singleHalfNorms;
     private readonly bool unit;
 
     /// <param name="samples">(n, …), floating point; shared, not copied.</param>
@@ -29,7 +33,9 @@ internal sealed class SampleBlocks : IDisposable
         rows = samples.detach().reshape(samples.shape[0], -1);
         BlockRows = Math.Clamp(BlockElements / Dimension, 1, Count);
         centre = torch.zeros(Dimension, dtype: torch.float64, device: rows.device);
+        lengths = torch.empty([unit ? Count : 0, 1], dtype: torch.float64, device: rows.device);
         halfNorms = torch.empty(Count, dtype: torch.float64, device: rows.device);
+        singleHalfNorms = torch.empty(Count, dtype: torch.float32, device: rows.device);
         var buffer = Buffer();
         if (!unit)
         {
@@ -41,22 +47,35 @@ internal sealed class SampleBlocks : IDisposable
             }
             centre.copy_(sum.div_(Count));
         }
+        singleCentre = centre.to_type(torch.float32);
+        var shift = Shift();
         for (var at = 0L; at < Count; at += BlockRows)
         {
             using var step = torch.NewDisposeScope();
+            if (unit) lengths.narrow(0, at, Math.Min(BlockRows, Count - at)).copy_(Raw(buffer, at).norm(1, keepdim: true));
             var block = Fill(buffer, at);
-            halfNorms.narrow(0, at, block.shape[0]).copy_(block.square().sum(1).mul_(0.5));
-            if (!torch.isfinite(halfNorms.narrow(0, at, block.shape[0])).all().item<bool>())
+            var shifted = block.mv(shift);
+            var halves = halfNorms.narrow(0, at, block.shape[0]).copy_(block.mul_(block).sum(1).mul_(0.5));
+            if (!torch.isfinite(halves).all().item<bool>())
                 throw new ArgumentException(unit ? $"{name} holds NaN, infinity or an all-zero sample, whose cosine is undefined; leave it out"
                     : $"{name} holds NaN, infinity or numbers too large to square; check the data they came from", name);
+            singleHalfNorms.narrow(0, at, block.shape[0]).copy_(shifted.add_(halves).add_(shift.square().sum().mul_(0.5)));
         }
-        foreach (var kept in new[] { rows, centre, halfNorms }) kept.DetachFromDisposeScope();
+        Radius = Math.Sqrt(2 * halfNorms.max().item<double>());
+        FitsSingle = rows.dtype != torch.float64 && Radius < LongestSingle && (!unit || (lengths.min().item<double>() > 1 / LongestSingle && lengths.max().item<double>() < LongestSingle));
+        foreach (var kept in new[] { rows, centre, lengths, halfNorms, singleCentre, singleHalfNorms }) kept.DetachFromDisposeScope();
     }
 
     public long Count => rows.shape[0];
     public long Dimension => rows.shape[1];
     public long BlockRows { get; }
     public torch.Device Device => rows.device;
+
+    /// <summary>The length of the longest framed row.</summary>
+    public double Radius { get; }
+
+    /// <summary>Whether float32 holds framed rows, their squares and sums of them, and the samples hold no digits beyond it.</summary>
+    public bool FitsSingle { get; }
 
     /// <summary>What is subtracted from every row, (d), float64.</summary>
     public torch.Tensor Centre => centre;
@@ -67,13 +86,25 @@ internal sealed class SampleBlocks : IDisposable
     /// <summary>Puts the rows from <paramref name="at"/> on into the buffer; gives the filled part of it.</summary>
     public torch.Tensor Fill(torch.Tensor buffer, long at)
     {
-        var count = Math.Min(BlockRows, Count - at);
-        var block = buffer.narrow(0, 0, count);
-        block.copy_(rows.narrow(0, at, count));
-        if (!unit) block.sub_(centre);
-        else block.div_(block.norm(1, keepdim: true));
-        return block;
+        var block = Raw(buffer, at);
+        return unit ? block.div_(lengths.narrow(0, at, block.shape[0])) : block.sub_(centre);
     }
+
+    /// <summary>The same in float32 for up to so many rows; the frame's centre is rounded to float32 first, so that all of a sample's own digits are kept.</summary>
+    public torch.Tensor FillSingle(torch.Tensor buffer, long at, long most)
+    {
+        var block = Raw(buffer.narrow(0, 0, Math.Min(most, BlockRows)), at);
+        return unit ? block.div_(lengths.narrow(0, at, block.shape[0]).to_type(torch.float32)) : block.sub_(singleCentre);
+    }
+
+    private torch.Tensor Raw(torch.Tensor buffer, long at)
+    {
+        var count = Math.Min(buffer.shape[0], Count - at);
+        return buffer.narrow(0, 0, count).copy_(rows.narrow(0, at, count));
+    }
+
+    /// <summary>What the centre loses in float32.</summary>
+    private torch.Tensor Shift() => centre - singleCentre;
 
     /// <summary>Queries (b, d) brought into the same frame, a new float64 tensor.</summary>
     public torch.Tensor Frame(torch.Tensor queries)
@@ -93,13 +124,49 @@ internal sealed class SampleBlocks : IDisposable
         return scores;
     }
 
+    /// <summary>Framed queries in the frame of <see cref="FillSingle"/>, a new float32 tensor.</summary>
+    public torch.Tensor Single(torch.Tensor queries) => queries.add(Shift()).to_type(torch.float32);
+
+    /// <summary><c>‖x‖²/2</c> of the rows from <paramref name="at"/> on in that frame, float32.</summary>
+    public torch.Tensor SingleHalfNorms(long at, long count) => singleHalfNorms.narrow(0, at, count);
+
     /// <summary>Rows by index in the frame, a new (count, d) float64 tensor.</summary>
     public torch.Tensor Gather(torch.Tensor indices) => Frame(rows.index_select(0, indices));
 
+    /// <summary>A function of <c>‖y - x‖²</c>, in float64 by direct differences, for each framed query and the rows named for it.</summary>
+    public double[][] OfSquaredDistances(torch.Tensor queries, long[][] indices, Func<torch.Tensor, torch.Tensor> function)
+    {
+        var result = indices.Select(row => new double[row.Length]).ToArray();
+        OverPairs(indices, (gathered, owners, pairs) =>
+        {
+            var apart = gathered.sub_(queries.index_select(0, owners));
+            foreach (var ((query, place), value) in pairs.Zip(function(apart.mul_(apart).sum(1)).cpu().data<double>().ToArray())) result[query][place] = value;
+        });
+        return result;
+    }
+
+    /// <summary>Weighted sums of the framed rows named for each query, (queries, d), float64.</summary>
+    public torch.Tensor WeightedSums(long[][] indices, double[][] weights)
+    {
+        var sums = torch.zeros([indices.Length, Dimension], dtype: torch.float64, device: Device);
+        OverPairs(indices, (gathered, owners, pairs) =>
+            sums.index_add_(0, owners, gathered.mul_(torch.tensor(pairs.Select(p => weights[p.Query][p.Place]).ToArray(), device: Device).unsqueeze(1)), 1));
+        return sums;
+    }
+
+    private void OverPairs(long[][] indices, Action<torch.Tensor, torch.Tensor, (int Query, int Place)[]> body)
+    {
+        var all = indices.SelectMany((row, query) => Enumerable.Range(0, row.Length).Select(place => (Query: query, Place: place)));
+        foreach (var pairs in all.Chunk((int)Math.Max(1, BlockRows / 2)))
+        {
+            using var step = torch.NewDisposeScope();
+            var gathered = Gather(torch.tensor(pairs.Select(p => indices[p.Query][p.Place]).ToArray(), device: Device));
+            body(gathered, torch.tensor(pairs.Select(p => (long)p.Query).ToArray(), device: Device), pairs);
+        }
+    }
+
     public void Dispose()
     {
-        rows.Dispose();
-        centre.Dispose();
-        halfNorms.Dispose();
+        foreach (var kept in new[] { rows, centre, lengths, halfNorms, singleCentre, singleHalfNorms }) kept.Dispose();
     }
 }

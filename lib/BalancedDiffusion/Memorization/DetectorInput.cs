@@ -40,7 +40,7 @@ internal static class DetectorInput
         var clean = Run(() => denoiser.DenoiseAt(noisy, sigma), sigma);
         if (!clean.shape.SequenceEqual(noisy.shape))
             throw new InvalidOperationException($"the denoiser returned shape ({string.Join(", ", clean.shape)}) for ({string.Join(", ", noisy.shape)}) at sigma = {sigma}");
-        if (!SamplerStep.AllFinite(clean))
+        if (!Guard.AllFinite(clean))
             throw new InvalidOperationException($"the denoiser returned NaN or infinity at sigma = {sigma}; check its weights and that it was trained at this noise level");
         return Rows(clean);
     }

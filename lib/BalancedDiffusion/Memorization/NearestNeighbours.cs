@@ -4,12 +4,16 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Memorization;
 
-/// <summary>Exact nearest neighbours in blocks: no queries × set matrix, so memory stays below about 60 MB beyond the data.</summary>
+/// <summary>Exact nearest neighbours in blocks: no queries × set matrix, so memory stays below about 60 MB beyond the data and the answer.</summary>
 public static class NearestNeighbours
 {
     private const long ScoreElements = 1 << 20;
 
-    /// <summary>Finds the k samples of a set nearest to each query. Candidates are found in float64, then their distances are taken from direct differences.</summary>
+    // How many more than k samples may lie within float32's rounding of the k-th before all are compared in float64.
+    private const int Spare = 64;
+
+    /// <summary>Finds the k samples of a set nearest to each query. Candidates are found by products (in float32 with a bound on its rounding, where the set has no
+    /// more digits and lies on the CPU; else in float64), then their distances are taken from direct differences in float64.</summary>
     /// <param name="queries">(queries, …), floating point.</param>
     /// <param name="set">(n, …), floating point, samples of the same size.</param>
     /// <param name="k">How many neighbours, 1 to n (and at most 1,000).</param>
@@ -40,29 +44,39 @@ public static class NearestNeighbours
         if (cosine && rows.shape[0] > 0 && rows.abs().amax([1]).eq(0).any().item<bool>())
             throw new ArgumentException("queries hold an all-zero sample, whose cosine is undefined; leave it out", nameof(queries));
 
-        var distances = torch.empty([rows.shape[0], k], dtype: torch.float64, device: rows.device);
-        var indices = torch.empty([rows.shape[0], k], dtype: torch.int64, device: rows.device);
+        var (distances, indices) = (new double[rows.shape[0] * k], new long[rows.shape[0] * k]);
         var batch = Math.Max(1, Math.Min(rows.shape[0], Math.Max(16, ScoreElements / Math.Max(blocks.Dimension, blocks.BlockRows))));
-        var buffer = blocks.Buffer();
-        var scoreBuffer = torch.empty([batch, blocks.BlockRows], dtype: torch.float64, device: rows.device);
+        using var near = blocks.FitsSingle && rows.device_type == DeviceType.CPU ? new NearSamples(blocks, batch, k, k + Spare) : null;
+        torch.Tensor? buffer = null, scoreBuffer = null;
         for (var at = 0L; at < rows.shape[0]; at += batch)
         {
             using var step = torch.NewDisposeScope();
             var count = Math.Min(batch, rows.shape[0] - at);
             var framed = blocks.Frame(rows.narrow(0, at, count));
-            var found = Candidates(blocks, framed, buffer, scoreBuffer.narrow(0, 0, count), k);
-            for (var row = 0L; row < count; row++)
+            var candidates = near?.Find(framed, new double[count]) ?? new long[]?[count];
+            var unanswered = Enumerable.Range(0, candidates.Length).Where(row => candidates[row] is null).Select(row => (long)row).ToArray();
+            if (unanswered.Length > 0)
             {
-                using var one = torch.NewDisposeScope();
-                var (index, _) = found[row].sort();
-                var apart = blocks.Gather(index).sub_(framed[row]).square().sum(1);
-                // Unit vectors: 1 - cos = ‖a - b‖²/2, which keeps its accuracy where the cosine is close to 1.
-                var (distance, order) = (cosine ? apart.mul_(0.5) : apart.sqrt_()).sort(stable: true);
-                distances[at + row].copy_(distance);
-                indices[at + row].copy_(index.index_select(0, order));
+                buffer ??= blocks.Buffer().MoveToOuterDisposeScope();
+                scoreBuffer ??= torch.empty([batch, blocks.BlockRows], dtype: torch.float64, device: rows.device).MoveToOuterDisposeScope();
+                var found = Candidates(blocks, framed.index_select(0, torch.tensor(unanswered, device: rows.device)), buffer, scoreBuffer.narrow(0, 0, unanswered.Length), k).cpu().data<long>().ToArray();
+                for (var i = 0; i < unanswered.Length; i++) candidates[unanswered[i]] = [.. found.AsSpan(i * k, k)];
             }
+            Rank(blocks, framed, candidates!, cosine, k, distances.AsSpan((int)at * k), indices.AsSpan((int)at * k));
         }
-        return new Neighbours(distances.MoveToOuterDisposeScope(), indices.MoveToOuterDisposeScope());
+        return new Neighbours(torch.tensor(distances, [rows.shape[0], k], device: rows.device).MoveToOuterDisposeScope(), torch.tensor(indices, [rows.shape[0], k], device: rows.device).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>The k nearest of each query's candidates, by distances from direct differences.</summary>
+    private static void Rank(SampleBlocks blocks, torch.Tensor framed, long[][] candidates, bool cosine, int k, Span<double> distances, Span<long> indices)
+    {
+        // Unit vectors: 1 - cos = ‖a - b‖²/2, which keeps its accuracy where the cosine is close to 1.
+        var apart = blocks.OfSquaredDistances(framed, candidates, squares => cosine ? squares.mul_(0.5) : squares.sqrt_());
+        for (var row = 0; row < candidates.Length; row++)
+        {
+            var best = candidates[row].Zip(apart[row], (index, distance) => (Index: index, Distance: distance)).OrderBy(c => c.Distance).ThenBy(c => c.Index).Take(k);
+            foreach (var ((index, distance), place) in best.Select((c, i) => (c, row * k + i))) (distances[place], indices[place]) = (distance, index);
+        }
     }
 
     private static torch.Tensor Candidates(SampleBlocks blocks, torch.Tensor queries, torch.Tensor buffer, torch.Tensor scoreBuffer, int k)

@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
@@ -42,27 +44,70 @@ public sealed class RunningStatistics
     public void Add(torch.Tensor representation)
     {
         Guard.Shape(representation, [-1, Units == 0 ? -1 : Units]);
+        if (representation.shape[0] == 0) return;
+        Spikiness.Check(representation);
+        var (batch, units) = ((int)representation.shape[0], (int)representation.shape[1]);
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        if (representation.shape[0] == 0) return;
-        double[] Values(torch.Tensor tensor) => tensor.cpu().data<double>().ToArray();
-        double[][] measures = [Values(Spikiness.StandardDeviation(representation)), Values(Spikiness.L4OverL2(representation)), Values(Spikiness.ParticipationRatio(representation)), Values(Spikiness.LargestShare(representation))];
-        var h = representation.detach().to_type(torch.float64);
-        var mean = h.mean([0L]);
-        var (batchMeans, batchSquares) = (Values(mean), Values((h - mean).square().sum(0L)));
-        var batch = h.shape[0];
-        if (Units == 0) (means, squares) = (new double[batchMeans.Length], new double[batchMeans.Length]);
+        var rows = representation.detach().cpu().to_type(torch.float64).contiguous();
+        var values = MemoryMarshal.Cast<byte, double>(rows.bytes);
+        if (Units == 0) (means, squares) = (new double[units], new double[units]);
+        var (batchMeans, batchSquares) = Columns(values, batch, units);
         var total = Count + batch;
-        for (var j = 0; j < means.Length; j++)
+        for (var j = 0; j < units; j++)
         {
             var gap = batchMeans[j] - means[j];
             means[j] += gap * batch / total;
             squares[j] += batchSquares[j] + gap * gap * ((double)Count * batch / total);
         }
         Count = total;
-        deviations.AddRange(measures[0]);
-        norms.AddRange(measures[1]);
-        participations.AddRange(measures[2]);
-        shares.AddRange(measures[3]);
+        var padded = new double[(units + Vector<double>.Count - 1) / Vector<double>.Count * Vector<double>.Count];
+        for (var i = 0; i < batch; i++) AddRow(values.Slice(i * units, units), padded);
+    }
+
+    private static (double[] Means, double[] Squares) Columns(ReadOnlySpan<double> values, int batch, int units)
+    {
+        var (sums, spread) = (new double[units], new double[units]);
+        for (var i = 0; i < batch; i++)
+        {
+            var row = values.Slice(i * units, units);
+            for (var j = 0; j < units; j++) sums[j] += row[j];
+        }
+        for (var j = 0; j < units; j++) sums[j] /= batch;
+        for (var i = 0; i < batch; i++)
+        {
+            var row = values.Slice(i * units, units);
+            for (var j = 0; j < units; j++) spread[j] += (row[j] - sums[j]) * (row[j] - sums[j]);
+        }
+        return (sums, spread);
+    }
+
+    /// <summary>The measures of <see cref="Spikiness"/> from one reading of a row scaled by its largest unit; taken one by one as tensors they cost more than a small network.</summary>
+    private void AddRow(ReadOnlySpan<double> row, Span<double> padded)
+    {
+        padded.Clear();
+        row.CopyTo(padded);
+        var lanes = MemoryMarshal.Cast<double, Vector<double>>(padded);
+        var (largest, sum, energy, fourth, spread) = (Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero);
+        foreach (var h in lanes) largest = Vector.Max(largest, Vector.Abs(h));
+        var scale = 0.0;
+        for (var i = 0; i < Vector<double>.Count; i++) scale = Math.Max(scale, largest[i]);
+        var divisor = new Vector<double>(scale > 0 ? scale : 1);
+        foreach (ref var h in lanes)
+        {
+            h /= divisor;
+            var square = h * h;
+            sum += h;
+            energy += square;
+            fourth += square * square;
+        }
+        var mean = Vector.Sum(sum) / row.Length;
+        padded[row.Length..].Fill(mean);
+        foreach (var h in lanes) spread += (h - new Vector<double>(mean)) * (h - new Vector<double>(mean));
+        var (second, power) = (Vector.Sum(energy), Vector.Sum(fourth));
+        deviations.Add(scale * Math.Sqrt(Vector.Sum(spread) / row.Length));
+        norms.Add(second > 0 ? Math.Pow(power, 0.25) / Math.Sqrt(second) : 0);
+        participations.Add(second > 0 ? second * second / power : 0);
+        shares.Add(second > 0 ? 1 / second : 0); // the largest unit is 1
     }
 }

@@ -47,13 +47,19 @@ public static class Spikiness
 
     private static torch.Tensor OrZero(torch.Tensor above, torch.Tensor below) => torch.where(below.gt(0), above / below, torch.zeros_like(below));
 
-    /// <summary>Rows scaled by their largest unit, so that fourth powers neither overflow nor vanish.</summary>
-    private static torch.Tensor Measure(torch.Tensor representation, Func<torch.Tensor, torch.Tensor, torch.Tensor> measure)
+    /// <summary>A representation must be (batch, units) of finite floating-point numbers.</summary>
+    internal static void Check(torch.Tensor representation)
     {
         Guard.Shape(representation, [-1, -1]);
         if (representation.shape[1] == 0) throw new ArgumentException($"representation must have at least one unit, was (batch, units) = ({representation.shape[0]}, 0)", nameof(representation));
         if (!representation.is_floating_point()) throw new ArgumentException($"representation must hold floating-point numbers, was {representation.dtype}; convert it first", nameof(representation));
         Guard.Finite(representation);
+    }
+
+    /// <summary>Rows scaled by their largest unit, so that fourth powers neither overflow nor vanish.</summary>
+    private static torch.Tensor Measure(torch.Tensor representation, Func<torch.Tensor, torch.Tensor, torch.Tensor> measure)
+    {
+        Check(representation);
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var h = representation.to_type(torch.float64);

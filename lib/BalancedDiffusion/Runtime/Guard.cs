@@ -31,8 +31,15 @@ public static class Guard
     public static void Finite(torch.Tensor values, [CallerArgumentExpression(nameof(values))] string? name = null)
     {
         ArgumentNullException.ThrowIfNull(values, name);
+        if (!AllFinite(values)) throw new ArgumentException($"{name} holds NaN or infinity; check the data it came from", name);
+    }
+
+    /// <summary>Whether all numbers are finite: their sum is not where one is not, and takes no temporary; it may also overflow, so that a bad sum asks again.</summary>
+    internal static bool AllFinite(torch.Tensor values)
+    {
         using var scope = torch.NewDisposeScope();
-        if (!torch.isfinite(values).all().item<bool>()) throw new ArgumentException($"{name} holds NaN or infinity; check the data it came from", name);
+        using var noGrad = torch.no_grad();
+        return double.IsFinite(values.sum().to_type(torch.float64).item<double>()) || torch.isfinite(values).all().item<bool>();
     }
 
     /// <summary>The tensor must be of the type of the weights that it meets; libtorch does not mix types in a product.</summary>

@@ -21,7 +21,7 @@ public sealed record DpmSolverSampler : ISampler
             else
             {
                 var extrapolation = Math.Log(step.Sigma / step.Next) / (2 * Math.Log(before / step.Sigma));
-                step.X.lerp_(torch.lerp(step.Memory!, clean, 1 + extrapolation), weight);
+                step.X.lerp_(step.Memory!.lerp_(clean, 1 + extrapolation), weight);
             }
             step.Remember(clean);
         });

@@ -32,7 +32,7 @@ internal static class SamplerLoop
             options.Progress?.Report(i + 1);
         }
         if (denoise) state.X.copy_(state.Estimate(state.X, sigmas[^1]));
-        if (!SamplerStep.AllFinite(state.X))
+        if (!Guard.AllFinite(state.X))
             throw new InvalidOperationException($"the samples are not finite after step {sigmas.Count - 1} of {sigmas.Count - 1} (sigma = {sigmas[^1]}); take smaller steps");
         options.Record?.End();
         return state.X.MoveToOuterDisposeScope();

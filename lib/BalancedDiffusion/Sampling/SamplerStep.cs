@@ -71,23 +71,16 @@ internal sealed class SamplerStep
         {
             clean = denoiser.DenoiseAt(x, sigma);
         }
-        catch (ArgumentException) when (!AllFinite(x))
+        catch (ArgumentException) when (!Guard.AllFinite(x))
         {
             throw new InvalidOperationException($"the samples are not finite {At()}; take smaller steps");
         }
         if (!clean.shape.SequenceEqual(x.shape))
             throw new InvalidOperationException($"the denoiser returned shape ({string.Join(", ", clean.shape)}) for ({string.Join(", ", x.shape)}) {At()}");
-        if (!AllFinite(clean))
+        if (!Guard.AllFinite(clean))
             throw new InvalidOperationException($"the denoiser returned NaN or infinity {At()}; check its weights and that it was trained at this noise level");
         if (recordEstimate) options.Record!.AddEstimate(clean);
         recordEstimate = false;
         return clean;
-    }
-
-    /// <summary>Whether all numbers are finite: their sum is not where one is not, and takes no temporary; it may also overflow, so that a bad sum asks again.</summary>
-    public static bool AllFinite(torch.Tensor values)
-    {
-        using var scope = torch.NewDisposeScope();
-        return double.IsFinite(values.sum().to_type(torch.float64).item<double>()) || torch.isfinite(values).all().item<bool>();
     }
 }

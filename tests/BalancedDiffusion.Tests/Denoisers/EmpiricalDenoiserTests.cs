@@ -1,3 +1,4 @@
+using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
@@ -75,6 +76,66 @@ public class EmpiricalDenoiserTests
         using var denoiser = new EmpiricalDenoiser(samples);
         AssertNear(mean, denoiser.Denoise(noisy, 1.5), 1e-15 * 10);
         AssertNear(weights, denoiser.PosteriorWeights(noisy, 1.5), 1e-8);
+    }
+
+    /// <summary>The posterior mean in float64 by direct differences from every sample, one query after another.</summary>
+    private static torch.Tensor Reference(torch.Tensor samples, torch.Tensor noisy, IReadOnlyList<double> sigmas)
+    {
+        var (x, y) = (samples.to_type(torch.float64).flatten(1), noisy.to_type(torch.float64).flatten(1));
+        return torch.stack([.. sigmas.Select((sigma, b) =>
+        {
+            using var scope = torch.NewDisposeScope();
+            var logits = (x - y[b]).square().sum(1).mul(-0.5 / (sigma * sigma));
+            return torch.softmax(logits, 0).matmul(x).MoveToOuterDisposeScope();
+        })]);
+    }
+
+    /// <summary>The error in units of 1e-6 of what is averaged: of the mean's length, or of the samples' spread where that is larger.</summary>
+    private static double InFloat32(torch.Tensor samples, torch.Tensor truth, torch.Tensor actual)
+    {
+        var spread = samples.to_type(torch.float64).flatten(1).var(0, unbiased: false).sum().sqrt();
+        return ((actual.to_type(torch.float64).flatten(1) - truth).norm() / truth.norm().maximum(spread)).item<double>() / 1e-6;
+    }
+
+    [Theory]
+    [InlineData("normal")]
+    [InlineData("faces")]
+    [InlineData("clusters")]
+    [InlineData("near duplicates")]
+    [InlineData("duplicates")]
+    [InlineData("far")]
+    [InlineData("outlier")]
+    [InlineData("one side")]
+    public void LargeSetsInFloat32AreAnsweredAsInFloat64FromTheSmallestToTheLargestNoise(string kind)
+    {
+        using var scope = torch.NewDisposeScope();
+        const int N = 2400, D = 500; // two blocks
+        var samples = kind switch
+        {
+            "faces" => new ParametricFaces(seed: 4).Train(N).Images.flatten(1),
+            "clusters" => (Normal(1, 30, 1, D).mul(2) + Normal(2, 30, N / 30, D).mul(0.02)).reshape(N, D),
+            // Within float32's rounding of one another, so that only float64 tells them apart.
+            "near duplicates" => (Normal(1, 5, 1, D) + Normal(2, 5, N / 5, D).mul(1e-5)).reshape(N, D),
+            "duplicates" => Normal(1, 20, D).repeat(N / 20, 1),
+            "far" => Normal(1, N, D) + 3000,
+            "outlier" => Normal(1, N, D) * torch.where(torch.arange(N).eq(1234), 1e6f, 1f).unsqueeze(1),
+            "one side" => torch.where(torch.arange(N).lt(N / 2), 1f, -1f).unsqueeze(1) + Normal(1, N, D) * 0.1,
+            _ => Normal(1, N, D),
+        };
+        using var denoiser = new EmpiricalDenoiser(samples);
+        double[] sigmas = [1e-3, 1e-2, 0.05, 0.3, 1, 3, 10, 30, 80];
+        var rows = torch.tensor(sigmas.Select((_, i) => (long)(i * 331 % N)).ToArray());
+        var noisy = samples.index_select(0, rows) + Normal(7, sigmas.Length, samples.shape[1]) * torch.tensor(sigmas.Select(s => (float)s).ToArray()).unsqueeze(1);
+        var truth = Reference(samples, noisy, sigmas);
+        var together = denoiser.Denoise(noisy, torch.tensor(sigmas));
+        for (var b = 0; b < sigmas.Length; b++)
+        {
+            var alone = denoiser.DenoiseAt(noisy.narrow(0, b, 1), sigmas[b]);
+            foreach (var answer in new[] { together.narrow(0, b, 1), alone })
+                Assert.True(InFloat32(samples, truth.narrow(0, b, 1), answer) < 1, $"{kind}, sigma {sigmas[b]}: {InFloat32(samples, truth.narrow(0, b, 1), answer)} millionths");
+            var doubles = denoiser.DenoiseAt(noisy.narrow(0, b, 1).to_type(torch.float64), sigmas[b]);
+            Assert.True(InFloat32(samples, truth.narrow(0, b, 1), doubles) < 1e-3, $"{kind}, sigma {sigmas[b]}, in float64: {InFloat32(samples, truth.narrow(0, b, 1), doubles)} millionths");
+        }
     }
 
     [Theory]

@@ -37,6 +37,47 @@ public class NearestNeighboursTests
         }
     }
 
+    [Theory]
+    [InlineData("normal")]
+    [InlineData("far")]
+    [InlineData("near duplicates")]
+    [InlineData("duplicates")]
+    [InlineData("outlier")]
+    [InlineData("tiny")]
+    [InlineData("huge")]
+    public void NoNeighbourIsLostWhereFloat32CannotTellThemApart(string kind)
+    {
+        using var scope = torch.NewDisposeScope();
+        const int N = 2500, D = 300;
+        var set = kind switch
+        {
+            "far" => Normal(1, N, D) + 3000,
+            "near duplicates" => (Normal(1, 250, 1, D) + Normal(2, 250, N / 250, D) * 1e-6).reshape(N, D),
+            "duplicates" => Normal(1, 10, D).repeat(N / 10, 1), // 250 at one distance, more than are spared for rounding
+            "outlier" => Normal(1, N, D) * torch.where(torch.arange(N).eq(1234), 1e6f, 1f).unsqueeze(1),
+            "tiny" => Normal(1, N, D) * 1e-25,
+            "huge" => Normal(1, N, D) * 1e25,
+            _ => Normal(1, N, D),
+        };
+        var queries = set.index_select(0, torch.arange(0, N, 97)) + Normal(3, 26, D) * set.std().mul(1e-3);
+        foreach (var k in new[] { 1, 3, 40 })
+        {
+            using var found = NearestNeighbours.Find(queries, set, k);
+            var (samples, asked) = (set.to_type(torch.float64), queries.to_type(torch.float64));
+            for (var row = 0; row < 26; row++)
+            {
+                var apart = (samples - asked[row]).square().sum(1).sqrt();
+                var (truth, _) = apart.sort(stable: true);
+                var (scale, indices) = (truth[0].item<double>(), found.Indices[row]);
+                // Each is at the distance that is said, and these are the k smallest there are.
+                var own = found.Distances[row];
+                Assert.True(torch.allclose(own, apart.index_select(0, indices), 1e-9, 1e-12 * scale), $"{kind}, k = {k}");
+                Assert.True(torch.allclose(own, truth.narrow(0, 0, k), 1e-9, 1e-12 * scale), $"{kind}, k = {k}: {own} for {truth.narrow(0, 0, k)}");
+                Assert.Equal(k, indices.data<long>().ToArray().Distinct().Count());
+            }
+        }
+    }
+
     [Fact]
     public void ACopyIsAtDistanceExactlyZeroAndANearCopyKeepsItsDigits()
     {

@@ -61,6 +61,28 @@ public class PoolingTests
         Same(Spikiness.LargestShare(h), statistics.LargestShares);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(8)]
+    [InlineData(101)]
+    public void RunningMeasuresAreThoseOfSpikiness(int units)
+    {
+        using var scope = torch.NewDisposeScope();
+        var sizes = torch.tensor(new[] { 0f, 1e-30f, 1, -1, 1e30f }).unsqueeze(1);
+        foreach (var h in new[] { GaussianNoise.Draw([5, units], 2) * sizes, torch.ones(5, units), (GaussianNoise.Draw([units, 5], 3) * 7).t() })
+        {
+            var statistics = new RunningStatistics();
+            statistics.Add(h);
+            void Same(torch.Tensor expected, IReadOnlyList<double> actual) => Assert.Equal(expected.data<double>().ToArray(), actual, (a, b) => Math.Abs(a - b) <= 1e-13 * Math.Abs(a));
+            // A deviation of equal units is nothing but rounding.
+            Assert.Equal(Spikiness.StandardDeviation(h).data<double>().ToArray(), statistics.StandardDeviations, (a, b) => Math.Abs(a - b) <= 1e-13 * Math.Max(a, 1));
+            Same(Spikiness.L4OverL2(h), statistics.L4OverL2);
+            Same(Spikiness.ParticipationRatio(h), statistics.ParticipationRatios);
+            Same(Spikiness.LargestShare(h), statistics.LargestShares);
+        }
+    }
+
     [Fact]
     public void ABatchThatIsRefusedChangesNothing()
     {
