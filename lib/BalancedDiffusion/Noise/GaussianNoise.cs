@@ -49,13 +49,16 @@ public static class GaussianNoise
         return noise.to(device ?? torch.CPU).to_type(dtype).alias().MoveToOuterDisposeScope();
     }
 
+    /// <summary>The seed from which, with the index of a row, the seed of the row's stream derives.</summary>
+    internal static long Parent(long seed, long draw) => Seeds.Derive(Seeds.Derive(seed, "each"), draw);
+
     /// <summary>Fills a contiguous float32 tensor (batch, …) on the CPU with the numbers of <see cref="DrawEach"/>.</summary>
     internal static void FillEach(torch.Tensor target, long seed, long firstIndex, long draw)
     {
         if (target.NumberOfElements == 0) return;
         var rows = target.shape[0];
         var length = target.NumberOfElements / rows;
-        var parent = Seeds.Derive(Seeds.Derive(seed, "each"), draw);
+        var parent = Parent(seed, draw);
         // A span holds 2^31 bytes at most.
         var block = Math.Max(1, (1L << 28) / length);
         for (var at = 0L; at < rows; at += block)

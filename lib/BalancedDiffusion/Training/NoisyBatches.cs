@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
@@ -51,6 +53,13 @@ internal sealed class NoisyBatches
     public (torch.Tensor Clean, torch.Tensor Sigma) Draw(long step, torch.Tensor noisy)
     {
         generator.manual_seed(Seeds.Derive(seed, step));
+        if (HasOwnNormals && data.device_type == DeviceType.CPU && data.dtype == torch.float32 && Math.Max(data.NumberOfElements, noisy.NumberOfElements) * sizeof(float) <= int.MaxValue)
+        {
+            indices?.random_(0, count, generator);
+            var levels = fixedLevels ?? noise.Draw(Size, generator, data.device);
+            DrawRows(step, noisy, Numbers(levels));
+            return (batch ?? data, levels);
+        }
         var clean = batch is null ? data : Gather();
         if (noise is FixedNoise law)
         {
@@ -63,6 +72,34 @@ internal sealed class NoisyBatches
         normals.mul_(sigma.view([Size, .. Enumerable.Repeat(1L, (int)noisy.dim() - 1)])).add_(clean);
         return (clean, sigma);
     }
+
+    // One pass that works on a row while it is in the cache; the numbers are those of the general path, bit by bit.
+    private void DrawRows(long step, torch.Tensor noisy, ReadOnlySpan<float> sigma)
+    {
+        Span<float> samples = Numbers(data), clean = batch is null ? [] : Numbers(batch), rows = Numbers(noisy);
+        ReadOnlySpan<long> chosen = indices is null ? [] : MemoryMarshal.Cast<byte, long>(indices.bytes);
+        var length = (int)(data.NumberOfElements / count);
+        var parent = GaussianNoise.Parent(seed, step);
+        for (var r = 0; r < sigma.Length; r++)
+        {
+            var row = rows.Slice(r * length, length);
+            var sample = samples.Slice((int)(indices is null ? r : chosen[r]) * length, length);
+            NormalStreams.Fill(row, Seeds.Derive(parent, r));
+            if (batch is not null) sample.CopyTo(clean[(r * length)..]);
+            Spread(row, sigma[r], sample);
+        }
+    }
+
+    // row = row sigma + sample
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Spread(Span<float> row, float sigma, ReadOnlySpan<float> sample)
+    {
+        var at = 0;
+        for (; at + Vector<float>.Count <= row.Length; at += Vector<float>.Count) (new Vector<float>(row[at..]) * sigma + new Vector<float>(sample[at..])).CopyTo(row[at..]);
+        for (; at < row.Length; at++) row[at] = row[at] * sigma + sample[at];
+    }
+
+    private static Span<float> Numbers(torch.Tensor t) => MemoryMarshal.Cast<byte, float>(t.bytes);
 
     private torch.Tensor Normals(long step, torch.Tensor target)
     {

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
@@ -17,7 +18,7 @@ public sealed class ReluDaeStep : IDisposable
     private readonly torch.Tensor encoder, encoderT, decoder, decoderT;
     private readonly torch.Tensor stackedCodes, stackedRows, code, codeDelta, mask, error, errorFlat, stackedCodesT, codeT, codeDeltaT;
     private readonly double entries;
-    private readonly bool tied;
+    private readonly bool tied, isPlain;
 
     /// <summary>Buffers for one batch size.</summary>
     /// <param name="model">The model; its weights are read live, so that an update in place is seen by the next step.</param>
@@ -29,6 +30,8 @@ public sealed class ReluDaeStep : IDisposable
         long d = model.Dimension, p = model.Units;
         tied = model.IsTied;
         entries = (double)batchSize * d;
+        // What managed code can pass over: a span holds 2^31 bytes at most.
+        isPlain = model.Encoder.device_type == DeviceType.CPU && model.Encoder.dtype is torch.ScalarType.Float32 or torch.ScalarType.Float64 && batchSize * Math.Max(d, p) * model.Encoder.ElementSize <= int.MaxValue;
         using var noGrad = torch.no_grad();
         torch.Tensor Own(torch.Tensor t) => owned.Add(t);
         torch.Tensor Empty(long rows, long columns) => Own(torch.zeros([rows, columns], dtype: model.Encoder.dtype, device: model.Encoder.device));
@@ -64,20 +67,47 @@ public sealed class ReluDaeStep : IDisposable
         Guard.Shape(clean, Noisy.shape);
         using var noGrad = torch.no_grad();
         code.addmm_(Noisy, encoderT, beta: 0, alpha: 1).relu_();
-        error.addmm_(code, decoder, beta: 0, alpha: 1).sub_(clean);
-        codeDelta.addmm_(error, decoderT, beta: 0, alpha: 1).mul_(mask.copy_(code).sign_());
-        var scale = 2 / entries;
+        error.addmm_(code, decoder, beta: 0, alpha: 1);
+        // Scaled here, the error scales all that follows from it.
+        var loss = Subtract(clean, 2 / entries);
+        codeDelta.addmm_(error, decoderT, beta: 0, alpha: 1);
+        Gate();
         if (tied)
         {
-            Gradients[0].addmm_(stackedCodesT, stackedRows, beta: 0, alpha: 1).mul_(scale);
+            Gradients[0].addmm_(stackedCodesT, stackedRows, beta: 0, alpha: 1);
         }
         else
         {
-            Gradients[0].addmm_(codeDeltaT, Noisy, beta: 0, alpha: 1).mul_(scale);
-            Gradients[1].addmm_(codeT, error, beta: 0, alpha: 1).mul_(scale);
+            Gradients[0].addmm_(codeDeltaT, Noisy, beta: 0, alpha: 1);
+            Gradients[1].addmm_(codeT, error, beta: 0, alpha: 1);
         }
-        return errorFlat.dot(errorFlat).div_(entries);
+        return loss;
     }
+
+    private torch.Tensor Subtract(torch.Tensor clean, double scale)
+    {
+        if (isPlain && clean.is_contiguous() && clean.dtype == error.dtype && clean.device_type == DeviceType.CPU)
+        {
+            var row = (int)error.shape[1];
+            var total = error.dtype == torch.float32
+                ? FusedBackward.Error(Numbers<float>(error), Numbers<float>(clean), row, (float)scale)
+                : FusedBackward.Error(Numbers<double>(error), Numbers<double>(clean), row, scale);
+            return torch.tensor(total / entries, dtype: error.dtype);
+        }
+        error.sub_(clean);
+        var loss = errorFlat.dot(errorFlat).div_(entries);
+        error.mul_(scale);
+        return loss;
+    }
+
+    private void Gate()
+    {
+        if (!isPlain) codeDelta.mul_(mask.copy_(code).sign_());
+        else if (code.dtype == torch.float32) FusedBackward.Gate(Numbers<float>(codeDelta), Numbers<float>(code));
+        else FusedBackward.Gate(Numbers<double>(codeDelta), Numbers<double>(code));
+    }
+
+    private static Span<T> Numbers<T>(torch.Tensor t) where T : unmanaged => MemoryMarshal.Cast<byte, T>(t.bytes);
 
     /// <inheritdoc/>
     public void Dispose() => owned.Dispose();
