@@ -9,7 +9,7 @@ namespace BalancedDiffusion.Benchmarks;
 /// in float32, in blocks of the same shapes, warm in the cache. The goal, which nothing enforces: a Ratio below 1.67, which is 60 % of that rate. Where few samples have weight the second product is
 /// not taken, and the Ratio may fall below 1; where many have, the first is taken in float64, which costs about twice as much as in float32 (the row "both in float64" is the rate if all were).
 /// </summary>
-[IterationCount(3)]
+[InvocationCount(1), IterationCount(3)]
 public class PosteriorMeanBenchmarks
 {
     private const string Means = "1,000 posterior means of 60,000 samples";

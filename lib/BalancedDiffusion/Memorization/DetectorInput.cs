@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
-using BalancedDiffusion.Sampling;
 using TorchSharp;
 
 namespace BalancedDiffusion.Memorization;
