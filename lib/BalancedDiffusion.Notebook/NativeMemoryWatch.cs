@@ -1,35 +1,44 @@
+using BalancedDiffusion.Runtime;
+
 namespace BalancedDiffusion.Notebook;
 
 /// <summary>
-/// Frees what cells have let go of. A tensor is a small object to the garbage collector and a large one to the machine, so that gigabytes of tensors which nobody holds any more can wait for a collection that no one asks for. The
-/// watch looks at the process a few times a second, and asks for one when it has grown.
+/// Frees what cells have let go of. A tensor is a small object to the garbage collector and a large one to the machine, so that gigabytes of tensors which nobody holds any more can wait for a collection that no one asks for; and the
+/// C library keeps what was freed. The watch looks at the process a few times a second, and has both cleaned up when it has grown.
 /// </summary>
 internal sealed class NativeMemoryWatch : IDisposable
 {
-    private readonly long step;
+    // A computation that swings by more than the step in every second is left to swing further, up to this many steps: cleaning up costs it time.
+    private const int MostSteps = 4;
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+
     private readonly Timer timer;
     private readonly Func<long> resident;
-    private long lowest;
+    private readonly TimeProvider clock;
+    private readonly long most;
+    private long step, lowest, last;
     private int busy;
 
     /// <summary>Begins to watch.</summary>
-    /// <param name="step">By how many bytes the process may grow before garbage is collected, &gt; 0.</param>
+    /// <param name="step">By how many bytes the process may grow before it is cleaned up, &gt; 0.</param>
     /// <param name="resident">Tells the resident bytes of this process; null for the system's number.</param>
     /// <param name="every">How often it looks; null for four times a second.</param>
-    public NativeMemoryWatch(long step, Func<long>? resident = null, TimeSpan? every = null)
+    /// <param name="clock">Tells the time; null for the system's.</param>
+    public NativeMemoryWatch(long step, Func<long>? resident = null, TimeSpan? every = null, TimeProvider? clock = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(step);
-        this.step = step;
+        (this.step, most) = (step, MostSteps * step);
         this.resident = resident ?? (() => Environment.WorkingSet);
+        this.clock = clock ?? TimeProvider.System;
         lowest = this.resident();
         var period = every ?? TimeSpan.FromMilliseconds(250);
         timer = new Timer(_ => Look(), null, period, period);
     }
 
-    /// <summary>How many collections it asked for.</summary>
-    public int Collections { get; private set; }
+    /// <summary>How often it cleaned up.</summary>
+    public int Times { get; private set; }
 
-    /// <summary>Looks once: collects where the process has grown by the step since it was smallest after the last collection.</summary>
+    /// <summary>Looks once: cleans up where the process has grown by the step since it was smallest after the last time.</summary>
     internal void Look()
     {
         // A look that takes longer than the period is not joined by the next.
@@ -39,10 +48,10 @@ internal sealed class NativeMemoryWatch : IDisposable
             var now = resident();
             lowest = Math.Min(lowest, now);
             if (now < lowest + step) return;
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-            Collections++;
-            lowest = resident();
+            if (Times > 0 && clock.GetElapsedTime(last) < Soon) step = Math.Min(2 * step, most);
+            TorchRuntime.ReleaseMemory();
+            Times++;
+            (lowest, last) = (resident(), clock.GetTimestamp());
         }
         finally
         {

@@ -28,6 +28,16 @@ internal static class NativeHeap
         return set(MapThreshold, KeptBlock) == 1 && set(TrimThreshold, KeptEnd) == 1 ? $"Freed blocks of up to {KeptBlock >> 20} MB are kept for the next tensor." : null;
     }
 
+    /// <summary>Gives all free memory back to the system, where this is glibc; else does nothing.</summary>
+    public static void Release()
+    {
+        if (OperatingSystem.IsLinux() && NativeLibrary.TryLoad("libc.so.6", out var library) && NativeLibrary.TryGetExport(library, "malloc_trim", out var address))
+            Marshal.GetDelegateForFunctionPointer<Trim>(address)(0);
+    }
+
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     private delegate int Set(int parameter, int value);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    private delegate int Trim(nuint keep);
 }

@@ -33,6 +33,14 @@ public static class TorchRuntime
         if (failure is not null) throw new InvalidOperationException(failure);
     }
 
+    /// <summary>Frees the tensors that nobody holds any more, and gives the memory that stands free back to the system. It takes a moment; a step of a training or of a sampler does not need it.</summary>
+    public static void ReleaseMemory()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        NativeHeap.Release();
+    }
+
 #pragma warning disable CA2255 // a library that must load natives before its first use by a notebook kernel has no other moment
     [ModuleInitializer]
     internal static void Try()
