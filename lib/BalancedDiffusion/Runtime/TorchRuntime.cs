@@ -38,8 +38,13 @@ public static class TorchRuntime
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        NativeHeap.Release();
+        // glibc keeps what was freed; another C library, or an allocator loaded before it, has no such call.
+        if (OperatingSystem.IsLinux() && NativeLibrary.TryLoad("libc.so.6", out var library) && NativeLibrary.TryGetExport(library, "malloc_trim", out var address))
+            Marshal.GetDelegateForFunctionPointer<Trim>(address)(0);
     }
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    private delegate int Trim(nuint keep);
 
 #pragma warning disable CA2255 // a library that must load natives before its first use by a notebook kernel has no other moment
     [ModuleInitializer]
@@ -65,7 +70,6 @@ public static class TorchRuntime
 
     private static void Load()
     {
-        if (NativeHeap.KeepFreedMemory() is { } kept) log.Add(kept);
         var folder = FindNativeFolder();
         if (folder is null)
         {
