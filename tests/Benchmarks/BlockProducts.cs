@@ -16,8 +16,10 @@ public sealed class BlockProducts : IDisposable
     public BlockProducts(int count, int rows, int dimension, torch.ScalarType type)
     {
         this.rows = rows;
-        (queries, block) = (torch.rand([count, dimension], dtype: type), torch.rand([rows, dimension], dtype: type));
-        (scores, means) = (torch.rand([count, rows], dtype: type), torch.rand([count, dimension], dtype: type));
+        // They outlive a scope that the caller may have open.
+        torch.Tensor Own(long first, long second) => torch.rand([first, second], dtype: type).DetachFromDisposeScope();
+        (queries, block) = (Own(count, dimension), Own(rows, dimension));
+        (scores, means) = (Own(count, rows), Own(count, dimension));
     }
 
     /// <summary>Queries with so many samples, rounded up to whole blocks.</summary>

@@ -1,9 +1,8 @@
 using System.Runtime.CompilerServices;
-using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 public class NativeMemoryWatchTests
 {
@@ -54,7 +53,7 @@ public class NativeMemoryWatchTests
             bytes = size;
             var before = watch.Times;
             watch.Look();
-            clock.Now += TimeSpan.TicksPerSecond / 4;
+            clock.Seconds += 0.25;
             return watch.Times > before;
         }
         Assert.True(CleansUpAt(100));
@@ -72,13 +71,4 @@ public class NativeMemoryWatchTests
     // A method of its own, so that no local keeps a tensor alive.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static WeakReference<torch.Tensor>[] LetGo() => [.. Enumerable.Range(0, 10).Select(_ => new WeakReference<torch.Tensor>(torch.ones(1000)))];
-
-    private sealed class HandClock : TimeProvider
-    {
-        public long Now { get; set; }
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Now;
-    }
 }

@@ -189,15 +189,6 @@ public class ReportTests
     [InlineData(double.NaN, "–")]
     public void Durations_are_for_people(double seconds, string text) => Assert.Equal(text, Clock.Format(seconds));
 
-    private sealed class HandClock : TimeProvider
-    {
-        public double Seconds { get; set; }
-
-        public override long TimestampFrequency => 1000;
-
-        public override long GetTimestamp() => (long)(1000 * Seconds);
-    }
-
     private static (IReadOnlyList<ClaimRecord> Claims, IReadOnlyList<string> Problems) Read(string text)
     {
         var file = Path.GetTempFileName();
