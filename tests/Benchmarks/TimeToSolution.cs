@@ -52,7 +52,7 @@ public static class TimeToSolution
             }
             using var all = source.Train(Math.Min(10_000, source.TrainCapacity));
             using var few = ReluDiffusionPreset.Memorizing.Images(source);
-            lines.Add(Compare(name, few.Vectors, TrainingRecipes.AuthorsMemorizing, TrainingRecipes.Memorizing, p => torch.optim.RMSProp(p, 1e-3, weight_decay: 1e-2), (model, lambda) =>
+            lines.Add(Compare(name, few.Vectors, TrainingRecipes.AuthorsMemorizing, TrainingRecipes.Memorizing with { Steps = 1000 }, p => torch.optim.RMSProp(p, 1e-3, weight_decay: 1e-2), (model, lambda) =>
             {
                 using var loss = new ExactExpectedLoss(few.Vectors, Sigma, lambda);
                 return loss.Value(model) / few.Dimension;
