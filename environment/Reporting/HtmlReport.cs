@@ -48,11 +48,13 @@ public static class HtmlReport
     private static void Head(StringBuilder page, RunSummary summary)
     {
         var claims = summary.Claims.ToList();
-        var (hold, fail, skipped) = (claims.Count(c => c.Holds == true), claims.Count(c => c.Holds == false), claims.Count(c => c.Skipped is not null));
+        var (hold, fail, excepted) = (claims.Count(c => c.Holds == true), claims.Count(c => c.Holds == false), claims.Count(c => c.IsExcepted));
+        var skipped = claims.Count(c => c.Skipped is not null) - excepted;
         var broken = summary.Results.Count(r => r.Failure is not null);
         var problems = summary.Results.Sum(r => r.ClaimProblems.Count);
         var parts = new List<string> { $"{hold} {(hold == 1 ? "claim holds" : "claims hold")}" };
         if (fail > 0) parts.Add($"{fail} {(fail == 1 ? "does" : "do")} not");
+        if (excepted > 0) parts.Add($"{excepted} known not to hold here");
         if (skipped > 0) parts.Add($"{skipped} skipped");
         if (problems > 0) parts.Add($"{problems} could not be read");
         if (broken > 0) parts.Add($"{broken} {(broken == 1 ? "notebook" : "notebooks")} failed");

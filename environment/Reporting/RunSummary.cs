@@ -41,7 +41,7 @@ public sealed record RunSummary(RunOptions Options, DateTimeOffset Started, doub
         },
         ["claims"] = new JsonObject
         {
-            ["hold"] = Claims.Count(c => c.Holds == true), ["fail"] = Claims.Count(c => c.Holds == false), ["skipped"] = Claims.Count(c => c.Skipped is not null),
+            ["hold"] = Claims.Count(c => c.Holds == true), ["fail"] = Claims.Count(c => c.Holds == false), ["excepted"] = Claims.Count(c => c.IsExcepted), ["skipped"] = Claims.Count(c => c.Skipped is not null && !c.IsExcepted),
         },
         ["notebooks"] = new JsonArray(Results.Select(r => (JsonNode)new JsonObject
         {

@@ -27,7 +27,7 @@ public static class TimeToSolution
 
     /// <summary>Whether a command line asks for nothing else.</summary>
     /// <param name="args">The command line.</param>
-    public static bool IsAskedAlone(IReadOnlyList<string> args) => IsAsked(args) && Patterns(args).All(pattern => Matches(pattern) && !pattern.Trim('*').Equals("", StringComparison.Ordinal));
+    public static bool IsAskedAlone(IReadOnlyList<string> args) => IsAsked(args) && Patterns(args).All(pattern => pattern.Contains(nameof(TimeToSolution), StringComparison.Ordinal));
 
     /// <summary>Trains, and writes a table to the console and to time-to-solution.md.</summary>
     /// <param name="folder">The folder for the table; made if it is not there.</param>

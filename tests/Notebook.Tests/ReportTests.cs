@@ -15,7 +15,7 @@ public class ReportTests
     private static RunSummary Summary(IReadOnlyList<ClaimRecord> claims, NotebookFailure? failure = null, int asked = 1) => new(Options, DateTimeOffset.UnixEpoch, 61,
         [new NotebookResult(NotebookFile.TryFrom("/nowhere/02-a.ipynb")!, "A <title>", null, 3, failure is null ? 3 : 1, 61, 2, new Dictionary<string, double>(), claims, [], failure)], asked, false);
 
-    private static ClaimRecord Claim(string id, bool? holds, string? skipped = null) => new("02-a", id, $"statement of {id}", 0.5, "<", 1.0, holds, 0.1, skipped);
+    private static ClaimRecord Claim(string id, bool? holds, string? skipped = null) => new("02-a", id, $"statement of {id}", 0.5, skipped is null ? "<" : "", 1.0, holds, 0.1, skipped);
 
     [Fact]
     public void Failed_claims_stand_first_and_skipped_ones_last()

@@ -1,5 +1,5 @@
 using System.Numerics;
-using System.Runtime.InteropServices;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Denoisers;
@@ -54,7 +54,7 @@ internal sealed class NearSamples : IDisposable
             size = block.shape[0];
             var part = Scores.narrow(0, 0, asked.Length).narrow(1, 0, size);
             part.copy_(blocks.SingleHalfNorms(at, size).neg().unsqueeze(0)).addmm_(vectors, block.t());
-            var values = MemoryMarshal.Cast<byte, float>(Scores.bytes);
+            var values = Scores.Numbers<float>();
             for (var q = 0; q < asked.Length; q++) asked[q].See(values.Slice(q * (int)blocks.BlockRows, (int)size), at);
             var open = Enumerable.Range(0, asked.Length).Where(q => asked[q].Open).Select(q => (long)q).ToArray();
             if (open.Length == 0) break;

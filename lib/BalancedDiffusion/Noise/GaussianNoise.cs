@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
@@ -65,7 +64,7 @@ public static class GaussianNoise
         {
             var count = Math.Min(block, rows - at);
             using var part = target.narrow(0, at, count);
-            var values = MemoryMarshal.Cast<byte, float>(part.bytes);
+            var values = part.Numbers<float>();
             for (var r = 0; r < count; r++) NormalStreams.Fill(values.Slice((int)(r * length), (int)length), Seeds.Derive(parent, firstIndex + at + r));
         }
     }

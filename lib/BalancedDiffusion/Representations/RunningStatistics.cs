@@ -50,7 +50,7 @@ public sealed class RunningStatistics
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var rows = representation.detach().cpu().to_type(torch.float64).contiguous();
-        var values = MemoryMarshal.Cast<byte, double>(rows.bytes);
+        var values = rows.Numbers<double>();
         if (Units == 0) (means, squares) = (new double[units], new double[units]);
         var (batchMeans, batchSquares) = Columns(values, batch, units);
         var total = Count + batch;

@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
@@ -53,11 +52,11 @@ internal sealed class NoisyBatches
     public (torch.Tensor Clean, torch.Tensor Sigma) Draw(long step, torch.Tensor noisy)
     {
         generator.manual_seed(Seeds.Derive(seed, step));
-        if (HasOwnNormals && data.device_type == DeviceType.CPU && data.dtype == torch.float32 && Math.Max(data.NumberOfElements, noisy.NumberOfElements) * sizeof(float) <= int.MaxValue)
+        if (HasOwnNormals && data.dtype == torch.float32 && data.IsPlain() && noisy.IsPlain())
         {
             indices?.random_(0, count, generator);
             var levels = fixedLevels ?? noise.Draw(Size, generator, data.device);
-            DrawRows(step, noisy, Numbers(levels));
+            DrawRows(step, noisy, levels.Numbers<float>());
             return (batch ?? data, levels);
         }
         var clean = batch is null ? data : Gather();
@@ -76,8 +75,8 @@ internal sealed class NoisyBatches
     // One pass that works on a row while it is in the cache; the numbers are those of the general path, bit by bit.
     private void DrawRows(long step, torch.Tensor noisy, ReadOnlySpan<float> sigma)
     {
-        Span<float> samples = Numbers(data), clean = batch is null ? [] : Numbers(batch), rows = Numbers(noisy);
-        ReadOnlySpan<long> chosen = indices is null ? [] : MemoryMarshal.Cast<byte, long>(indices.bytes);
+        Span<float> samples = data.Numbers<float>(), clean = batch is null ? [] : batch.Numbers<float>(), rows = noisy.Numbers<float>();
+        ReadOnlySpan<long> chosen = indices is null ? [] : indices.Numbers<long>();
         var length = (int)(data.NumberOfElements / count);
         var parent = GaussianNoise.Parent(seed, step);
         for (var r = 0; r < sigma.Length; r++)
@@ -99,8 +98,6 @@ internal sealed class NoisyBatches
         for (; at < row.Length; at++) row[at] = row[at] * sigma + sample[at];
     }
 
-    private static Span<float> Numbers(torch.Tensor t) => MemoryMarshal.Cast<byte, float>(t.bytes);
-
     private torch.Tensor Normals(long step, torch.Tensor target)
     {
         if (target.dtype != torch.float32 || target.device_type != DeviceType.CPU) return target.copy_(GaussianNoise.DrawEach(target.shape, seed, draw: step));
@@ -121,7 +118,7 @@ internal sealed class NoisyBatches
         Span<byte> source = data.bytes, target = batch!.bytes;
         if (data.NumberOfElements * data.ElementSize > int.MaxValue) return batch.copy_(data.index_select(0, indices));
         var at = 0;
-        foreach (var i in MemoryMarshal.Cast<byte, long>(indices.bytes))
+        foreach (var i in indices.Numbers<long>())
         {
             source.Slice((int)i * row, row).CopyTo(target[at..]);
             at += row;

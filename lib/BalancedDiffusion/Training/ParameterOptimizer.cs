@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.InteropServices;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
@@ -78,7 +77,7 @@ public sealed class ParameterOptimizer : IDisposable
         {
             if (gradients[i] is not { } gradient) continue;
             var p = parameters[i];
-            if (IsPlain(p) && IsPlain(gradient) && gradient.dtype == p.dtype)
+            if (p.IsPlain() && gradient.IsPlain() && gradient.dtype == p.dtype)
             {
                 if (p.dtype == torch.float32) Fused<float>(i, gradient, learningRate, weightDecay);
                 else Fused<double>(i, gradient, learningRate, weightDecay);
@@ -97,14 +96,9 @@ public sealed class ParameterOptimizer : IDisposable
         }
     }
 
-    // A span holds 2^31 bytes at most.
-    private static bool IsPlain(torch.Tensor t) =>
-        t.device_type == DeviceType.CPU && t.dtype is torch.ScalarType.Float32 or torch.ScalarType.Float64 && t.is_contiguous() && t.NumberOfElements * t.ElementSize <= int.MaxValue;
-
     private void Fused<T>(int i, torch.Tensor gradient, double rate, double decay) where T : unmanaged, INumber<T>
     {
-        static Span<T> Numbers(torch.Tensor t) => MemoryMarshal.Cast<byte, T>(t.bytes);
-        Span<T> p = Numbers(parameters[i]), g = Numbers(gradient), buffer = first.Length > 0 ? Numbers(first[i]) : [], square = second.Length > 0 ? Numbers(second[i]) : [];
+        Span<T> p = parameters[i].Numbers<T>(), g = gradient.Numbers<T>(), buffer = first.Length > 0 ? first[i].Numbers<T>() : [], square = second.Length > 0 ? second[i].Numbers<T>() : [];
         var pull = options.IsDecayCoupled ? decay : 0;
         switch (options.Kind)
         {

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
@@ -30,8 +29,6 @@ public sealed class ReluDaeStep : IDisposable
         long d = model.Dimension, p = model.Units;
         tied = model.IsTied;
         entries = (double)batchSize * d;
-        // What managed code can pass over: a span holds 2^31 bytes at most.
-        isPlain = model.Encoder.device_type == DeviceType.CPU && model.Encoder.dtype is torch.ScalarType.Float32 or torch.ScalarType.Float64 && batchSize * Math.Max(d, p) * model.Encoder.ElementSize <= int.MaxValue;
         using var noGrad = torch.no_grad();
         torch.Tensor Own(torch.Tensor t) => owned.Add(t);
         torch.Tensor Empty(long rows, long columns) => Own(torch.zeros([rows, columns], dtype: model.Encoder.dtype, device: model.Encoder.device));
@@ -46,6 +43,7 @@ public sealed class ReluDaeStep : IDisposable
         error = Own(stackedRows.narrow(0, 0, batchSize));
         errorFlat = Own(error.view(-1));
         Noisy = Own(stackedRows.narrow(0, batchSize, batchSize));
+        isPlain = code.IsPlain() && error.IsPlain();
         mask = Empty(batchSize, p);
         stackedCodesT = Own(stackedCodes.t());
         codeT = Own(code.t());
@@ -86,12 +84,12 @@ public sealed class ReluDaeStep : IDisposable
 
     private torch.Tensor Subtract(torch.Tensor clean, double scale)
     {
-        if (isPlain && clean.is_contiguous() && clean.dtype == error.dtype && clean.device_type == DeviceType.CPU)
+        if (isPlain && clean.IsPlain() && clean.dtype == error.dtype)
         {
             var row = (int)error.shape[1];
             var total = error.dtype == torch.float32
-                ? FusedBackward.Error(Numbers<float>(error), Numbers<float>(clean), row, (float)scale)
-                : FusedBackward.Error(Numbers<double>(error), Numbers<double>(clean), row, scale);
+                ? FusedBackward.Error(error.Numbers<float>(), clean.Numbers<float>(), row, (float)scale)
+                : FusedBackward.Error(error.Numbers<double>(), clean.Numbers<double>(), row, scale);
             return torch.tensor(total / entries, dtype: error.dtype);
         }
         error.sub_(clean);
@@ -103,11 +101,9 @@ public sealed class ReluDaeStep : IDisposable
     private void Gate()
     {
         if (!isPlain) codeDelta.mul_(mask.copy_(code).sign_());
-        else if (code.dtype == torch.float32) FusedBackward.Gate(Numbers<float>(codeDelta), Numbers<float>(code));
-        else FusedBackward.Gate(Numbers<double>(codeDelta), Numbers<double>(code));
+        else if (code.dtype == torch.float32) FusedBackward.Gate(codeDelta.Numbers<float>(), code.Numbers<float>());
+        else FusedBackward.Gate(codeDelta.Numbers<double>(), code.Numbers<double>());
     }
-
-    private static Span<T> Numbers<T>(torch.Tensor t) where T : unmanaged => MemoryMarshal.Cast<byte, T>(t.bytes);
 
     /// <inheritdoc/>
     public void Dispose() => owned.Dispose();
