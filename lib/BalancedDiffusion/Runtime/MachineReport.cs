@@ -20,8 +20,8 @@ public sealed partial record MachineReport(IReadOnlyList<(string Name, string Va
     {
         TorchRuntime.EnsureLoaded();
         device ??= ComputeDevice.Choose();
-        var rows = new List<(string Name, string Value)>
-        {
+        List<(string Name, string Value)> rows =
+        [
             ("BalancedDiffusion", Version(typeof(MachineReport).Assembly)),
             (".NET", RuntimeInformation.FrameworkDescription),
             ("TorchSharp", Version(typeof(torch).Assembly)),
@@ -33,7 +33,9 @@ public sealed partial record MachineReport(IReadOnlyList<(string Name, string Va
             ("torch threads", FormattableString.Invariant($"{torch.get_num_threads()}")),
             ("Device", device.Device.ToString()),
             ("Why this device", device.Reason),
-        };
+            ("Matrix products", device.Precision),
+            .. device.Device.type == DeviceType.CUDA ? [("To the device", "training data once, before the first step; samplers' noise from pinned memory")] : Array.Empty<(string, string)>(),
+        ];
         rows.AddRange(TorchRuntime.Log.Select(line => ("libtorch was loaded", line)));
         if (data is not null) rows.Add(("Data", data.Count == 0 ? "none found" : string.Join(", ", data)));
         return new MachineReport([.. rows.Select(r => (r.Name, WithoutNames(r.Value, Environment.UserName, Environment.MachineName)))]);

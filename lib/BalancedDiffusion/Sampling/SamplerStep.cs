@@ -57,7 +57,8 @@ internal sealed class SamplerStep
     /// <summary>Fresh standard normal noise of the shape, type and place of X, valid until the next call; the same for every sampler with this seed, sample and step.</summary>
     public torch.Tensor Noise()
     {
-        noise ??= torch.empty(X.shape, dtype: torch.float32).MoveToOuterDisposeScope();
+        var onGpu = X.device_type == DeviceType.CUDA;
+        noise ??= (onGpu ? torch.empty(X.shape, dtype: torch.float32).pin_memory() : torch.empty(X.shape, dtype: torch.float32)).MoveToOuterDisposeScope();
         GaussianNoise.FillEach(noise, seed, options.FirstIndex, index);
         return X.dtype == torch.float32 && X.device_type == DeviceType.CPU ? noise : noise.to(X.device).to_type(X.dtype);
     }

@@ -9,7 +9,7 @@ public class MachineReportTests
     public void EveryFactThatAResultDependsOnIsNamed()
     {
         var report = MachineReport.Create(data: ["faces", "fashion-mnist"]);
-        foreach (var name in new[] { "BalancedDiffusion", ".NET", "TorchSharp", "libtorch", "Operating system", "Processor", "Cores", "Memory", "torch threads", "Device", "Why this device", "Data" })
+        foreach (var name in new[] { "BalancedDiffusion", ".NET", "TorchSharp", "libtorch", "Operating system", "Processor", "Cores", "Memory", "torch threads", "Device", "Why this device", "Matrix products", "Data" })
             Assert.False(string.IsNullOrWhiteSpace(report[name]), name);
         Assert.Equal("faces, fashion-mnist", report["Data"]);
         Assert.Equal(torch.get_num_threads().ToString(), report["torch threads"]);
