@@ -295,7 +295,7 @@ public static class Plot
         return axis;
     }
 
-    private static GenericChart Chart(IEnumerable<JObject> traces, JObject? xAxis, JObject? yAxis, JObject layout)
+    internal static GenericChart Chart(IEnumerable<JObject> traces, JObject? xAxis, JObject? yAxis, JObject layout)
     {
         if (xAxis is not null) layout["xaxis"] = xAxis;
         if (yAxis is not null) layout["yaxis"] = yAxis;
