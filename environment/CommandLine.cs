@@ -4,13 +4,13 @@ using Spectre.Console.Cli;
 
 namespace BalancedDiffusion.Reproduce;
 
-/// <summary>The command line: <c>run</c> (also without a command), <c>list</c>, <c>check</c>, <c>publish</c>, <c>train</c>, <c>kernel install</c>, <c>data …</c>.</summary>
+/// <summary>The command line: <c>run</c> (also without a command), <c>list</c>, <c>check</c>, <c>publish</c>, <c>site</c>, <c>train</c>, <c>exercises …</c>, <c>course …</c>, <c>kernel install</c>, <c>data …</c>.</summary>
 public static class CommandLine
 {
     /// <summary>The exit code for a command line that asks for something that cannot be.</summary>
     public const int UsageError = 2;
 
-    private static readonly string[] ValueOptions = ["--profile", "--data", "--device", "--seed", "--out", "--timeout", "--jobs", "--prefix", "--steps"];
+    private static readonly string[] ValueOptions = ["--profile", "--data", "--device", "--seed", "--out", "--timeout", "--jobs", "--prefix", "--steps", "--from", "--katex"];
 
     /// <summary>Runs a command line.</summary>
     /// <param name="arguments">The words after the program's name.</param>
@@ -44,11 +44,24 @@ public static class CommandLine
             c.AddCommand<ListCommand>("list").WithDescription("List the notebooks with their titles and the time they took last.");
             c.AddCommand<CheckCommand>("check").WithDescription("Check the committed notebooks: format, outputs, nothing of one machine in them.").WithExample("check");
             c.AddCommand<PublishCommand>("publish").WithDescription("Run notebooks and, when every cell ran and every claim holds, write the outputs back into notebooks/.").WithExample("publish", "3");
+            c.AddCommand<SiteCommand>("site").WithDescription("Build a static site from the executed notebooks: pages, search, the table of claims.").WithExample("site").WithExample("site", "--from", "artifacts", "--out", "artifacts/site");
             c.AddCommand<TrainCommand>("train").WithDescription("Train a model that the notebooks load, in full, and keep its weights.").WithExample("train", "relu-diffusion-generalizing", "--data", "faces");
             c.AddBranch("kernel", b =>
             {
                 b.SetDescription("The notebook kernel.");
                 b.AddCommand<KernelInstallCommand>("install").WithDescription("Register the pinned kernel with Jupyter for this user, or below a folder.").WithExample("kernel", "install").WithExample("kernel", "install", "--prefix", ".venv");
+            });
+            c.AddBranch("exercises", b =>
+            {
+                b.SetDescription("The exercises: their notebooks are made from notebooks/exercises/source.");
+                b.AddCommand<ExercisesBuildCommand>("build").WithDescription("Make the notebooks with blanks for students, or with the solutions.").WithExample("exercises", "build").WithExample("exercises", "build", "--solved");
+                b.AddCommand<ExercisesTestCommand>("test").WithDescription("Run them with solutions, which must pass, and with blanks, which must be told so.").WithExample("exercises", "test", "3");
+            });
+            c.AddBranch("course", b =>
+            {
+                b.SetDescription("A class: its copy of the repository, and its grades.");
+                b.AddCommand<CourseNewCommand>("new").WithDescription("Copy the repository for a class, without the solutions.").WithExample("course", "new", "../course");
+                b.AddCommand<CourseGradeCommand>("grade").WithDescription("Run what a class handed in, and write one table.").WithExample("course", "grade", "../submissions", "--timeout", "60");
             });
             c.AddBranch("data", b =>
             {

@@ -11,18 +11,24 @@ public sealed class Workspace
     /// <summary>The folder of the notebooks, also the working directory of every kernel.</summary>
     public string NotebooksFolder => Path.Combine(Root, "notebooks");
 
+    /// <summary>The folder of libraries that the notebooks load, made by a build.</summary>
+    public string KernelFolder => Path.Combine(Root, "lib", "BalancedDiffusion.Notebook", "bin", "kernel");
+
     /// <summary>Whether the library that the notebooks load was built for CUDA, as <c>-p:Cuda=true</c> does.</summary>
     public bool IsBuiltForCuda
     {
         get
         {
-            var natives = Path.Combine(Root, "lib", "BalancedDiffusion.Notebook", "bin", "kernel", "runtimes");
+            var natives = Path.Combine(KernelFolder, "runtimes");
             return Directory.Exists(natives) && Directory.EnumerateFiles(natives, "*torch_cuda*", SearchOption.AllDirectories).Any();
         }
     }
 
     /// <summary>Where results go unless <c>--out</c> says otherwise.</summary>
     public string DefaultOut => Path.Combine(Root, "artifacts");
+
+    /// <summary>Whether a path is the folder of the notebooks or lies in it.</summary>
+    public bool IsInNotebooks(string path) => (Path.TrimEndingDirectorySeparator(path) + Path.DirectorySeparatorChar).StartsWith(NotebooksFolder + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
     /// <summary>Walks up from a folder to the one that holds <c>Notebooks.sln</c>.</summary>
     /// <param name="startFolders">Folders to start from, tried in order.</param>
@@ -38,10 +44,14 @@ public sealed class Workspace
 
     /// <summary>The numbered notebooks, in the order of their numbers.</summary>
     /// <exception cref="UsageException">Two notebooks carry the same number.</exception>
-    public IReadOnlyList<NotebookFile> Notebooks()
+    public IReadOnlyList<NotebookFile> Notebooks() => NotebooksIn(NotebooksFolder);
+
+    /// <summary>The numbered notebooks of a folder, in the order of their numbers; none where it does not exist.</summary>
+    /// <exception cref="UsageException">Two notebooks carry the same number.</exception>
+    public static IReadOnlyList<NotebookFile> NotebooksIn(string folder)
     {
-        if (!Directory.Exists(NotebooksFolder)) return [];
-        var all = Directory.EnumerateFiles(NotebooksFolder, "*.ipynb").Select(NotebookFile.TryFrom).OfType<NotebookFile>()
+        if (!Directory.Exists(folder)) return [];
+        var all = Directory.EnumerateFiles(folder, "*.ipynb").Select(NotebookFile.TryFrom).OfType<NotebookFile>()
             .OrderBy(n => n.Number).ThenBy(n => n.Stem, StringComparer.Ordinal).ToList();
         var twice = all.GroupBy(n => n.Number).FirstOrDefault(g => g.Count() > 1);
         return twice is null ? all : throw new UsageException($"two notebooks carry the number {twice.Key:00}: {string.Join(", ", twice.Select(n => n.Stem))}; give one of them another.");

@@ -40,8 +40,8 @@ public sealed class PublishCommand : AsyncCommand<RunSettings>
         return 0;
     }
 
-    // What the manifest does not know is drawn by the library itself.
-    private static bool MayBePublished(string data) => DataManifest.Load().Entries.Where(e => e.Name == data).All(e => e.Redistributable);
+    /// <summary>Whether pictures of a data set may be given to others; what the manifest does not know is drawn by the library itself.</summary>
+    internal static bool MayBePublished(string data) => DataManifest.Load().Entries.Where(e => e.Name == data).All(e => e.Redistributable);
 
     /// <summary>Writes all files or none: first every new text beside its place, then the moves, which are undone when one fails.</summary>
     internal static void Write(IReadOnlyDictionary<string, string> files)

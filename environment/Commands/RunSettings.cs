@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Globalization;
+using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Reproduce.Running;
 using Spectre.Console;
 using Spectre.Console.Cli;
@@ -9,7 +10,7 @@ namespace BalancedDiffusion.Reproduce.Commands;
 /// <summary>What <c>run</c> and <c>publish</c> can be asked for.</summary>
 public sealed class RunSettings : SessionSettings
 {
-    private static readonly string[] Profiles = ["quick", "full"], DataSets = ["faces", "fashion-mnist", "celeba"], Devices = ["auto", "cpu", "cuda"];
+    private static readonly string[] Profiles = ["quick", "full"], DataSets = [.. ImageSources.Names], Devices = ["auto", "cpu", "cuda"];
 
     /// <summary>Numbers and ranges.</summary>
     [CommandArgument(0, "[numbers]")]
@@ -80,15 +81,13 @@ public sealed class RunSettings : SessionSettings
         var output = Path.GetFullPath(Out ?? workspace.DefaultOut, Session.StartFolder);
         if (File.Exists(output)) throw new UsageException($"--out must name a folder, but '{Out}' is a file.");
         var places = new[] { output, Path.Combine(output, "notebooks"), Path.Combine(output, "figures") };
-        if (places.Any(p => IsInside(p, workspace.NotebooksFolder))) throw new UsageException($"--out '{Out}' would overwrite the notebooks themselves; name a folder of its own, such as artifacts/.");
+        if (places.Any(workspace.IsInNotebooks)) throw new UsageException($"--out '{Out}' would overwrite the notebooks themselves; name a folder of its own, such as artifacts/.");
         var timeout = Timeout is null ? (Profile == "full" ? 600 : 30) : double.Parse(Timeout, CultureInfo.InvariantCulture);
         var onGpu = Device == "cuda" || (Device == "auto" && workspace.IsBuiltForCuda);
         var plan = JobPlan.Choose(Jobs is null ? null : int.Parse(Jobs, CultureInfo.InvariantCulture), notebooks, Environment.ProcessorCount, MemorySize.Free(), onGpu, Environment.GetEnvironmentVariable("OMP_NUM_THREADS"));
         if (plan.Notice is { } notice) say(notice);
         return new RunOptions(Profile, Data, Device, Seed is null ? null : long.Parse(Seed, CultureInfo.InvariantCulture), output, TimeSpan.FromMinutes(timeout), plan.Jobs, plan.Threads);
     }
-
-    private static bool IsInside(string path, string folder) => (Path.TrimEndingDirectorySeparator(path) + Path.DirectorySeparatorChar).StartsWith(folder + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
     private static ValidationResult Error(string option, string was, string[] allowed) =>
         ValidationResult.Error($"{option} must be {string.Join(", ", allowed[..^1])} or {allowed[^1]}, was '{was}'.");

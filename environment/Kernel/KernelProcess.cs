@@ -41,17 +41,18 @@ public sealed class KernelProcess : IAsyncDisposable
     /// <param name="executable">
     /// The tool's assembly; null leaves the search to <c>dotnet interactive</c>, a process more, and a third of a second.
     /// </param>
-    /// <param name="workingDirectory">The kernel's working directory; the tool's manifest lies in it or above.</param>
-    /// <param name="environment">Variables to set on top of this process's.</param>
+    /// <param name="place">Where it runs, and what it is given.</param>
     /// <param name="cancellation">Stops waiting and kills the kernel.</param>
     /// <exception cref="KernelException">The tool did not start; the message holds what it said.</exception>
-    public static async Task<KernelProcess> StartAsync(string? executable, string workingDirectory, IReadOnlyDictionary<string, string> environment, CancellationToken cancellation)
+    public static async Task<KernelProcess> StartAsync(string? executable, KernelPlace place, CancellationToken cancellation)
     {
+        ArgumentNullException.ThrowIfNull(place);
         cancellation.ThrowIfCancellationRequested();
         var marker = $"balanced-diffusion-{Guid.NewGuid():N}";
-        var start = new ProcessStartInfo("dotnet", [executable ?? "interactive", "stdio"])
+        string[] command = [.. place.Launcher, "dotnet", executable ?? "interactive", "stdio"];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
-            WorkingDirectory = workingDirectory,
+            WorkingDirectory = place.Folder,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -61,13 +62,15 @@ public sealed class KernelProcess : IAsyncDisposable
             StandardOutputEncoding = new UTF8Encoding(false),
             StandardErrorEncoding = new UTF8Encoding(false),
         };
-        foreach (var (name, value) in environment) start.Environment[name] = value;
+        if (place.Inherited is { } inherited)
+            foreach (var name in start.Environment.Keys.Except(inherited).ToList()) start.Environment.Remove(name);
+        foreach (var (name, value) in place.Variables) start.Environment[name] = value;
         start.Environment[ProcessTree.MarkerVariable] = marker;
         // 'dotnet run' and 'dotnet test' leave variables behind that would steer the tool's own use of MSBuild and the SDK.
         foreach (var name in new[] { "MSBuildSDKsPath", "MSBUILD_EXE_PATH", "MSBuildExtensionsPath", "DOTNET_CLI_CONTEXT_VERBOSE" }) start.Environment.Remove(name);
         Process process;
         try { process = Process.Start(start)!; }
-        catch (System.ComponentModel.Win32Exception e) { throw new KernelException($"the command 'dotnet' could not be started ({e.Message}); install the .NET SDK and put it on the PATH"); }
+        catch (System.ComponentModel.Win32Exception e) { throw new KernelException($"the command '{command[0]}' could not be started ({e.Message}); install the .NET SDK and put it on the PATH"); }
         var kernel = new KernelProcess(process, marker);
         try
         {

@@ -67,7 +67,7 @@ public sealed partial class OutputCollector(OutputScrubber scrubber)
                 case Display d when Bundle(d.Values) is { Count: > 0 } data:
                     var output = new JsonObject { ["data"] = data };
                     if (d.IsResult) output["execution_count"] = executionCount;
-                    output["metadata"] = new JsonObject();
+                    output["metadata"] = PictureText.Metadata(data);
                     output["output_type"] = d.IsResult ? "execute_result" : "display_data";
                     outputs.Add(output);
                     break;

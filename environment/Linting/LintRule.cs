@@ -45,6 +45,15 @@ public enum LintRule
     /// <summary>The sections that every notebook has.</summary>
     Sections,
 
-    /// <summary>The outputs belong to the sources.</summary>
+    /// <summary>The sources are those that the outputs were written for.</summary>
     SourcesHash,
+
+    /// <summary>The outputs are those that the run of the sources wrote.</summary>
+    OutputsHash,
+
+    /// <summary>Every picture says in words what it shows.</summary>
+    AltText,
+
+    /// <summary>A notebook of exercises is what its source generates, without outputs.</summary>
+    Generated,
 }

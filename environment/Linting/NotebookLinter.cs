@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using BalancedDiffusion.Reproduce.Exercises;
 using BalancedDiffusion.Reproduce.Notebooks;
 
 namespace BalancedDiffusion.Reproduce.Linting;
@@ -54,15 +55,46 @@ public sealed partial class NotebookLinter
 
         var findings = new List<LintFinding>();
         void Find(LintRule rule, int cell, string message) => findings.Add(new LintFinding(name, rule, cell, message));
-        if (!NotebookDocument.IsInt(document.Json["nbformat_minor"], out var minor) || minor != 5) Find(LintRule.Format, 0, $"nbformat_minor must be 5, was {document.Json["nbformat_minor"]?.ToJsonString() ?? "missing"}");
-        var size = System.Text.Encoding.UTF8.GetByteCount(json);
-        if (size >= SizeLimit) Find(LintRule.Size, 0, FormattableString.Invariant($"the file has {size / 1e6:0.0} MB, it must be smaller than {SizeLimit / 1e6:0} MB; show fewer or smaller pictures"));
-        CheckMetadata(document, Find);
-        CheckIds(document, Find);
-        CheckProse(document, Find);
-        CheckCode(document, Find);
+        CheckFile(json, document, Find);
+        CheckTitle(document, Find);
+        CheckSections(document, Find);
+        CheckHashes(document, $"run 'publish {name.Split('-')[0]}'", Find);
+        CheckFirstCell(document, FirstCell, Find);
+        CheckOutputs(document, Find);
+        CheckAltText(document, Find);
         CheckPrivacy(document, Find);
         return findings;
+    }
+
+    /// <summary>
+    /// Checks a committed notebook of exercises: it is what its source generates. The rules about outputs and sections do not apply, since students run it; the others do.
+    /// </summary>
+    /// <param name="source">The source.</param>
+    /// <param name="committed">The content of the committed file, or null where there is none.</param>
+    public IReadOnlyList<LintFinding> CheckExercises(ExerciseSource source, string? committed)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        var findings = new List<LintFinding>();
+        void Find(LintRule rule, int cell, string message) => findings.Add(new LintFinding($"exercises/{source.Stem}", rule, cell, message));
+        var document = ExerciseNotebook.Blank(source);
+        var json = document.ToJson();
+        if (committed is null) Find(LintRule.Generated, 0, "the notebook is missing; run 'exercises build'");
+        else if (committed != json) Find(LintRule.Generated, 0, "the notebook is not what its source generates; change the source, then run 'exercises build'");
+        CheckFile(json, document, Find);
+        CheckTitle(document, Find);
+        CheckFirstCell(document, ExerciseSource.FirstCell, Find);
+        CheckPrivacy(document, Find);
+        return findings;
+    }
+
+    private static void CheckFile(string json, NotebookDocument document, Action<LintRule, int, string> find)
+    {
+        if (!NotebookDocument.IsInt(document.Json["nbformat_minor"], out var minor) || minor != 5) find(LintRule.Format, 0, $"nbformat_minor must be 5, was {document.Json["nbformat_minor"]?.ToJsonString() ?? "missing"}");
+        var size = System.Text.Encoding.UTF8.GetByteCount(json);
+        if (size >= SizeLimit) find(LintRule.Size, 0, FormattableString.Invariant($"the file has {size / 1e6:0.0} MB, it must be smaller than {SizeLimit / 1e6:0} MB; show fewer or smaller pictures"));
+        CheckMetadata(document, find);
+        CheckIds(document, find);
+        CheckLength(document, find);
     }
 
     private static void CheckMetadata(NotebookDocument document, Action<LintRule, int, string> find)
@@ -73,8 +105,18 @@ public sealed partial class NotebookLinter
             if (!JsonNode.DeepEquals(document.Metadata[key], value)) find(LintRule.Metadata, 0, $"metadata.{key} must be {value!.ToJsonString()}, was {document.Metadata[key]?.ToJsonString() ?? "missing"}");
         foreach (var (key, _) in document.Metadata)
             if (key is not ("kernelspec" or "language_info" or "balanced_diffusion")) find(LintRule.Metadata, 0, $"metadata.{key} must go; some clients do not open a notebook that has it");
-        if (document.StoredSourcesHash is not { } stored) find(LintRule.SourcesHash, 0, "no hash of the sources is stored with the outputs; run 'publish'");
-        else if (stored != document.SourcesHash) find(LintRule.SourcesHash, 0, "the code was changed after the outputs were written; run 'publish'");
+    }
+
+    private static void CheckHashes(NotebookDocument document, string publish, Action<LintRule, int, string> find)
+    {
+        if (document.StoredSourcesHash is not { } sources) find(LintRule.SourcesHash, 0, $"no hash of the sources is stored with the outputs; {publish}");
+        else if (sources != document.SourcesHash)
+        {
+            find(LintRule.SourcesHash, 0, $"the outputs are not those of these sources, which were changed after the run; {publish}");
+            return;
+        }
+        if (document.StoredOutputsHash is not { } outputs) find(LintRule.OutputsHash, 0, $"no hash of the outputs is stored with them; {publish}");
+        else if (outputs != document.OutputsHash) find(LintRule.OutputsHash, 0, $"the outputs are not those that the run of these sources wrote; {publish}");
     }
 
     private static void CheckIds(NotebookDocument document, Action<LintRule, int, string> find)
@@ -88,16 +130,36 @@ public sealed partial class NotebookLinter
         }
     }
 
-    private static void CheckProse(NotebookDocument document, Action<LintRule, int, string> find)
+    private static void CheckTitle(NotebookDocument document, Action<LintRule, int, string> find)
     {
         if (document.Cells.Count == 0 || document.Cells[0].Type != "markdown" || !document.Cells[0].Source.TrimStart().StartsWith("# ", StringComparison.Ordinal))
             find(LintRule.Title, Math.Min(document.Cells.Count, 1), "the first cell must be prose that starts with the title (# …)");
+    }
+
+    private static void CheckSections(NotebookDocument document, Action<LintRule, int, string> find)
+    {
         var headings = document.Cells.Where(c => c.Type == "markdown").SelectMany(c => Heading().Matches(c.Source)).Select(m => m.Groups[1].Value.Trim()).ToList();
         foreach (var section in RequiredSections)
             if (!headings.Any(h => Section().Replace(h, "").StartsWith(section, StringComparison.OrdinalIgnoreCase))) find(LintRule.Sections, 0, $"the section '{section}' is missing");
     }
 
-    private static void CheckCode(NotebookDocument document, Action<LintRule, int, string> find)
+    private static void CheckLength(NotebookDocument document, Action<LintRule, int, string> find)
+    {
+        for (var i = 0; i < document.Cells.Count; i++)
+        {
+            var lines = document.Cells[i].Source.TrimEnd().Split('\n').Length;
+            if (document.Cells[i].IsCode && lines > LineLimit) find(LintRule.LongCell, i + 1, $"the cell has {lines} lines, {LineLimit} are the most; move code into the library or split the cell");
+        }
+    }
+
+    private static void CheckFirstCell(NotebookDocument document, string expected, Action<LintRule, int, string> find)
+    {
+        var first = Enumerable.Range(0, document.Cells.Count).FirstOrDefault(i => document.Cells[i].IsCode, -1);
+        if (first < 0) find(LintRule.FirstCodeCell, 0, $"there is no code cell; the first must be exactly {expected}");
+        else if (document.Cells[first].Source.TrimEnd('\n', '\r') != expected) find(LintRule.FirstCodeCell, first + 1, $"the first code cell must be exactly {expected}");
+    }
+
+    private static void CheckOutputs(NotebookDocument document, Action<LintRule, int, string> find)
     {
         var number = 0;
         var (picture, any) = (false, false);
@@ -106,11 +168,8 @@ public sealed partial class NotebookLinter
             var cell = document.Cells[i];
             if (!cell.IsCode) continue;
             number++;
-            if (number == 1 && cell.Source.TrimEnd('\n', '\r') != FirstCell) find(LintRule.FirstCodeCell, i + 1, $"the first code cell must be exactly {FirstCell}");
             if (cell.ExecutionCount is not { } count) find(LintRule.Executed, i + 1, "the cell was not run; run 'publish'");
             else if (count != number) find(LintRule.Executed, i + 1, $"the cell was run as number {count}, it stands at {number}; run 'publish'");
-            var lines = cell.Source.TrimEnd().Split('\n').Length;
-            if (lines > LineLimit) find(LintRule.LongCell, i + 1, $"the cell has {lines} lines, {LineLimit} are the most; move code into the library or split the cell");
             foreach (var output in cell.Outputs)
             {
                 any = true;
@@ -118,9 +177,22 @@ public sealed partial class NotebookLinter
                 picture |= output["data"] is JsonObject data && new[] { "image/png", "image/svg+xml" }.Any(t => NotebookText.Join(data[t]).Length > 0);
             }
         }
-        if (number == 0) find(LintRule.FirstCodeCell, 0, $"there is no code cell; the first must be exactly {FirstCell}");
         if (!any) find(LintRule.StaticPicture, 0, "no cell has an output; run 'publish'");
         else if (!picture) find(LintRule.StaticPicture, 0, "no output is a PNG or SVG picture, so GitHub shows none");
+    }
+
+    private static void CheckAltText(NotebookDocument document, Action<LintRule, int, string> find)
+    {
+        for (var i = 0; i < document.Cells.Count; i++)
+        {
+            var cell = document.Cells[i];
+            var pages = cell.Type == "markdown" ? cell.Source : string.Concat(cell.Outputs.Select(output => output["data"] is JsonObject data ? NotebookText.Join(data["text/html"]) : ""));
+            if (PictureWithoutAlt().Match(EmbeddedData().Replace(pages, "")) is { Success: true } picture) find(LintRule.AltText, i + 1, $"a picture in HTML has no alt text ({picture.Value.Split('\n')[0]}); say in alt=\"…\" what it shows");
+            if (cell.Type == "markdown" && BlankMarkdownPicture().IsMatch(cell.Source)) find(LintRule.AltText, i + 1, "a picture in the prose has no alt text; write ![what it shows](…)");
+            foreach (var output in cell.Outputs)
+                foreach (var type in output["data"] is JsonObject data ? data.Select(form => form.Key).Where(PictureText.IsPicture) : [])
+                    if (PictureText.Of(output, type) is null) find(LintRule.AltText, i + 1, $"the output {type} has no alt text in its metadata; show it by Figure, ImageGrid or StrengthControl, which write one, and publish");
+        }
     }
 
     private void CheckPrivacy(NotebookDocument document, Action<LintRule, int, string> find)
@@ -169,6 +241,12 @@ public sealed partial class NotebookLinter
 
     [GeneratedRegex(@"data:[a-z]+/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=\s]*", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex EmbeddedData();
+
+    [GeneratedRegex("""<img\b(?![^>]*\balt\s*=\s*(?:"[^"]*\S[^"]*"|'[^']*\S[^']*'))[^>]*>""", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex PictureWithoutAlt();
+
+    [GeneratedRegex(@"!\[\s*\]\(", RegexOptions.CultureInvariant)]
+    private static partial Regex BlankMarkdownPicture();
 
     // With a scheme any address counts; bare, only private ones of a host, since 1.2.3.4 or 10.1.0.0 may as well be a version.
     [GeneratedRegex(@"(?:https?|wss?|tcp)://(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])(?::\d+)?|(?<![\w.=])(?:10(?:\.\d{1,3}){2}|192\.168\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])\.\d{1,3})\.(?!0\b)\d{1,3}(?!\w|\.\d)|\bfe80::[0-9a-f:]+", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]

@@ -65,8 +65,17 @@ public sealed partial class NotebookDocument
         }
     }
 
-    /// <summary>The hash that was stored when the outputs were written, or null.</summary>
-    public string? StoredSourcesHash => Metadata["balanced_diffusion"] is JsonObject own && own["sources"] is JsonValue v && v.TryGetValue<string>(out var s) ? s : null;
+    /// <summary>
+    /// The sha256 of <see cref="SourcesHash"/> and of all outputs, in lower-case hexadecimal, so that neither can be changed alone. A client that saves the notebook
+    /// without running it does not change it.
+    /// </summary>
+    public string OutputsHash => Notebooks.OutputsHash.Of(SourcesHash, CodeCells);
+
+    /// <summary>The hash of the sources that was stored when the outputs were written, or null.</summary>
+    public string? StoredSourcesHash => Stored("sources");
+
+    /// <summary>The hash of the outputs that was stored when they were written, or null.</summary>
+    public string? StoredOutputsHash => Stored("outputs");
 
     /// <summary>Reads a notebook.</summary>
     /// <exception cref="FormatException">The text is not JSON, or not a notebook of nbformat 4; the message says where.</exception>
@@ -122,18 +131,22 @@ public sealed partial class NotebookDocument
     public NotebookDocument Clone() => new((JsonObject)root.DeepClone());
 
     /// <summary>Sets format 4.5 and the only metadata that VS Code's Jupyter and Polyglot extensions both open; drops all other.</summary>
-    /// <param name="sourcesHash">Stored beside the outputs where given.</param>
-    public void SetCanonicalMetadata(string? sourcesHash = null)
+    public void SetCanonicalMetadata()
     {
-        var metadata = new JsonObject
+        root["metadata"] = new JsonObject
         {
             ["kernelspec"] = new JsonObject { ["display_name"] = ".NET (C#)", ["language"] = "C#", ["name"] = ".net-csharp" },
             ["language_info"] = new JsonObject { ["file_extension"] = ".cs", ["mimetype"] = "text/x-csharp", ["name"] = "C#", ["pygments_lexer"] = "csharp" },
         };
-        if (sourcesHash is not null) metadata.Insert(0, "balanced_diffusion", new JsonObject { ["sources"] = sourcesHash });
-        root["metadata"] = metadata;
         root["nbformat"] = 4;
         root["nbformat_minor"] = 5;
+    }
+
+    /// <summary>Stores the hashes of the sources and of their outputs as they are now: for whoever has just run them.</summary>
+    public void StoreHashes()
+    {
+        Metadata.Remove("balanced_diffusion");
+        Metadata.Insert(0, "balanced_diffusion", new JsonObject { ["outputs"] = OutputsHash, ["sources"] = SourcesHash });
     }
 
     /// <summary>Gives every cell without an id one that depends on its place, and never changes an id that is there.</summary>
@@ -148,6 +161,8 @@ public sealed partial class NotebookDocument
             Cells[i].SetId(id);
         }
     }
+
+    private string? Stored(string key) => Metadata["balanced_diffusion"] is JsonObject own && own[key] is JsonValue v && v.TryGetValue<string>(out var hash) ? hash : null;
 
     [GeneratedRegex(@"(?<!\\)((?:\\\\)*)\\u(D[89AB][0-9A-F]{2})\\u(D[C-F][0-9A-F]{2})", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex SurrogatePair();

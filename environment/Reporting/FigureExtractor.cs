@@ -18,17 +18,25 @@ public static partial class FigureExtractor
         ArgumentNullException.ThrowIfNull(document);
         var figures = new List<Figure>();
         foreach (var output in document.CodeCells.SelectMany(c => c.Outputs))
-        {
-            if (output["data"] is not JsonObject data) continue;
-            foreach (var (type, extension) in Kinds)
-            {
-                if (NotebookText.Join(data[type]) is not { Length: > 0 } text || Decode(type, text) is not { } bytes) continue;
-                var said = PlainForm().Match(NotebookText.Join(data["text/plain"]));
-                figures.Add(new Figure(notebook, figures.Count + 1, Name(output, said), extension, bytes, said.Success ? said.Groups[2].Value : null));
-                break;
-            }
-        }
+            if (Extract(output, notebook, figures.Count + 1) is { } figure) figures.Add(figure);
         return figures;
+    }
+
+    /// <summary>The picture of one output, or null where it has none.</summary>
+    /// <param name="output">The output.</param>
+    /// <param name="notebook">The notebook's name.</param>
+    /// <param name="number">The picture's place among the notebook's pictures, from 1.</param>
+    public static Figure? Extract(JsonObject output, string notebook, int number)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        if (output["data"] is not JsonObject data) return null;
+        foreach (var (type, extension) in Kinds)
+        {
+            if (NotebookText.Join(data[type]) is not { Length: > 0 } text || Decode(type, text) is not { } bytes) continue;
+            var said = PlainForm().Match(NotebookText.Join(data["text/plain"]));
+            return new Figure(notebook, number, Name(output, said), extension, bytes, said.Success ? said.Groups[2].Value : null, PictureText.Of(output, type));
+        }
+        return null;
     }
 
     private static byte[]? Decode(string type, string text)

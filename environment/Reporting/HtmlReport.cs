@@ -121,7 +121,7 @@ public static class HtmlReport
         {
             page.Append($"<h3>{E(summary.Results.FirstOrDefault(r => r.Notebook.Stem == group.Key)?.Title ?? group.Key)}</h3>\n<div class=\"figures\">\n");
             foreach (var figure in group)
-                page.Append($"<figure><img loading=\"lazy\" alt=\"{E(figure.Title ?? $"Figure {figure.Number} of {figure.Notebook}")}\" src=\"data:{figure.MimeType};base64,{Convert.ToBase64String(figure.Bytes)}\"><figcaption>{(figure.Title is null ? "" : E(figure.Title) + " · ")}{E(figure.FileName)}</figcaption></figure>\n");
+                page.Append($"<figure><img loading=\"lazy\" alt=\"{E(figure.Alt ?? figure.Title ?? $"Figure {figure.Number} of {figure.Notebook}")}\" src=\"data:{figure.MimeType};base64,{Convert.ToBase64String(figure.Bytes)}\"><figcaption>{(figure.Title is null ? "" : E(figure.Title) + " · ")}{E(figure.FileName)}</figcaption></figure>\n");
             page.Append("</div>\n");
         }
     }

@@ -28,7 +28,7 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
             document = NotebookDocument.Load(notebook.File).Clone();
             document.FillCellIds();
             foreach (var cell in document.CodeCells) cell.SetResult(null, []);
-            document.SetCanonicalMetadata(document.SourcesHash);
+            document.SetCanonicalMetadata();
         }
         catch (Exception e) when (e is FormatException or IOException or UnauthorizedAccessException)
         {
@@ -47,7 +47,7 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
         var (done, startSeconds) = (0, 0.0);
         double? firstOutput = null;
         long? peak = null;
-        NotebookFailure? failure = null;
+        NotebookFailure? failure = null, passedOver = null;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         deadline.CancelAfter(options.Timeout);
         KernelProcess? kernel = null;
@@ -59,7 +59,7 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
                 collector.Add(e);
                 if (firstOutput is null && collector.HasOutputs) firstOutput = watch.Elapsed.TotalSeconds - started;
             }
-            kernel = await KernelProcess.StartAsync(executable, workspace.NotebooksFolder, Variables(notebook, claimsFile), deadline.Token);
+            kernel = await KernelProcess.StartAsync(executable, Place(notebook, claimsFile), deadline.Token);
             startSeconds = watch.Elapsed.TotalSeconds - started;
             for (var i = 0; i < cells.Count && failure is null; i++)
             {
@@ -67,9 +67,17 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
                 var began = watch.Elapsed.TotalSeconds;
                 // Where the notebook stands, and a cell's source, are what a failure reports.
                 failure = new NotebookFailure(FailureKind.Crash, i + 1, cells[i].Id, cells[i].Source, new CellError("KernelDied", "", []));
-                var message = await kernel.SubmitAsync(Token(i), cells[i].Source, cells[i].Language, Take, deadline.Token);
+                using var patience = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
+                if (options.CellLimits.TryGetValue(cells[i].Id!, out var cellLimit)) patience.CancelAfter(cellLimit);
+                var message = await kernel.SubmitAsync(Token(i), cells[i].Source, cells[i].Language, Take, patience.Token);
                 failure = message is null ? null : failure with { Kind = FailureKind.Error, Error = CellError.FromKernel(message) };
-                if (failure is not null) break;
+                if (failure is not null && !options.KeepGoing) break;
+                if (failure is not null)
+                {
+                    collector.AddError(Token(i), failure.Error);
+                    passedOver ??= failure;
+                    failure = null;
+                }
                 seconds[cells[i].Id!] = watch.Elapsed.TotalSeconds - began;
                 done++;
                 // Once the kernel has died it can no longer be asked.
@@ -79,10 +87,11 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
         }
         catch (OperationCanceledException)
         {
-            var limit = options.Timeout.TotalMinutes >= 1 ? $"{options.Timeout.TotalMinutes:0.##} minutes" : $"{options.Timeout.TotalSeconds:0.#} seconds";
+            var (subject, limit) = deadline.IsCancellationRequested ? ("notebook", options.Timeout) : ("cell", options.CellLimits[failure!.CellId!]);
+            var length = limit.TotalMinutes >= 1 ? $"{limit.TotalMinutes:0.##} minutes" : $"{limit.TotalSeconds:0.#} seconds";
             var (kind, error) = cancellation.IsCancellationRequested
                 ? (FailureKind.Cancelled, new CellError("Interrupted", "the run was interrupted", ["the run was interrupted"]))
-                : (FailureKind.Timeout, new CellError("Timeout", $"the notebook took longer than {limit}; give it more with --timeout", [$"the notebook took longer than {limit}"]));
+                : (FailureKind.Timeout, new CellError("Timeout", $"the {subject} took longer than {length}; give it more with --timeout", [$"the {subject} took longer than {length}"]));
             failure = (failure ?? new NotebookFailure(kind, 0, null, "", error)) with { Kind = kind, Error = error };
         }
         catch (KernelException e)
@@ -106,17 +115,19 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
             var reached = i < done || (failure is { Cell: > 0 } && i == failure.Cell - 1);
             if (reached) cells[i].SetResult(i + 1, collector.Outputs(Token(i), i + 1));
         }
+        document.StoreHashes();
         var (claims, problems) = ClaimsFile.Read(claimsFile, notebook.Stem);
         TryDelete(claimsFile);
-        var result = new NotebookResult(notebook, document.Title ?? notebook.Stem, document, cells.Count, done, watch.Elapsed.TotalSeconds, startSeconds, seconds, claims, problems, failure, firstOutput, peak);
+        var result = new NotebookResult(notebook, document.Title ?? notebook.Stem, document, cells.Count, done, watch.Elapsed.TotalSeconds, startSeconds, seconds, claims, problems, failure ?? passedOver, firstOutput, peak);
         progress.NotebookFinished(result);
         return result;
     }
 
     private static string Token(int cell) => $"cell-{cell + 1}";
 
-    private Dictionary<string, string> Variables(NotebookFile notebook, string claimsFile)
+    private KernelPlace Place(NotebookFile notebook, string claimsFile)
     {
+        var place = options.Place ?? new KernelPlace(workspace.NotebooksFolder);
         var variables = new Dictionary<string, string>
         {
             ["BALANCED_DIFFUSION_PROFILE"] = options.Profile,
@@ -133,7 +144,8 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
         };
         if (options.Threads is { } threads) variables["OMP_NUM_THREADS"] = threads.ToString(System.Globalization.CultureInfo.InvariantCulture);
         if (options.Seed is { } seed) variables["BALANCED_DIFFUSION_SEED"] = seed.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        return variables;
+        foreach (var (name, value) in place.Variables) variables[name] = value;
+        return place with { Variables = variables };
     }
 
     private static void TryDelete(string file)

@@ -27,6 +27,7 @@ public static class Lab
         var read = LabParameters.Read();
         var chosen = ComputeDevice.Choose(read.Device);
         Claims.Begin(notebook, read.ClaimsPath);
+        Check.Begin();
         Figure.Begin();
         if (images is IDisposable old) old.Dispose();
         (Lab.notebook, parameters, device, images) = (notebook, read, chosen, null);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using BalancedDiffusion.Datasets;
 
 namespace BalancedDiffusion.Notebook;
 
@@ -17,7 +18,7 @@ public sealed record LabParameters(LabProfile Profile, string Images, string Dev
     {
         read ??= Environment.GetEnvironmentVariable;
         var profile = Choice(read, "BALANCED_DIFFUSION_PROFILE", "quick", "full");
-        var images = Choice(read, "BALANCED_DIFFUSION_IMAGES", "faces", "fashion-mnist", "celeba");
+        var images = Choice(read, "BALANCED_DIFFUSION_IMAGES", [.. ImageSources.Names]);
         var device = Choice(read, "BALANCED_DIFFUSION_DEVICE", "auto", "cpu", "cuda");
         var seed = Value(read, "BALANCED_DIFFUSION_SEED") ?? "0";
         if (!long.TryParse(seed, NumberStyles.None, CultureInfo.InvariantCulture, out var number))

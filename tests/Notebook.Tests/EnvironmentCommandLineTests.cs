@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using BalancedDiffusion.Reproduce;
-using Spectre.Console;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
@@ -53,6 +52,15 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     [InlineData("train relu-diffusion-memorizing --steps", "--steps needs a value")]
     [InlineData("train relu-diffusion-memorizing --seed -1", "--seed must be 0 or more, was -1")]
     [InlineData("train relu-diffusion-memorizing --out Notebooks.sln", "--out must name a folder, but 'Notebooks.sln' is a file")]
+    [InlineData("exercises test", "this command belongs to the teacher's clone, not to a student's copy")]
+    [InlineData("exercises build --out", "--out needs a value")]
+    [InlineData("exercises build --out Notebooks.sln", "--out must name a folder, but 'Notebooks.sln' is a file")]
+    [InlineData("exercises build --solved --out notebooks/exercises", "solutions do not belong into notebooks/")]
+    [InlineData("course new", "missing required argument 'DIR'")]
+    [InlineData("course grade", "missing required argument 'SUBMISSIONS'")]
+    [InlineData("course grade in --timeout 0", "--timeout must be seconds from 1 to 36000, was '0'")]
+    [InlineData("course grade in --timeout soon", "--timeout must be seconds from 1 to 36000, was 'soon'")]
+    [InlineData("course grade in", "this command belongs to the teacher's clone")]
     public async Task A_wrong_command_line_gets_one_sentence_and_exits_with_2(string line, string sentence)
     {
         place.Add("00-a", "1");
@@ -70,9 +78,15 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     [InlineData("check --help", "numbers")]
     [InlineData("publish --help", "--profile")]
     [InlineData("kernel install --help", "--prefix")]
+    [InlineData("site --help", "--katex")]
     [InlineData("data --help", "fetch")]
     [InlineData("train --help", "--steps")]
     [InlineData("data fetch --help", "NAME")]
+    [InlineData("exercises --help", "build")]
+    [InlineData("exercises build --help", "--solved")]
+    [InlineData("exercises test --help", "numbers")]
+    [InlineData("course new --help", "DIR")]
+    [InlineData("course grade --help", "--timeout")]
     public async Task Every_command_explains_itself(string line, string word)
     {
         var (code, output) = await RunAsync(line);
@@ -142,16 +156,10 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         (code, output) = await RunAsync("publish --out kept");
         Assert.True(code == 0, output);
         var written = BalancedDiffusion.Reproduce.Notebooks.NotebookDocument.Load(good.File);
-        Assert.Equal(written.SourcesHash, written.StoredSourcesHash);
+        Assert.Equal((written.SourcesHash, written.OutputsHash), (written.StoredSourcesHash, written.StoredOutputsHash));
         Assert.Equal(1, written.CodeCells.Single().ExecutionCount);
         Assert.DoesNotContain(Directory.EnumerateFiles(Path.GetDirectoryName(good.File)!), f => f.EndsWith(".part", StringComparison.Ordinal));
     }
 
-    private async Task<(int Code, string Output)> RunAsync(string line, string? folder = null)
-    {
-        using var writer = new StringWriter();
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer), Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Interactive = InteractionSupport.No });
-        var code = await CommandLine.RunAsync(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), console, folder ?? place.Root, TestContext.Current.CancellationToken);
-        return (code, writer.ToString());
-    }
+    private Task<(int Code, string Output)> RunAsync(string line, string? folder = null) => place.RunAsync(line, folder);
 }

@@ -54,6 +54,26 @@ public class EnvironmentDocumentTests
     }
 
     [Fact]
+    public void The_hash_of_the_outputs_survives_a_client_that_writes_the_file_anew()
+    {
+        var document = NotebookDocument.Parse(EnvironmentWorkspace.Json("1", "2"));
+        JsonObject Output(string data, string text) => new() { ["output_type"] = "display_data", ["metadata"] = new JsonObject(), ["data"] = JsonNode.Parse(data), ["text"] = text };
+        document.CodeCells.First().SetResult(1, [Output("""{"application/json":{"b":[0.5,1e-5,"x"],"a":null},"text/plain":"one\r\ntwo"}""", "printed")]);
+        document.StoreHashes();
+        Assert.Equal((document.SourcesHash, document.OutputsHash), (document.StoredSourcesHash, document.StoredOutputsHash));
+        var again = NotebookDocument.Parse(document.ToJson());
+        Assert.Equal(document.OutputsHash, again.OutputsHash);
+        var cell = again.CodeCells.First();
+        cell.SetResult(1, [new JsonObject { ["text"] = new JsonArray("prin", "ted"), ["data"] = JsonNode.Parse("""{"text/plain":["one\n","two"],"application/json":{"a":null,"b":[0.50,1E-05,"x"]}}"""), ["metadata"] = new JsonObject(), ["output_type"] = "display_data" }]);
+        Assert.Equal(document.OutputsHash, again.OutputsHash);
+        foreach (var other in new[] { """{"application/json":{"b":[0.5,2e-5,"x"],"a":null},"text/plain":"one\ntwo"}""", """{"application/json":{"b":[0.5,1e-5],"a":null},"text/plain":"one\ntwo"}""", """{"application/json":{"b":[0.5,1e-5,"x"],"a":null},"text/plain":"one two"}""" })
+        {
+            cell.SetResult(1, [Output(other, "printed")]);
+            Assert.NotEqual(document.OutputsHash, again.OutputsHash);
+        }
+    }
+
+    [Fact]
     public void Metadata_is_what_every_client_opens()
     {
         var document = NotebookDocument.Parse(EnvironmentWorkspace.Json("1"));

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using BalancedDiffusion.Reproduce;
 using BalancedDiffusion.Reproduce.Running;
+using Spectre.Console;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
@@ -32,6 +33,15 @@ public sealed class EnvironmentWorkspace : IDisposable
         for (var i = 0; i < codeCells.Length; i++)
             cells.Add(new JsonObject { ["cell_type"] = "code", ["id"] = $"code-{i + 1}", ["metadata"] = new JsonObject(), ["source"] = codeCells[i], ["outputs"] = new JsonArray(), ["execution_count"] = null });
         return new JsonObject { ["cells"] = cells, ["metadata"] = new JsonObject(), ["nbformat"] = 4, ["nbformat_minor"] = 5 }.ToJsonString();
+    }
+
+    /// <summary>Runs a command line in the repository, or in another folder.</summary>
+    public async Task<(int Code, string Output)> RunAsync(string line, string? folder = null)
+    {
+        using var writer = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer), Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Interactive = InteractionSupport.No });
+        var code = await CommandLine.RunAsync(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), console, folder ?? Root, TestContext.Current.CancellationToken);
+        return (code, writer.ToString());
     }
 
     public RunOptions Options(double timeoutSeconds = 120) => new("quick", "faces", "cpu", 7, Path.Combine(Root, "artifacts"), TimeSpan.FromSeconds(timeoutSeconds));

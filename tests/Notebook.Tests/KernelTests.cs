@@ -28,6 +28,7 @@ public sealed class KernelTests
         var figure = await kernel.RunAsync("Figure.Show(Plot.Lines([Plot.Curve(\"a\", [1, 2, 3], t[0].ToDoubles())], \"step\", \"loss (nat)\"), \"1.1\", \"A line\", \"It rises.\");");
         using var plotly = JsonDocument.Parse(figure["application/vnd.plotly.v1+json"]);
         Assert.Equal([0.0, 1, 2], plotly.RootElement.GetProperty("data")[0].GetProperty("y").EnumerateArray().Select(v => v.GetDouble()));
+        Assert.Equal("Line chart: A line. It rises. X: step. Y: loss (nat). 1 curve: a.", plotly.RootElement.GetProperty("layout").GetProperty("meta").GetProperty("alt").GetString());
         Assert.Equal("**Figure 1.1.** It rises.", figure["text/markdown"]);
         if (BalancedDiffusion.Notebook.BrowserSearch.Find(Environment.GetEnvironmentVariable, File.Exists).Path is not null)
             Assert.Equal([0x89, 0x50, 0x4E, 0x47], Convert.FromBase64String(figure["image/png"])[..4]);

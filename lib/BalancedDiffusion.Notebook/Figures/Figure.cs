@@ -30,11 +30,11 @@ public static class Figure
     {
         ArgumentNullException.ThrowIfNull(chart);
         if (height is not 0 and (< 200 or > 1600)) throw new ArgumentException($"height must be 200 to 1600 pixels, or 0 to have it chosen, was {height}", nameof(height));
-        var (json, pixels) = Prepare(chart, id, title, takeaway, xTitle, yTitle, height);
+        var (json, pixels, alt) = Prepare(chart, id, title, takeaway, xTitle, yTitle, height);
         var forms = new List<(string, string)>();
         if (json.Length <= MostJson) forms.Add(("application/vnd.plotly.v1+json", json));
         if (Still(json, pixels) is { } png) forms.Add(("image/png", png));
-        forms.Add(("text/plain", $"[Figure {id}: {title}]"));
+        forms.Add(("text/plain", $"[Figure {id}: {title}]\n{alt}"));
         Output.Show([.. forms]);
         Caption(id, takeaway);
     }
@@ -52,8 +52,8 @@ public static class Figure
 
     internal static JObject Parse(GenericChart chart) => JObject.Parse(GenericChart.toFigureJson(chart));
 
-    /// <summary>The figure's JSON in the house's style, and its height.</summary>
-    internal static (string Json, int Height) Prepare(GenericChart chart, string id, string title, string takeaway, string? xTitle = null, string? yTitle = null, int height = 0)
+    /// <summary>The figure's JSON in the house's style, its height, and the words that stand for it, which the JSON holds too.</summary>
+    internal static (string Json, int Height, string Alt) Prepare(GenericChart chart, string id, string title, string takeaway, string? xTitle = null, string? yTitle = null, int height = 0)
     {
         RequireWords(id, title, takeaway);
         var figure = Parse(chart);
@@ -75,8 +75,10 @@ public static class Figure
         layout["showlegend"] = hasLegend;
         layout["legend"] = new JObject { ["orientation"] = "h", ["x"] = 0, ["xanchor"] = "left", ["y"] = Math.Round(-58.0 / plotHeight, 3), ["yanchor"] = "top", ["tracegroupgap"] = 0 };
         layout["margin"] = new JObject { ["t"] = rows > 1 || layout["annotations"] is JArray { Count: > 0 } ? 72 : 52, ["l"] = 84, ["r"] = 24, ["b"] = 62 };
+        var alt = AltText.OfChart(figure, title, takeaway);
+        layout["meta"] = new JObject { ["alt"] = alt };
         var clean = new JObject { ["data"] = Round(data), ["layout"] = Round(layout), ["config"] = new JObject { ["displaylogo"] = false, ["responsive"] = true } };
-        return (clean.ToString(Formatting.None), height);
+        return (clean.ToString(Formatting.None), height, alt);
     }
 
     private static bool IsCartesian(JObject trace) => (string?)trace["type"] is null or "scatter" or "scattergl" or "bar" or "heatmap" or "histogram" or "histogram2d" or "box" or "violin" or "contour" or "waterfall";

@@ -68,11 +68,7 @@ public static class Plot
             if (group.Values.Count != labels.Count) throw new ArgumentException($"the bars '{group.Name}' are {group.Values.Count}, the labels {labels.Count}; give as many of each", nameof(groups));
             if (logY) NeedPositive(group.Values, group.Name, "y");
             var trace = new JObject { ["type"] = "bar", ["name"] = group.Name, ["x"] = new JArray(labels), ["y"] = Numbers(group.Values), ["showlegend"] = groups.Count > 1 };
-            trace["marker"] = new JObject
-            {
-                ["color"] = Palette.Colour(i),
-                ["pattern"] = new JObject { ["fillmode"] = "overlay", ["shape"] = new[] { "", "/", ".", "x", "-", "\\", "+" }[i % 7], ["fgcolor"] = "#ffffff", ["solidity"] = 0.25, ["size"] = 7 },
-            };
+            trace["marker"] = new JObject { ["color"] = Palette.Colour(i), ["pattern"] = Hatching(i, "#ffffff") };
             if (group.Errors is not null)
             {
                 if (group.Errors.Count != group.Values.Count) throw new ArgumentException($"the bars '{group.Name}' are {group.Values.Count}, their errors {group.Errors.Count}; give as many of each", nameof(groups));
@@ -113,7 +109,7 @@ public static class Plot
             return new JObject
             {
                 ["type"] = "bar", ["name"] = samples[i].Name, ["x"] = Numbers(centres), ["y"] = Numbers(counts), ["width"] = width, ["showlegend"] = data.Length > 1,
-                ["marker"] = new JObject { ["color"] = Palette.Faded(Palette.Colour(i), 0.55), ["line"] = new JObject { ["color"] = Palette.Colour(i), ["width"] = 1 } },
+                ["marker"] = new JObject { ["color"] = Palette.Faded(Palette.Colour(i), 0.55), ["line"] = new JObject { ["color"] = Palette.Colour(i), ["width"] = 1 }, ["pattern"] = Hatching(i, Palette.Colour(i)) },
             };
         }).ToList();
         return Chart(traces, Axis(xTitle, false, "x", []), Axis(asShare ? "share of the sample (%)" : "count", logY, "y", heights), new JObject { ["barmode"] = "overlay", ["bargap"] = 0 });
@@ -244,6 +240,9 @@ public static class Plot
         }
         return Chart(traces, null, null, layout);
     }
+
+    private static JObject Hatching(int place, string colour) =>
+        new() { ["fillmode"] = "overlay", ["shape"] = Palette.Hatchings[place % Palette.Hatchings.Count], ["fgcolor"] = colour, ["solidity"] = 0.25, ["size"] = 7 };
 
     private static GenericChart Curves(IReadOnlyList<Curve> curves, string xTitle, string yTitle, bool logX, bool logY, bool points)
     {

@@ -29,7 +29,9 @@ public static class ImageGrid
     {
         Figure.RequireWords(id, title, takeaway);
         var png = Draw(images, title, columns, captions, rowLabels, scale, range, signed);
-        Output.Show(("image/png", Convert.ToBase64String(png)), ("text/plain", $"[Figure {id}: {title}]"));
+        var count = (int)images.shape[0];
+        var alt = AltText.OfImages(count, Columns(count, columns, captions, rowLabels), title, takeaway, rowLabels, captions);
+        Output.Show(("image/png", Convert.ToBase64String(png)), ("text/plain", $"[Figure {id}: {title}]\n{alt}"));
         Figure.Caption(id, takeaway);
     }
 
@@ -49,7 +51,7 @@ public static class ImageGrid
         if (captions is not null && captions.Count != n) throw new ArgumentException($"{n} images need as many captions, was {captions.Count}", nameof(captions));
         if (scale is < 0 or > 16) throw new ArgumentException($"scale must be 1 to 16, or 0 to have it chosen, was {scale}", nameof(scale));
         if (columns < 0) throw new ArgumentException($"columns must be 1 or more, or 0 to have it chosen, was {columns}", nameof(columns));
-        if (columns == 0) columns = rowLabels is { Count: > 0 } ? (n + rowLabels.Count - 1) / rowLabels.Count : Math.Min(n, captions is null && n > 12 ? 16 : 8);
+        columns = Columns(n, columns, captions, rowLabels);
         var rows = (n + columns - 1) / columns;
         if (rowLabels is not null && rowLabels.Count != rows) throw new ArgumentException($"{rows} rows need as many labels, was {rowLabels.Count}", nameof(rowLabels));
         var (low, high) = range ?? (signed ? Symmetric(batch) : (-1.0, 1.0));
@@ -104,6 +106,9 @@ public static class ImageGrid
         if (note is not null) canvas.Text(note, Margin + labelWidth, canvas.Height - Margin - 3);
         return canvas.ToPng();
     }
+
+    private static int Columns(int count, int asked, IReadOnlyList<string>? captions, IReadOnlyList<string>? rowLabels) =>
+        asked > 0 ? asked : rowLabels is { Count: > 0 } ? (count + rowLabels.Count - 1) / rowLabels.Count : Math.Min(count, captions is null && count > 12 ? 16 : 8);
 
     private static torch.Tensor AsImages(torch.Tensor images)
     {

@@ -28,8 +28,10 @@ public static class StrengthControl
         string Label(int k) => strengths[k].ToString("G4", CultureInfo.InvariantCulture);
         var frames = strengths.Select((_, k) => (Label: Label(k), Png: Convert.ToBase64String(ImageGrid.Draw(images[k], $"{title}: strength {Label(k)}", columns, captions)))).ToArray();
         // One row a strength, the first eight images.
-        var grid = ImageGrid.Draw(images.narrow(1, 0, columns).flatten(0, 1), title, columns, rowLabels: [.. strengths.Select((_, k) => $"strength {Label(k)}")]);
-        Output.Show(("text/html", Html(frames, title, start)), ("image/png", Convert.ToBase64String(grid)), ("text/plain", $"[Figure {id}: {title}; {count} images at {strengths.Count} strengths]"));
+        string[] rows = [.. frames.Select(frame => $"strength {frame.Label}")];
+        var grid = ImageGrid.Draw(images.narrow(1, 0, columns).flatten(0, 1), title, columns, rowLabels: rows);
+        var alt = AltText.OfImages(columns * strengths.Count, columns, title, takeaway, rows);
+        Output.Show(("text/html", Html(frames, title, start)), ("image/png", Convert.ToBase64String(grid)), ("text/plain", $"[Figure {id}: {title}; {count} images at {strengths.Count} strengths]\n{alt}"));
         Figure.Caption(id, takeaway);
     }
 
@@ -38,7 +40,7 @@ public static class StrengthControl
         var name = Output.Escape(title);
         var pictures = string.Concat(frames.Select((f, k) =>
             $"<img src=\"data:image/png;base64,{f.Png}\" alt=\"{name}, strength {f.Label}\" style=\"display:{(k == start ? "block" : "none")};max-width:100%\">"));
-        return $"<div><label>strength <input type=\"range\" min=\"0\" max=\"{frames.Count - 1}\" step=\"1\" value=\"{start}\" aria-label=\"strength of steering\" style=\"width:320px;vertical-align:middle\" "
+        return $"<div role=\"group\" aria-label=\"{name}\"><label>strength <input type=\"range\" min=\"0\" max=\"{frames.Count - 1}\" step=\"1\" value=\"{start}\" aria-label=\"strength of steering\" style=\"width:320px;vertical-align:middle\" "
             + "oninput=\"var v=+this.value;this.closest('div').querySelectorAll('img').forEach(function(e,i){e.style.display=i===v?'block':'none';});\"></label>" + pictures + "</div>";
     }
 }
