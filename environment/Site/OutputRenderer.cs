@@ -147,12 +147,17 @@ public sealed partial class OutputRenderer(NotebookPage page, Func<string, strin
         }
     }
 
-    private static JsonObject? Chart(JsonNode? node) => node switch
+    // A chart to be drawn in the page; a diagram, which has no series and no room to shrink into, stays the picture it is.
+    private static JsonObject? Chart(JsonNode? node)
     {
-        JsonObject chart => chart,
-        JsonValue value when value.TryGetValue<string>(out var text) => JsonNode.Parse(text) as JsonObject,
-        _ => null,
-    };
+        var chart = node switch
+        {
+            JsonObject given => given,
+            JsonValue value when value.TryGetValue<string>(out var text) => JsonNode.Parse(text) as JsonObject,
+            _ => null,
+        };
+        return chart?["data"] is JsonArray { Count: 0 } ? null : chart;
+    }
 
     private static (int Width, int Height) Size(Figure figure) => figure is { Extension: "png", Bytes.Length: > 24 }
         ? (System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(figure.Bytes.AsSpan(16)), System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(figure.Bytes.AsSpan(20))) : (0, 0);

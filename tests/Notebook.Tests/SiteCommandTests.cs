@@ -108,12 +108,17 @@ public sealed class SiteCommandTests : IDisposable
         SiteFixture.Katex();
         JsonObject Display(string type, string value, string plain = "") => new()
             { ["output_type"] = "display_data", ["metadata"] = new JsonObject(), ["data"] = new JsonObject { [type] = value, ["text/plain"] = plain } };
+        var drawn = Display("image/svg+xml", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "[Figure 1.2: Another map]");
+        drawn["metadata"] = new JsonObject { ["image/svg+xml"] = new JsonObject { ["alt"] = "Diagram: rooms and arrows." } };
+        // A diagram without series is shown as its picture.
+        drawn["data"]!["application/vnd.plotly.v1+json"] = new JsonObject { ["data"] = new JsonArray(), ["layout"] = new JsonObject { ["annotations"] = new JsonArray() } };
         Add("00-a", "Prose with `x|y`, \\$5 and a table.\n\n| a | b |\n|---|---|\n| $|x|$ | `c` |\n\n| previous | next |\n|---|---|\n| [this](00-a.ipynb) | |\n",
             new JsonObject { ["output_type"] = "stream", ["name"] = "stdout", ["text"] = "a < b\u001b[31m!\u001b[0m\n" },
             new JsonObject { ["output_type"] = "error", ["ename"] = "Oh", ["evalue"] = "<no>", ["traceback"] = new JsonArray() },
             Display("text/html", "<table onclick=\"x()\"><thead><tr><th style=\"a\">n</th></tr></thead><tbody><tr><td>-1.5e-3</td></tr></tbody></table><script>alert(1)</script><img src=\"data:image/png;base64,AA==\">"),
             Display("image/svg+xml", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "[Figure 1.1: A map]"),
             Display("text/markdown", "**Figure 1.1.** See *this*.", "Figure 1.1. See this."),
+            drawn,
             Display("text/plain", "{ 1, 2 }", "{ 1, 2 }"),
             Display("text/html", "<table><thead><tr><th></th><th>claim</th><th>measured</th><th>must be</th></tr></thead><tbody><tr><td><b>– exception</b></td><td>Less than one</td><td>2</td><td>&lt; 1</td></tr></tbody></table>"));
         Directory.CreateDirectory(At("notebooks/exercises"));
@@ -126,7 +131,8 @@ public sealed class SiteCommandTests : IDisposable
         Assert.Equal("Oh: <no>", main.QuerySelector("pre.error")!.TextContent);
         Assert.Empty(main.QuerySelectorAll("script, [onclick], .outputs [style]"));
         Assert.Equal("number", main.QuerySelector(".outputs table:not(.claims) td")!.ClassName);
-        Assert.Equal("Pictures: A map", main.QuerySelector("figure img")!.GetAttribute("alt"));
+        Assert.Equal(["A map", "Diagram: rooms and arrows."], main.QuerySelectorAll("figure img").Select(e => e.GetAttribute("alt")));
+        Assert.Empty(main.QuerySelectorAll("figure.chart"));
         Assert.Equal("Figure 1.1. See this.", main.QuerySelector("figcaption")!.TextContent);
         Assert.Equal(["– exception", "Less than one", "2", "< 1"], main.QuerySelectorAll("table.claims td").Select(e => e.TextContent));
         Assert.Equal(["x|y", "c"], main.QuerySelectorAll("p code, td code").Select(e => e.TextContent));

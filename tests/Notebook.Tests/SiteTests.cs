@@ -105,7 +105,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
                 Assert.False(await chart.Locator("img.still").IsVisibleAsync());
             }
             charts += there;
-            var notebook = Path.Combine(SiteFixture.Repository.NotebooksFolder, name + ".ipynb");
+            var notebook = Path.Combine(SiteFixture.Repository.NotebooksFolder, Path.ChangeExtension(Path.GetRelativePath(site.Folder, path), ".ipynb"));
             if (File.Exists(notebook))
             {
                 var expected = Formulas(notebook);

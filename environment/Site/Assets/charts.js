@@ -9,7 +9,8 @@
   // What is dark on white becomes light on black (a line's white rim becomes dark), and the palette's strong colours a little lighter; they stay as far apart.
   const lighter = {
     '#ffffff': '#14171c', '#000000': '#f2f2f2', '#222222': '#dfe3e8', '#333333': '#d0d5db', '#444444': '#a9b1bb', '#666666': '#a9b1bb', '#e6e6e6': '#343b44',
-    '#0072b2': '#4a9fe0', '#56b4e9': '#b3e0fb', '#d55e00': '#ec7a3c', '#009e73': '#2bb891',
+    '#0072b2': '#4a9fe0', '#d55e00': '#ec7a3c', '#009e73': '#2bb891',
+    '#804400': '#c98f52', '#2d2080': '#a99df5',
   };
   let script;
 
