@@ -102,10 +102,17 @@ internal sealed class DitTimes : torch.nn.Module<torch.Tensor, torch.Tensor>
     public override torch.Tensor forward(torch.Tensor times)
     {
         using var scope = torch.NewDisposeScope();
-        const long half = DitShapes.Frequencies / 2;
+        return mlp.call(Waves(times, DitShapes.Frequencies)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Cosines, then sines, of times (batch) at rates from 1 down to 1/10000: (batch, width).</summary>
+    public static torch.Tensor Waves(torch.Tensor times, long width)
+    {
+        using var scope = torch.NewDisposeScope();
+        var half = width / 2;
         var rates = torch.arange(half, dtype: times.dtype, device: times.device).mul_(-Math.Log(10000)).div_(half).exp_();
         var angles = times.unsqueeze(1) * rates;
-        return mlp.call(torch.cat([angles.cos(), angles.sin()], 1)).MoveToOuterDisposeScope();
+        return torch.cat([angles.cos(), angles.sin()], 1).MoveToOuterDisposeScope();
     }
 }
 

@@ -21,6 +21,14 @@ internal sealed class UNetLinear : torch.nn.Module<torch.Tensor, torch.Tensor>
         RegisterComponents();
     }
 
+    /// <summary>A layer of given tensors.</summary>
+    public UNetLinear(WeightSource weights, string name, long inputs, long outputs, bool hasBias = true) : base(nameof(UNetLinear))
+    {
+        weight = new Parameter(weights($"{name}.weight", outputs, inputs));
+        if (hasBias) bias = new Parameter(weights($"{name}.bias", outputs));
+        RegisterComponents();
+    }
+
     public long Inputs => weight.shape[1];
 
     public torch.ScalarType Type => weight.dtype;
@@ -80,13 +88,14 @@ internal sealed class UNetConvolution : torch.nn.Module<torch.Tensor, torch.Tens
     private torch.Tensor PerChannel(long channels) => resample_filter!.expand(channels, 1, -1, -1).contiguous();
 }
 
-/// <summary>Group normalization with at most 32 groups of at least four channels.</summary>
+/// <summary>Group normalization.</summary>
 internal sealed class UNetGroupNorm : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private const double Epsilon = 1e-6;
     private readonly Parameter weight, bias;
     private readonly long groups;
+    private readonly double epsilon = 1e-6;
 
+    /// <summary>At most 32 groups of at least four channels.</summary>
     public UNetGroupNorm(long channels, torch.ScalarType dtype) : base(nameof(UNetGroupNorm))
     {
         groups = Math.Min(32, channels / 4);
@@ -96,7 +105,16 @@ internal sealed class UNetGroupNorm : torch.nn.Module<torch.Tensor, torch.Tensor
         RegisterComponents();
     }
 
-    public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.group_norm(input, groups, weight, bias, Epsilon);
+    /// <summary>A layer of given tensors.</summary>
+    public UNetGroupNorm(WeightSource weights, string name, long channels, long groups, double epsilon) : base(nameof(UNetGroupNorm))
+    {
+        (this.groups, this.epsilon) = (groups, epsilon);
+        weight = new Parameter(weights($"{name}.weight", channels));
+        bias = new Parameter(weights($"{name}.bias", channels));
+        RegisterComponents();
+    }
+
+    public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.group_norm(input, groups, weight, bias, epsilon);
 }
 
 /// <summary>The SiLU inside a block as a module of its own, so that what follows the nonlinearity can be read and changed. It has no weights.</summary>

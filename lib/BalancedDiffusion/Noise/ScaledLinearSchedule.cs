@@ -50,6 +50,9 @@ public sealed record ScaledLinearSchedule : INoiseSchedule
     /// <inheritdoc/>
     public double Time(double sigma) => levels.Time(sigma);
 
+    /// <summary>The time of any level; one below the least has time 0, one above the greatest the last.</summary>
+    internal double NearestTime(double sigma) => levels.NearestTime(sigma);
+
     /// <inheritdoc/>
     public IReadOnlyList<double> Levels(int steps) => ScheduleTimes.Levels(this, steps);
 
