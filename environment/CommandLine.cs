@@ -10,7 +10,7 @@ public static class CommandLine
     /// <summary>The exit code for a command line that asks for something that cannot be.</summary>
     public const int UsageError = 2;
 
-    private static readonly string[] ValueOptions = ["--profile", "--data", "--device", "--seed", "--out", "--timeout", "--jobs", "--prefix", "--steps", "--from", "--katex"];
+    private static readonly string[] ValueOptions = ["--profile", "--data", "--device", "--seed", "--out", "--timeout", "--jobs", "--prefix", "--steps", "--from", "--katex", "--manifest"];
 
     /// <summary>Runs a command line.</summary>
     /// <param name="arguments">The words after the program's name.</param>
@@ -67,7 +67,7 @@ public static class CommandLine
             {
                 b.SetDescription("The data sets and checkpoints.");
                 b.AddCommand<DataListCommand>("list").WithDescription("Show what this machine has, under which licence, and how to get the rest.");
-                b.AddCommand<DataFetchCommand>("fetch").WithDescription("Download what is missing of a data set into the user's cache, and verify it.").WithExample("data", "fetch", "fashion-mnist");
+                b.AddCommand<DataFetchCommand>("fetch").WithDescription("Download what is missing of a data set or checkpoint into the user's cache, and verify it.").WithExample("data", "fetch", "fashion-mnist").WithExample("data", "fetch", "sd14", "--yes");
                 b.AddCommand<DataWhereCommand>("where").WithDescription("Show the folders that are searched.");
             });
         });

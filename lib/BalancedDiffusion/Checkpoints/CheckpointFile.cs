@@ -1,8 +1,13 @@
+using BalancedDiffusion.Runtime;
+
 namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>What the readers of models share: a file is a <c>.pth</c> (zip or old pickle) or a safetensors, told by its first bytes.</summary>
 internal static class CheckpointFile
 {
+    /// <summary>Opens a file for its headers, and for its numbers piece after piece.</summary>
+    public static ITensorFile Open(string path) => IsZip(path) ? new PthFile(path) : new SafetensorsFile(path);
+
     public static NamedTensors Read(string path) => IsZip(path) ? PthCheckpoint.Read(path) : Safetensors.Read(path);
 
     public static IReadOnlyDictionary<string, string> Provenance(string path) => IsZip(path) ? new Dictionary<string, string>() : Safetensors.ReadMetadata(path);
@@ -15,6 +20,23 @@ internal static class CheckpointFile
             throw new ArgumentException($"provenance says {key} = {Listing.Quoted(said)}, but the model has {key} = {value}; leave that key out", nameof(provenance));
         metadata[key] = value;
         return metadata;
+    }
+
+    /// <summary>Reads, and puts the file's name before what is said of it.</summary>
+    public static T Named<T>(string what, string path, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException($"the {what} '{Path.GetFileName(path)}' {e.Message}", e);
+        }
+        catch (Exception e) when (e is EndOfStreamException or NotSupportedException or ArgumentException or OverflowException or IndexOutOfRangeException)
+        {
+            throw new InvalidDataException($"the {what} '{Path.GetFileName(path)}' is damaged ({Listing.Printable(Sentence.First(e.Message))}); fetch the file again", e);
+        }
     }
 
     private static bool IsZip(string path)

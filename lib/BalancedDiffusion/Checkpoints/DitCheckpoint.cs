@@ -24,7 +24,7 @@ public static class DitCheckpoint
         using var tensors = CheckpointFile.Read(path);
         var file = Path.GetFileName(path);
         options = Options(file, tensors, options);
-        Check(file, tensors, DitShapes.Of(options));
+        Check(file, tensors, DitShapes.Of(options).ToDictionary());
         var type = tensors["pos_embed"].dtype == torch.ScalarType.Float64 ? torch.ScalarType.Float64 : torch.ScalarType.Float32;
         return new Dit(options, name => tensors[name].to_type(type).alias());
     }
@@ -68,23 +68,9 @@ public static class DitCheckpoint
         return said;
     }
 
-    private static void Check(string file, NamedTensors tensors, IReadOnlyList<KeyValuePair<string, long[]>> shapes)
+    private static void Check(string file, NamedTensors tensors, IReadOnlyDictionary<string, long[]> shapes)
     {
-        var faults = new List<string>();
-        var known = shapes.Select(s => s.Key).ToHashSet();
-        if (known.Where(n => !tensors.ContainsKey(n)).ToList() is { Count: > 0 } missing) faults.Add($"missing {Listing.Of(missing)}");
-        if (tensors.Keys.Where(n => !known.Contains(n)).ToList() is { Count: > 0 } unexpected) faults.Add($"unexpected {Listing.Of(unexpected)}");
-        foreach (var (name, shape) in shapes.Where(s => tensors.ContainsKey(s.Key)))
-        {
-            var tensor = tensors[name];
-            if (!tensor.shape.SequenceEqual(shape)) faults.Add($"'{name}' must have shape {Listing.Shape(shape)}, was {Listing.Shape(tensor.shape)}");
-            else if (!tensor.is_floating_point()) faults.Add($"'{name}' must hold floating-point numbers, was {tensor.dtype}");
-            else
-            {
-                using var step = torch.NewDisposeScope();
-                if (!torch.isfinite(tensor).all().item<bool>()) faults.Add($"'{name}' holds NaN or infinity");
-            }
-        }
+        var faults = TensorNames.Faults(tensors, shapes);
         if (faults.Count > 0) throw new InvalidDataException($"the checkpoint '{file}' does not hold a DiT of these sizes: {string.Join("; ", faults)}");
     }
 }

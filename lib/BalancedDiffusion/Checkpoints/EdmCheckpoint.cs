@@ -7,7 +7,7 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// Reads EDM-preconditioned U-Nets from state dicts under EDM's published names, with or without the prefix <c>model.</c> (a <c>.safetensors</c>, or a
-/// <c>.pth</c> written from the published network), and writes the former. The options stand in the metadata under <c>config</c>, s under <c>sigma_data</c>.
+/// <c>.pth</c> written from the published network) and from EDM's published <c>.pkl</c>, none of whose code is run, and writes the first. The options stand in the metadata under <c>config</c>, s under <c>sigma_data</c>.
 /// </summary>
 public static class EdmCheckpoint
 {
@@ -16,7 +16,7 @@ public static class EdmCheckpoint
     private const string FilterName = ".resample_filter";
 
     /// <summary>Reads a network.</summary>
-    /// <param name="path">The file; which of the two formats it has is seen from its first bytes.</param>
+    /// <param name="path">The file; which of the three formats it has is seen from its first bytes.</param>
     /// <param name="options">The shape of the network, for a file that does not say; a file that does is believed.</param>
     /// <returns>A float32 network (float64 where the file holds float64) on the CPU in evaluation mode, which the caller owns.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
@@ -26,7 +26,7 @@ public static class EdmCheckpoint
     {
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        using var tensors = CheckpointFile.Read(path);
+        using var tensors = EdmPickle.Is(path) ? EdmPickle.Read(path) : CheckpointFile.Read(path);
         var file = Path.GetFileName(path);
         EdmPreconditioner? model = null;
         try
@@ -98,7 +98,7 @@ public static class EdmCheckpoint
             else if (name.EndsWith(FilterName, StringComparison.Ordinal) && (tensor.to_type(torch.float64) - wanted[name].to_type(torch.float64)).abs().max().item<double>() > 1e-3)
                 wrong.Add($"{shown} is another filter than the config's");
         }
-        if (wrong.Count > 0) faults.Add(string.Join("; ", wrong.Take(8)) + (wrong.Count > 8 ? $" and {wrong.Count - 8} more" : ""));
+        if (wrong.Count > 0) faults.Add(Listing.Some(wrong));
         if (faults.Count > 0) throw new InvalidDataException(string.Join("; ", faults));
     }
 }

@@ -14,6 +14,9 @@ internal static class Listing
         return all.Count > 8 ? $"{shown} and {all.Count - 8} more" : shown;
     }
 
+    /// <summary>At most eight clauses, then how many more there are.</summary>
+    public static string Some(IReadOnlyList<string> clauses) => string.Join("; ", clauses.Take(8)) + (clauses.Count > 8 ? $" and {clauses.Count - 8} more" : "");
+
     /// <summary>A text from a file in quotes, cut at 100 characters, without control characters.</summary>
     public static string Quoted(string text) => $"'{Printable(text)}'";
 

@@ -8,24 +8,11 @@ namespace BalancedDiffusion.Checkpoints;
 /// <summary>
 /// Reads the pickle of a torch state dict as plain data. A pickle is a small program; this reader knows only the instructions
 /// that build numbers, texts, lists and dictionaries, and only the names in its allow-list, each of which it handles itself. It
-/// never looks up, loads or calls anything that a file names.
+/// never looks up, loads or calls anything that a file names. Asked to keep objects inert, it takes what other names stand for as
+/// a record of what the file says of it, and runs that no more than the rest.
 /// </summary>
-internal sealed class PickleTensorReader
+internal sealed partial class PickleTensorReader
 {
-    /// <summary>A storage that tensors are views of: its type, its name in the file and its length in elements.</summary>
-    internal sealed record Storage(torch.ScalarType Type, string Key, long Count);
-
-    /// <summary>A tensor as the file describes it: a strided view of a storage, in elements.</summary>
-    internal sealed record View(Storage Storage, long Offset, long[] Size, long[] Stride);
-
-    /// <summary>A dictionary, in order; a key may come twice.</summary>
-    internal sealed class Map
-    {
-        public List<KeyValuePair<object?, object?>> Entries { get; } = [];
-    }
-
-    private sealed record Name(string Module, string Member);
-
     private static readonly Dictionary<string, torch.ScalarType> Storages = new()
     {
         ["FloatStorage"] = torch.ScalarType.Float32,
@@ -40,18 +27,31 @@ internal sealed class PickleTensorReader
         ["BoolStorage"] = torch.ScalarType.Bool,
     };
 
-    private readonly byte[] pickle;
+    private readonly ReadOnlyMemory<byte> pickle;
+    private readonly Dictionary<string, ReadOnlyMemory<byte>>? storages;
     private readonly List<object?> stack = [];
     private readonly List<int> marks = [];
     private readonly Dictionary<long, object?> memo = [];
     private int at;
 
-    private PickleTensorReader(byte[] pickle) => this.pickle = pickle;
+    private PickleTensorReader(ReadOnlyMemory<byte> pickle, int at, Dictionary<string, ReadOnlyMemory<byte>>? storages) => (this.pickle, this.at, this.storages) = (pickle, at, storages);
 
     /// <summary>Reads the one object of a pickle: <see cref="Map"/>, <c>List&lt;object?&gt;</c>, <c>object?[]</c> (a tuple),
-    /// <see cref="View"/>, long, double, bool, string, byte[] or null.</summary>
+    /// <see cref="View"/>, long, double, bool, string, bytes or null.</summary>
     /// <exception cref="InvalidDataException">The pickle is damaged, or asks for more than data.</exception>
-    public static object? Read(byte[] pickle) => new PickleTensorReader(pickle).Run();
+    public static object? Read(ReadOnlyMemory<byte> pickle) => new PickleTensorReader(pickle, 0, null).Run();
+
+    /// <summary>Reads the pickle that begins at a position, and moves the position behind it.</summary>
+    public static object? Read(ReadOnlyMemory<byte> pickles, ref int at)
+    {
+        var reader = new PickleTensorReader(pickles, at, null);
+        var value = reader.Run();
+        at = reader.at;
+        return value;
+    }
+
+    /// <summary>Reads a pickle of objects, each kept as an <see cref="Inert"/>, with the bytes of the storages that stand in it by their keys.</summary>
+    public static object? ReadInert(ReadOnlyMemory<byte> pickle, Dictionary<string, ReadOnlyMemory<byte>> storages) => new PickleTensorReader(pickle, 0, storages).Run();
 
     private object? Run()
     {
@@ -85,8 +85,9 @@ internal sealed class PickleTensorReader
                 case 0x8d: stack.Add(Text(Take(Length(8)))); break; // BINUNICODE8
                 case (byte)'U': stack.Add(Encoding.Latin1.GetString(Take(Take(1)[0]))); break; // SHORT_BINSTRING of Python 2
                 case (byte)'T': stack.Add(Encoding.Latin1.GetString(Take(Length(4)))); break;
-                case (byte)'C': stack.Add(Take(Take(1)[0]).ToArray()); break; // SHORT_BINBYTES
-                case (byte)'B': stack.Add(Take(Length(4)).ToArray()); break;
+                case (byte)'C': stack.Add(Bytes(Take(1)[0])); break; // SHORT_BINBYTES
+                case (byte)'B': stack.Add(Bytes(Length(4))); break;
+                case 0x8e when IsInert: stack.Add(Bytes(Length(8))); break; // BINBYTES8
                 case (byte)')': stack.Add(Array.Empty<object?>()); break;
                 case 0x85: Tuple(1); break;
                 case 0x86: Tuple(2); break;
@@ -127,14 +128,23 @@ internal sealed class PickleTensorReader
                 case (byte)'i': // INST names a class and calls it at once
                     var module = Line();
                     throw Refused(module, Line());
+                case 0x8f when IsInert: stack.Add(new List<object?>()); break; // EMPTY_SET
+                case 0x90 when IsInert: // ADDITEMS
+                    var members = PopToMark();
+                    Peek<List<object?>>("set").AddRange(members);
+                    break;
+                case 0x81 when IsInert: // NEWOBJ
+                    var making = Pop() as object?[] ?? throw Damaged();
+                    stack.Add(Made(Pop() as Name ?? throw Damaged(), making));
+                    break;
                 case (byte)'R':
                     var arguments = Pop() as object?[] ?? throw Damaged();
                     stack.Add(Build(Pop() as Name ?? throw Damaged(), arguments));
                     break;
                 case (byte)'Q': stack.Add(StorageOf(Pop())); break;
                 case (byte)'b': // BUILD: the attributes of an OrderedDict (torch's _metadata) are not needed
-                    Pop();
-                    Peek<Map>("dictionary");
+                    var state = Pop();
+                    if (Peek<Map>("dictionary") is Inert made) made.State = state;
                     break;
                 default:
                     throw new InvalidDataException($"its pickle holds instruction 0x{op:x2} at byte {at - 1}, which no state dict needs; it was refused, nothing was run");
@@ -142,13 +152,18 @@ internal sealed class PickleTensorReader
         }
     }
 
-    private static Name Allowed(string module, string member) => (module, member) switch
+    private bool IsInert => storages is not null;
+
+    private Name Allowed(string module, string member) => (module, member) switch
     {
         ("collections", "OrderedDict") or ("torch", "Size") => new(module, member),
         ("torch._utils", "_rebuild_tensor_v2" or "_rebuild_parameter") => new(module, member),
         ("torch", _) when Storages.ContainsKey(member) => new(module, member),
-        _ => throw Refused(module, member),
+        _ => IsInert ? new(module, member) : throw Refused(module, member),
     };
+
+    private static Inert Made(Name name, object?[] arguments) => new($"{name.Module}.{name.Member}", arguments);
+
 
     private static InvalidDataException Refused(string module, string member) =>
         new($"asks to run '{Listing.Printable($"{module}.{member}")}'; it was refused, nothing was run");
@@ -178,14 +193,19 @@ internal sealed class PickleTensorReader
                 return new View(storage, offset, Longs(size), Longs(stride));
             case ("_rebuild_parameter", [View data, ..]) when arguments.Length <= 3:
                 return data;
+            case ("_load_from_bytes", [ReadOnlyMemory<byte> file]) when IsInert:
+                var (loaded, bytes) = LegacyStorage.Read(file, $"{storages!.Count}");
+                storages.Add(loaded.Key, bytes);
+                return loaded;
             default:
+                if (IsInert) return Made(name, arguments);
                 throw new InvalidDataException($"calls {name.Member} with arguments that torch does not write (byte {at} of its pickle); the file is damaged or was not written by torch.save");
         }
     }
 
     private long[] Longs(object?[] values) => Array.ConvertAll(values, v => v is long n ? n : throw Damaged());
 
-    private Storage StorageOf(object? id) => id is object?[] and ["storage", Name { Module: "torch" } type, string key, string, long count] && Storages.TryGetValue(type.Member, out var scalar)
+    private Storage StorageOf(object? id) => id is object?[] and (["storage", Name { Module: "torch" }, string, string, long] or ["storage", Name { Module: "torch" }, string, string, long, null]) and [_, Name type, string key, _, long count, ..] && Storages.TryGetValue(type.Member, out var scalar)
         ? new Storage(scalar, key, count)
         : throw new InvalidDataException($"refers to something other than a storage at byte {at} of its pickle; the file is damaged or was not written by torch.save");
 
@@ -252,7 +272,7 @@ internal sealed class PickleTensorReader
 
     private string Line()
     {
-        var length = pickle.AsSpan(at).IndexOf((byte)'\n');
+        var length = pickle.Span[at..].IndexOf((byte)'\n');
         if (length < 0) throw Damaged();
         var line = Text(Take(length));
         at++;
@@ -265,7 +285,13 @@ internal sealed class PickleTensorReader
     {
         if (count < 0 || count > pickle.Length - at) throw Damaged();
         at += (int)count;
-        return pickle.AsSpan(at - (int)count, (int)count);
+        return pickle.Span.Slice(at - (int)count, (int)count);
+    }
+
+    private ReadOnlyMemory<byte> Bytes(long count)
+    {
+        Take(count);
+        return pickle.Slice(at - (int)count, (int)count);
     }
 
     private InvalidDataException Damaged() => new($"its pickle is cut off or damaged at byte {at} of {pickle.Length}; fetch the file again");

@@ -10,26 +10,7 @@ namespace BalancedDiffusion.Checkpoints;
 /// <summary>Reads and writes <c>.safetensors</c> files: a JSON header, then the raw little-endian numbers of every tensor.</summary>
 public static class Safetensors
 {
-    private const long HeaderLimit = 100_000_000;
-    private const string MetadataName = "__metadata__";
-
-    private static readonly Dictionary<string, (torch.ScalarType Type, int Size)> Types = new()
-    {
-        ["F64"] = (torch.ScalarType.Float64, 8),
-        ["F32"] = (torch.ScalarType.Float32, 4),
-        ["F16"] = (torch.ScalarType.Float16, 2),
-        ["BF16"] = (torch.ScalarType.BFloat16, 2),
-        ["I64"] = (torch.ScalarType.Int64, 8),
-        ["I32"] = (torch.ScalarType.Int32, 4),
-        ["I16"] = (torch.ScalarType.Int16, 2),
-        ["I8"] = (torch.ScalarType.Int8, 1),
-        ["U8"] = (torch.ScalarType.Byte, 1),
-        ["BOOL"] = (torch.ScalarType.Bool, 1),
-    };
-
     private static readonly UTF8Encoding Strict = new(false, true);
-
-    private sealed record Entry(string Name, torch.ScalarType Type, int Size, long[] Shape, long Begin, long End);
 
     /// <summary>Reads every tensor of a file, bit for bit.</summary>
     /// <param name="path">The file.</param>
@@ -41,9 +22,9 @@ public static class Safetensors
     {
         using var scope = torch.NewDisposeScope();
         using var file = Open(path);
-        try
+        return CheckpointFile.Named("file", path, () =>
         {
-            var (entries, metadata, start) = ReadHeader(file);
+            var (entries, metadata, start) = SafetensorsHeader.Read(file);
             var tensors = new OrderedDictionary<string, torch.Tensor>(entries.Count);
             foreach (var entry in entries)
             {
@@ -57,15 +38,7 @@ public static class Safetensors
             }
             foreach (var tensor in tensors.Values) tensor.MoveToOuterDisposeScope();
             return new NamedTensors(tensors, metadata);
-        }
-        catch (InvalidDataException e)
-        {
-            throw new InvalidDataException($"the file '{Path.GetFileName(path)}' {e.Message}", e);
-        }
-        catch (EndOfStreamException e)
-        {
-            throw new InvalidDataException($"the file '{Path.GetFileName(path)}' ended while it was read; fetch it again", e);
-        }
+        });
     }
 
     /// <summary>Reads the metadata alone.</summary>
@@ -75,14 +48,7 @@ public static class Safetensors
     public static IReadOnlyDictionary<string, string> ReadMetadata(string path)
     {
         using var file = Open(path);
-        try
-        {
-            return ReadHeader(file).Metadata;
-        }
-        catch (InvalidDataException e)
-        {
-            throw new InvalidDataException($"the file '{Path.GetFileName(path)}' {e.Message}", e);
-        }
+        return CheckpointFile.Named("file", path, () => SafetensorsHeader.Read(file).Metadata);
     }
 
     /// <summary>Writes tensors in the order given. The file appears whole or not at all: it is written beside its place and then moved there.</summary>
@@ -95,17 +61,17 @@ public static class Safetensors
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         ArgumentNullException.ThrowIfNull(tensors);
         using var scope = torch.NewDisposeScope();
-        var entries = new List<(Entry Entry, string Type, torch.Tensor Tensor)>();
+        var entries = new List<(SafetensorsEntry Entry, string Type, torch.Tensor Tensor)>();
         var names = new HashSet<string>();
         foreach (var (name, tensor) in tensors)
         {
             CheckText(name, nameof(tensors));
             ArgumentNullException.ThrowIfNull(tensor, nameof(tensors));
-            if (name == MetadataName) throw new ArgumentException($"a tensor cannot be named '{MetadataName}': the format keeps that name; choose another", nameof(tensors));
+            if (name == SafetensorsHeader.MetadataName) throw new ArgumentException($"a tensor cannot be named '{SafetensorsHeader.MetadataName}': the format keeps that name; choose another", nameof(tensors));
             if (!names.Add(name)) throw new ArgumentException($"the name {Listing.Quoted(name)} comes twice; give each tensor its own", nameof(tensors));
-            var type = Types.FirstOrDefault(t => t.Value.Type == tensor.dtype);
+            var type = SafetensorsHeader.Types.FirstOrDefault(t => t.Value.Type == tensor.dtype);
             if (type.Key is null) throw new ArgumentException($"the tensor {Listing.Quoted(name)} has type {tensor.dtype}, which safetensors cannot hold; convert it first", nameof(tensors));
-            entries.Add((new Entry(name, tensor.dtype, type.Value.Size, tensor.shape, 0, 0), type.Key, tensor));
+            entries.Add((new SafetensorsEntry(name, tensor.dtype, type.Value.Size, tensor.shape, 0, 0), type.Key, tensor));
         }
         foreach (var (key, text) in metadata ?? new Dictionary<string, string>())
         {
@@ -124,7 +90,7 @@ public static class Safetensors
             at += bytes;
         }
         var header = Header(entries, metadata);
-        if (header.Length > HeaderLimit) throw new ArgumentException($"the names and metadata take {header.Length} bytes, more than {HeaderLimit}; store less", nameof(metadata));
+        if (header.Length > SafetensorsHeader.Limit) throw new ArgumentException($"the names and metadata take {header.Length} bytes, more than {SafetensorsHeader.Limit}; store less", nameof(metadata));
 
         var target = Path.GetFullPath(path);
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
@@ -166,7 +132,7 @@ public static class Safetensors
         }
     }
 
-    private static byte[] Header(List<(Entry Entry, string Type, torch.Tensor Tensor)> entries, IReadOnlyDictionary<string, string>? metadata)
+    private static byte[] Header(List<(SafetensorsEntry Entry, string Type, torch.Tensor Tensor)> entries, IReadOnlyDictionary<string, string>? metadata)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
@@ -174,7 +140,7 @@ public static class Safetensors
             json.WriteStartObject();
             if (metadata is not null)
             {
-                json.WriteStartObject(MetadataName);
+                json.WriteStartObject(SafetensorsHeader.MetadataName);
                 foreach (var (key, text) in metadata) json.WriteString(key, text);
                 json.WriteEndObject();
             }
@@ -197,97 +163,10 @@ public static class Safetensors
         return buffer.ToArray();
     }
 
-    private static FileStream Open(string path)
+    internal static FileStream Open(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         if (!File.Exists(path)) throw new FileNotFoundException($"there is no checkpoint at '{path}'; check the path or fetch the file first", path);
         return File.OpenRead(path);
-    }
-
-    private static (List<Entry> Entries, Dictionary<string, string> Metadata, long Start) ReadHeader(FileStream file)
-    {
-        if (file.Length < 8) throw new InvalidDataException($"has {file.Length} bytes, too few for a safetensors file; fetch it again");
-        Span<byte> prefix = stackalloc byte[8];
-        file.ReadExactly(prefix);
-        var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
-        if (length > HeaderLimit || length > (ulong)(file.Length - 8))
-            throw new InvalidDataException($"announces a header of {length} bytes, but has {file.Length} bytes in all; it is cut off or is not a safetensors file");
-        var header = new byte[length];
-        file.ReadExactly(header);
-        if (length == 0 || header[0] != (byte)'{') throw new InvalidDataException("has a header that does not begin with '{'; it is damaged or is not a safetensors file");
-        var (entries, metadata) = Parse(header);
-        var end = 0L;
-        foreach (var entry in entries.OrderBy(e => e.Begin).ThenBy(e => e.End))
-        {
-            if (entry.Begin != end)
-                throw new InvalidDataException($"{(entry.Begin < end ? "overlaps" : "leaves a hole between")} tensors: {Listing.Quoted(entry.Name)} begins at {entry.Begin}, expected {end}; it is damaged");
-            end = entry.End;
-        }
-        var start = 8 + (long)length;
-        if (file.Length - start != end) throw new InvalidDataException($"has {file.Length - start} bytes of numbers, but its header describes {end}; it is cut off or damaged");
-        return (entries, metadata, start);
-    }
-
-    private static (List<Entry> Entries, Dictionary<string, string> Metadata) Parse(byte[] header)
-    {
-        var entries = new List<Entry>();
-        var metadata = new Dictionary<string, string>();
-        try
-        {
-            using var json = JsonDocument.Parse(header, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 8 });
-            foreach (var property in json.RootElement.EnumerateObject())
-            {
-                if (property.Name == MetadataName)
-                {
-                    if (property.Value.ValueKind != JsonValueKind.Object) throw new InvalidDataException("has metadata that is not a map of texts; it is damaged");
-                    foreach (var item in property.Value.EnumerateObject())
-                        metadata.Add(item.Name, item.Value.ValueKind == JsonValueKind.String ? item.Value.GetString()! : throw new InvalidDataException($"has metadata {Listing.Quoted(item.Name)} that is not a text; it is damaged"));
-                    continue;
-                }
-                entries.Add(ParseEntry(property.Name, property.Value));
-            }
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or DecoderFallbackException)
-        {
-            // InvalidOperationException: a text with half of a surrogate pair or with broken UTF-8
-            throw new InvalidDataException($"has a header that is not valid JSON ({Listing.Printable(Sentence.First(e.Message))}); it is damaged", e);
-        }
-        return (entries, metadata);
-    }
-
-    private static Entry ParseEntry(string name, JsonElement value)
-    {
-        if (value.ValueKind != JsonValueKind.Object) throw new InvalidDataException($"describes {Listing.Quoted(name)} by something that is not an object; it is damaged");
-        string? type = null;
-        long[]? shape = null, offsets = null;
-        foreach (var field in value.EnumerateObject())
-            switch (field.Name)
-            {
-                case "dtype" when field.Value.ValueKind == JsonValueKind.String: type = field.Value.GetString(); break;
-                case "shape": shape = Numbers(name, field.Value); break;
-                case "data_offsets": offsets = Numbers(name, field.Value); break;
-                default: throw new InvalidDataException($"describes {Listing.Quoted(name)} with an unknown field {Listing.Quoted(field.Name)}; it is damaged");
-            }
-        if (type is null || shape is null || offsets is not { Length: 2 })
-            throw new InvalidDataException($"describes {Listing.Quoted(name)} without a dtype, a shape and two data_offsets; it is damaged");
-        if (!Types.TryGetValue(type, out var known))
-            throw new InvalidDataException($"has a tensor {Listing.Quoted(name)} of type {Listing.Quoted(type)}, which is not read here; known are {string.Join(", ", Types.Keys)}");
-        if (shape.Length > 64) throw new InvalidDataException($"has a tensor {Listing.Quoted(name)} with {shape.Length} dimensions, more than 64; it is damaged");
-        Int128 bytes = known.Size;
-        foreach (var n in shape)
-        {
-            bytes *= n;
-            if (bytes > long.MaxValue) throw new InvalidDataException($"has a tensor {Listing.Quoted(name)} of shape {Listing.Shape(shape)}, which is too large; it is damaged");
-        }
-        if (offsets[1] - (Int128)offsets[0] != bytes)
-            throw new InvalidDataException($"gives {Listing.Quoted(name)} the bytes {offsets[0]} to {offsets[1]}, but {type} of shape {Listing.Shape(shape)} takes {bytes}; it is damaged");
-        return new Entry(name, known.Type, known.Size, shape, offsets[0], offsets[1]);
-    }
-
-    private static long[] Numbers(string name, JsonElement value)
-    {
-        if (value.ValueKind != JsonValueKind.Array) throw new InvalidDataException($"gives {Listing.Quoted(name)} a shape or offsets that are not a list; it is damaged");
-        return value.EnumerateArray().Select(n => n.ValueKind == JsonValueKind.Number && n.TryGetInt64(out var whole) && whole >= 0 ? whole
-            : throw new InvalidDataException($"gives {Listing.Quoted(name)} a size or offset that is not a whole number ≥ 0; it is damaged")).ToArray();
     }
 }

@@ -5,7 +5,17 @@ namespace BalancedDiffusion.Checkpoints;
 /// <summary>Moves the raw bytes of tensors from and to streams, in pieces so that no tensor is too large.</summary>
 internal static class TensorBytes
 {
-    private const long Piece = 1 << 22;
+    /// <summary>How many numbers are moved at a time.</summary>
+    public const long Piece = 1 << 22;
+
+    /// <summary>The bytes of one number.</summary>
+    public static int Size(torch.ScalarType type) => type switch
+    {
+        torch.ScalarType.Float64 or torch.ScalarType.Int64 => 8,
+        torch.ScalarType.Float32 or torch.ScalarType.Int32 => 4,
+        torch.ScalarType.Float16 or torch.ScalarType.BFloat16 or torch.ScalarType.Int16 => 2,
+        _ => 1,
+    };
 
     /// <summary>Fills a contiguous one-dimensional CPU tensor from the stream; every piece is also shown to <paramref name="seen"/>.</summary>
     /// <exception cref="EndOfStreamException">The stream ends before the tensor is full.</exception>

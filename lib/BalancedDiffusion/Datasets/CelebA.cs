@@ -180,7 +180,7 @@ public sealed class CelebA : IImageSource
     private static byte[] Resize(string path)
     {
         if (!File.Exists(path)) throw new FileNotFoundException($"the image '{path}' is missing; unpack img_align_celeba.zip again", path);
-        var (rgb, width, height) = JpegFile.Read(path);
+        var (rgb, width, height) = PictureFile.Read(path, "unpack it again");
         if (width != RawWidth || height != RawHeight) throw new InvalidDataException($"'{path}' is {width} × {height}, expected {RawWidth} × {RawHeight}; use the aligned and cropped images (img_align_celeba)");
         return PilImaging.ResizeBilinear(rgb, width, height, 3, Size, Size);
     }

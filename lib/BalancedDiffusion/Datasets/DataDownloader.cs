@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using BalancedDiffusion.Runtime;
@@ -28,7 +27,7 @@ public sealed class DataDownloader : IDisposable
         this.attempts = attempts;
         this.firstPause = firstPause ?? TimeSpan.FromSeconds(1);
         this.patience = patience ?? TimeSpan.FromSeconds(30);
-        client = new HttpClient(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None }) { Timeout = Timeout.InfiniteTimeSpan };
+        client = new HttpClient(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None, AllowAutoRedirect = false }) { Timeout = Timeout.InfiniteTimeSpan };
         client.DefaultRequestHeaders.UserAgent.ParseAdd("balanced-diffusion-notebooks");
     }
 
@@ -65,7 +64,7 @@ public sealed class DataDownloader : IDisposable
     }
 
     /// <summary>Downloads one file from the first of its addresses that works.</summary>
-    /// <param name="file">The file of the manifest; it must have a checksum.</param>
+    /// <param name="file">The file of the manifest; it must have a checksum, or record that of its first download.</param>
     /// <param name="folder">The data folder to download to; made where it is missing.</param>
     /// <param name="progress">Told of every block that arrives, or null.</param>
     /// <param name="cancellation">Stops the download; what has arrived is kept for the next time.</param>
@@ -77,23 +76,26 @@ public sealed class DataDownloader : IDisposable
         ArgumentNullException.ThrowIfNull(file);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         if (file.Urls.Count == 0) throw new ArgumentException($"'{file.Path}' has no address to download it from", nameof(file));
-        if (file.Sha256 is null) throw new ArgumentException($"'{file.Path}' has no checksum, so that a download could not be trusted", nameof(file));
+        if (file.Sha256 is null && !file.RecordsSum) throw new ArgumentException($"'{file.Path}' has no checksum, so that a download could not be trusted", nameof(file));
         if (DataSearch.IsUnsafe(file.Path)) throw new ArgumentException($"a data path must be relative and stay inside the data folder, was '{file.Path}'", nameof(file));
         var target = Path.GetFullPath(Path.Combine(folder, file.Path));
-        if (File.Exists(target) && file.Verify(target) is null) return target;
+        if (File.Exists(target) && file.Verify(target) is null)
+        {
+            if (file.RecordsSum && RecordedSum.Of(target) is null) Writing(target, () => RecordedSum.Write(target, RecordedSum.Compute(target)));
+            return target;
+        }
         Writing(target, () => Directory.CreateDirectory(Path.GetDirectoryName(target)!));
 
         var failures = new List<string>();
         foreach (var url in file.Urls)
         {
             // two addresses may pack the same content differently, so that a part goes on only from where it came
-            var part = $"{target}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(url)))[..8]}.part";
+            var part = PartOf(target, url);
             try
             {
-                await FromAsync(url, file, part, progress, cancellation).ConfigureAwait(false);
+                await FromAsync(url, file, target, part, progress, cancellation).ConfigureAwait(false);
                 Writing(target, () => File.Move(part, target, overwrite: true));
-                foreach (var other in file.Urls)
-                    TryDelete($"{target}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(other)))[..8]}.part");
+                foreach (var other in file.Urls) Forget(PartOf(target, other));
                 return target;
             }
             catch (SourceException e)
@@ -107,16 +109,27 @@ public sealed class DataDownloader : IDisposable
     /// <summary>Lets go of its connections.</summary>
     public void Dispose() => client.Dispose();
 
-    private async Task FromAsync(string url, DataFile file, string part, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    private static string PartOf(string target, string url) => $"{target}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(url)))[..8]}.part";
+
+    // What the server tagged the part with lies beside it.
+    private static string TagOf(string part) => part + ".tag";
+
+    private static void Forget(string part)
+    {
+        TryDelete(part);
+        TryDelete(TagOf(part));
+    }
+
+    private async Task FromAsync(string url, DataFile file, string target, string part, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
     {
         var pause = firstPause;
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                var resumed = await ReceiveAsync(url, file, part, progress, cancellation).ConfigureAwait(false);
-                if (file.Verify(part) is not { } wrong) return;
-                TryDelete(part);
+                var (resumed, stated) = await ReceiveAsync(url, file, part, progress, cancellation).ConfigureAwait(false);
+                if ((file.Verify(part) ?? (file.RecordsSum ? Record(target, part, stated) : null)) is not { } wrong) return;
+                Forget(part);
                 // an old part may not belong to what the server has now: once more from the start
                 if (resumed && attempt < attempts) continue;
                 throw new SourceException($"sent a file that {wrong}, so it was deleted", transient: false);
@@ -133,30 +146,42 @@ public sealed class DataDownloader : IDisposable
         }
     }
 
-    /// <summary>One request, appended to the part; true where it went on from an earlier one.</summary>
-    private async Task<bool> ReceiveAsync(string url, DataFile file, string part, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    /// <summary>Records the checksum of what has arrived, unless it is not what the host states or what was recorded before; then half a sentence says so.</summary>
+    private static string? Record(string target, string part, string? stated)
+    {
+        var sum = RecordedSum.Compute(part);
+        if (stated is not null && stated != sum) return $"has the checksum {sum[..16]}…, and the host itself states {stated[..16]}…";
+        if (RecordedSum.Of(target) is { } before && before != sum) return $"has the checksum {sum[..16]}…, and {before[..16]}… was recorded at the first download (delete '{RecordedSum.PathFor(target)}' where the new file is wanted)";
+        Writing(target, () => RecordedSum.Write(target, sum));
+        return null;
+    }
+
+    /// <summary>One request, appended to the part; whether it went on from an earlier one, and the checksum that the host states.</summary>
+    private async Task<(bool Resumed, string? Stated)> ReceiveAsync(string url, DataFile file, string part, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
     {
         long have = File.Exists(part) ? new FileInfo(part).Length : 0;
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         try
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, url);
-            if (have > 0) request.Headers.Range = new RangeHeaderValue(have, null);
+            var tag = have > 0 && File.Exists(TagOf(part)) ? File.ReadAllText(TagOf(part)) : null;
             silence.CancelAfter(patience);
-            using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, silence.Token).ConfigureAwait(false);
+            using var answer = await DownloadAnswer.AskAsync(client, url, have, tag, silence.Token).ConfigureAwait(false);
+            var response = answer.Response;
             var range = response.Content.Headers.ContentRange;
             switch (response.StatusCode)
             {
                 case HttpStatusCode.OK:
                     have = 0; // the server does not resume: start over
                     break;
-                case HttpStatusCode.PartialContent when have > 0 && range?.From == have:
+                case HttpStatusCode.PartialContent when have > 0 && range?.From == have && (tag is null || answer.Tag is null || tag == answer.Tag):
                     break;
                 case HttpStatusCode.RequestedRangeNotSatisfiable when have > 0 && range?.Length == have:
-                    return true; // nothing is left to receive
+                    return (true, answer.StatedSha256); // nothing is left to receive
                 case HttpStatusCode.RequestedRangeNotSatisfiable or HttpStatusCode.PartialContent when have > 0:
-                    Writing(part, () => File.Delete(part));
+                    Writing(part, () => Forget(part));
                     throw new SourceException("could not go on from what had arrived", transient: true);
+                case HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden:
+                    throw new SourceException($"wants you to log in ({(int)response.StatusCode}): accept the licence on its page in a browser and fetch the file there", transient: false);
                 case HttpStatusCode.NotFound or HttpStatusCode.Gone:
                     throw new SourceException($"has no such file ({(int)response.StatusCode})", transient: false);
                 default:
@@ -164,6 +189,8 @@ public sealed class DataDownloader : IDisposable
                     throw new SourceException($"answered {code} {response.ReasonPhrase}", transient: code is 408 or 429 or >= 500);
             }
             var total = response.Content.Headers.ContentLength is { } length ? have + length : (long?)null;
+            Writing(part, () => CheckRoom(part, total - have));
+            if (have == 0) Writing(part, () => { if (answer.Tag is { } now) File.WriteAllText(TagOf(part), now); else File.Delete(TagOf(part)); });
             await using var from = await response.Content.ReadAsStreamAsync(silence.Token).ConfigureAwait(false);
             await using var to = Writing(part, () => new FileStream(part, have > 0 ? FileMode.Append : FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0));
             var resumed = have > 0;
@@ -180,13 +207,13 @@ public sealed class DataDownloader : IDisposable
                 if (have > limit)
                 {
                     to.Close();
-                    TryDelete(part);
+                    Forget(part);
                     throw new SourceException($"sent more than the {file.Bytes} bytes expected, so what had arrived was deleted", transient: false);
                 }
                 progress?.Report(new DownloadProgress(file.Path, have, total));
             }
             if (have < total) throw new SourceException($"broke off after {have} of {total} bytes", transient: true);
-            return resumed;
+            return (resumed, answer.StatedSha256);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -204,6 +231,12 @@ public sealed class DataDownloader : IDisposable
         {
             throw new SourceException($"broke off after {(File.Exists(part) ? new FileInfo(part).Length : 0)} bytes ({Innermost(e)})", transient: true);
         }
+    }
+
+    private static void CheckRoom(string part, long? bytes)
+    {
+        var free = new DriveInfo(Path.GetDirectoryName(part)!).AvailableFreeSpace;
+        if (bytes > free) throw new IOException($"it needs {DataReport.Size(bytes.Value)} and the disk has {DataReport.Size(free)} free");
     }
 
     private static string Innermost(Exception e)

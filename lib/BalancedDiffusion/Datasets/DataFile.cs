@@ -11,6 +11,18 @@ namespace BalancedDiffusion.Datasets;
 public sealed record DataFile(string Path, long? Bytes, string? Sha256, IReadOnlyList<string> Urls)
 {
     /// <summary>
+    /// Whether no published checksum is known, so that the one of the first download is recorded beside the file and holds from then on.
+    /// Such a file must not be gzip.
+    /// </summary>
+    public bool RecordsSum { get; init; }
+
+    /// <summary>What has to be said of a file that passes: nothing where a published checksum is known, else half a sentence.</summary>
+    /// <param name="file">The file on this machine.</param>
+    public string? Caveat(string file) => Sha256 is not null ? null
+        : RecordsSum && RecordedSum.Of(file) is not null ? "no published checksum at hand to compare with: that of the first download is recorded beside it"
+        : "no checksum to compare with";
+
+    /// <summary>
     /// Compares a file with the manifest. A gzip file is judged by what it unpacks to, so that a repacked one passes and a damaged
     /// one does not; where the manifest knows neither length nor checksum, only whether the file can be read is judged.
     /// </summary>
@@ -25,6 +37,7 @@ public sealed record DataFile(string Path, long? Bytes, string? Sha256, IReadOnl
             var packed = raw.ReadAtLeast(magic, 2, throwOnEndOfStream: false) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
             raw.Position = 0;
             if (!packed && Bytes is { } expected && raw.Length != expected) return $"holds {raw.Length} bytes, expected {expected}";
+            if (!packed && RecordsSum && RecordedSum.Of(file) is null) return null;
             using Stream content = packed ? new GZipStream(raw, CompressionMode.Decompress) : raw;
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             var buffer = new byte[1 << 17];
@@ -36,9 +49,9 @@ public sealed record DataFile(string Path, long? Bytes, string? Sha256, IReadOnl
                 hash.AppendData(buffer, 0, read);
             }
             if (Bytes is { } bytes && length != bytes) return $"unpacks to {length} bytes, expected {bytes}";
-            if (Sha256 is null) return null;
+            if ((Sha256 ?? (RecordsSum ? RecordedSum.Of(file) : null)) is not { } wanted) return null;
             var found = Convert.ToHexStringLower(hash.GetHashAndReset());
-            return found == Sha256 ? null : $"has the checksum {found[..16]}…, expected {Sha256[..16]}…";
+            return found == wanted ? null : $"has the checksum {found[..16]}…, expected {wanted[..16]}…{(Sha256 is null ? " as recorded at its first download" : "")}";
         }
         catch (InvalidDataException)
         {

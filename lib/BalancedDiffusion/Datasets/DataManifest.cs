@@ -38,6 +38,17 @@ public sealed class DataManifest
         return Parse(reader.ReadToEnd(), "data/manifest.json");
     }
 
+    /// <summary>Reads a manifest from a file, such as a mirror's.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">As for <see cref="Parse"/>.</exception>
+    public static DataManifest Read(string path)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        if (!File.Exists(path)) throw new FileNotFoundException($"there is no manifest at '{path}'; check the path", path);
+        return Parse(File.ReadAllText(path), $"'{Path.GetFileName(path)}'");
+    }
+
     /// <summary>Reads a manifest from JSON text.</summary>
     /// <param name="json">The text.</param>
     /// <param name="origin">What messages call it, e.g. its path.</param>
@@ -67,7 +78,8 @@ public sealed class DataManifest
                 if (file.Urls is null) throw new InvalidDataException($"{origin}: '{file.Path}' lacks its list of urls (it may be empty)");
                 foreach (var url in file.Urls)
                     if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https")) throw new InvalidDataException($"{origin}: '{file.Path}' has the address '{url}', expected one of http or https");
-                if (file.Urls.Count > 0 && file.Sha256 is null) throw new InvalidDataException($"{origin}: '{file.Path}' can be downloaded but has no checksum");
+                if (file.RecordsSum && (file.Sha256 is not null || file.Urls.Count == 0)) throw new InvalidDataException($"{origin}: '{file.Path}' records the checksum of its first download, which only a file does that has an address and no published checksum");
+                if (file.Urls.Count > 0 && file.Sha256 is null && !file.RecordsSum) throw new InvalidDataException($"{origin}: '{file.Path}' can be downloaded but has no checksum");
             }
         }
         return new DataManifest(entries);

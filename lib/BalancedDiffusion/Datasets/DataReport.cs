@@ -45,9 +45,10 @@ public sealed class DataReport
             lines.Add($"{row.Entry.Name} ({row.Entry.Kind}): {row.State}");
             lines.Add($"  {row.Entry.Title}");
             lines.Add($"  licence: {row.Entry.Licence}");
-            var size = row.Entry.Bytes is { } bytes ? $"{Size(bytes)} unpacked" : null;
+            var size = row.Entry.Bytes is { } bytes ? $"{Size(bytes)} unpacked" : row.Entry.AboutBytes is null ? null : row.Entry.SizeText;
             if (row.BytesOnDisk > 0) size = $"{Size(row.BytesOnDisk)} on the disk{(size is null ? "" : $", {size}")}";
             if (size is not null) lines.Add($"  size: {size}");
+            if (row.Entry.Files.Where(file => file.RecordsSum).ToList() is { Count: > 0 } unpublished) lines.Add($"  checksums: no published one is at hand for {unpublished.Count} of {row.Entry.Files.Count} files; that of the first download is recorded and holds from then on");
             foreach (var folder in row.Folders) lines.Add($"  in {folder}");
             foreach (var problem in row.Problems) lines.Add($"  {problem}");
             if (row.State == "incomplete")
@@ -60,7 +61,6 @@ public sealed class DataReport
         return string.Join(Environment.NewLine, lines);
     }
 
-    private static string Size(long bytes) => bytes < 1_000_000
-        ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e3:0.#} kB")
-        : string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:0.#} MB");
+    /// <summary>A length for people, e.g. <c>3.4 GB</c>.</summary>
+    internal static string Size(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{(bytes < 1_000_000 ? bytes / 1e3 : bytes < 1_000_000_000 ? bytes / 1e6 : bytes / 1e9):0.#} {(bytes < 1_000_000 ? "kB" : bytes < 1_000_000_000 ? "MB" : "GB")}");
 }

@@ -12,7 +12,7 @@ public class DataManifestTests
     public void TheBuiltInManifestIsTheRepositorysAndKnowsItsEntries()
     {
         var manifest = DataManifest.Load();
-        Assert.Equal(["fashion-mnist", "celeba-32", "celeba", "relu-dae-checkpoints", "relu-diffusion", "deep-networks", "attribute-regressor"], manifest.Names);
+        Assert.Equal(["fashion-mnist", "celeba-32", "celeba", "relu-dae-checkpoints", "relu-diffusion", "deep-networks", "attribute-regressor", "sd14", "dit-xl-2", "edm-cifar10", "sd14-memorized-prompts"], manifest.Names);
         Assert.Equal(manifest.Names, DataManifest.Parse(File.ReadAllText(DataFolders.Require("manifest.json"))).Names);
         Assert.True(manifest["Fashion-MNIST"].CanBeFetched);
         Assert.Equal(16 + 60_000 * 784 + 16 + 10_000 * 784 + 8 + 60_000 + 8 + 10_000, manifest["fashion-mnist"].Bytes);
@@ -20,7 +20,7 @@ public class DataManifestTests
         foreach (var entry in manifest.Entries.Skip(1))
         {
             Assert.Equal(entry.Name is "relu-diffusion" or "deep-networks" or "attribute-regressor", entry.Redistributable);
-            Assert.False(entry.CanBeFetched);
+            Assert.Equal(entry.Name is "sd14" or "dit-xl-2" or "edm-cifar10" or "sd14-memorized-prompts", entry.CanBeFetched);
         }
     }
 
@@ -80,11 +80,29 @@ public class DataManifestTests
     }
 
     [Fact]
+    public void PublishedWeightsSayTheirSizeAndLicenceAndAreAskedFor()
+    {
+        var manifest = DataManifest.Load();
+        foreach (var name in new[] { "sd14", "dit-xl-2", "edm-cifar10" }) Assert.True(manifest[name].AsksFirst, name);
+        Assert.False(manifest["fashion-mnist"].AsksFirst);
+        Assert.Equal(("about 4.3 GB", "3 GB", "about 223 MB"), (manifest["sd14"].SizeText, manifest["dit-xl-2"].SizeText, manifest["edm-cifar10"].SizeText));
+        // 675,129,632 float32 weights and a little for the archive around them
+        Assert.InRange(manifest["dit-xl-2"].Files[0].Bytes!.Value, 675_129_632L * 4, 675_129_632L * 4 + 200_000);
+        // What has no published checksum says so, and its address names one revision.
+        foreach (var file in manifest.Entries.SelectMany(e => e.Files).Where(f => f.Urls.Count > 0 && f.Sha256 is null))
+        {
+            Assert.True(file.RecordsSum, file.Path);
+            Assert.All(file.Urls, url => Assert.Matches("/resolve/[0-9a-f]{40}/", url));
+        }
+        Assert.Contains("checksums: no published one is at hand for 11 of 11 files", DataReport.Create(manifest, new DataSearch("nowhere")).ToString());
+    }
+
+    [Fact]
     public void AnUnknownNameIsAnsweredWithTheKnownOnes()
     {
         var message = Assert.Throws<ArgumentException>(() => DataManifest.Load()["mnist"]).Message;
         Assert.Contains("'mnist'", message);
-        Assert.Contains("fashion-mnist, celeba-32, celeba, relu-dae-checkpoints, relu-diffusion, deep-networks, attribute-regressor", message);
+        Assert.Contains("fashion-mnist, celeba-32, celeba, relu-dae-checkpoints, relu-diffusion, deep-networks, attribute-regressor, sd14, dit-xl-2, edm-cifar10, sd14-memorized-prompts", message);
     }
 
     [Theory]
@@ -96,6 +114,7 @@ public class DataManifestTests
     [InlineData("FILE{\"path\":\"x\"}", "lacks its list of urls")]
     [InlineData("FILE{\"path\":\"x\",\"urls\":[\"ftp://x/y\"]}", "'ftp://x/y'")]
     [InlineData("FILE{\"path\":\"x\",\"urls\":[\"https://x/y\"]}", "no checksum")]
+    [InlineData("FILE{\"path\":\"x\",\"urls\":[],\"recordsSum\":true}", "records the checksum of its first download")]
     [InlineData("FILE", "names no files")]
     public void AMalformedManifestIsRefusedWithTheReason(string json, string reason)
     {

@@ -26,10 +26,11 @@ internal sealed class TinyServer : IAsyncDisposable
     /// <summary>A server of one file that resumes where asked to.</summary>
     public static TinyServer Of(byte[] content, bool resumes = true) => new((request, stream, _) => SendAsync(stream, content, resumes ? request.From : null));
 
-    public static async Task SendAsync(Stream stream, byte[] content, long? from = null, int? breakOffAfter = null)
+    public static async Task SendAsync(Stream stream, byte[] content, long? from = null, int? breakOffAfter = null, string? extra = null)
     {
         var body = content[(int)(from ?? 0)..];
-        await HeadAsync(stream, from is null ? "200 OK" : "206 Partial Content", body.Length, from is null ? null : $"Content-Range: bytes {from}-{content.Length - 1}/{content.Length}");
+        var range = from is null ? null : $"Content-Range: bytes {from}-{content.Length - 1}/{content.Length}";
+        await HeadAsync(stream, from is null ? "200 OK" : "206 Partial Content", body.Length, range is null || extra is null ? range ?? extra : $"{range}\r\n{extra}");
         await stream.WriteAsync(body.AsMemory(0, breakOffAfter ?? body.Length));
     }
 
@@ -52,11 +53,11 @@ internal sealed class TinyServer : IAsyncDisposable
                 using var connection = await listener.AcceptTcpClientAsync(stop.Token);
                 await using var stream = connection.GetStream();
                 using var reader = new StreamReader(stream, Encoding.ASCII, leaveOpen: true);
-                long? from = null;
-                await reader.ReadLineAsync(stop.Token);
+                var (from, unchanged, path) = ((long?)null, (string?)null, (await reader.ReadLineAsync(stop.Token))?.Split(' ')[1] ?? "");
                 while (await reader.ReadLineAsync(stop.Token) is { Length: > 0 } line)
                     if (line.StartsWith("Range: bytes=", StringComparison.OrdinalIgnoreCase)) from = long.Parse(line["Range: bytes=".Length..].TrimEnd('-'));
-                var request = new Request(Requests.Count, from);
+                    else if (line.StartsWith("If-Range: ", StringComparison.OrdinalIgnoreCase)) unchanged = line["If-Range: ".Length..];
+                var request = new Request(Requests.Count, from, unchanged, path);
                 Requests.Add(request);
                 await answer(request, stream, stop.Token);
             }
@@ -66,5 +67,5 @@ internal sealed class TinyServer : IAsyncDisposable
             }
     }
 
-    public sealed record Request(int Number, long? From);
+    public sealed record Request(int Number, long? From, string? IfRange, string Path);
 }

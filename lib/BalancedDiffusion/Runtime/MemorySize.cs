@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace BalancedDiffusion.Reproduce;
+namespace BalancedDiffusion.Runtime;
 
 /// <summary>Amounts of memory: as text for people, and what the machine has left.</summary>
 public static class MemorySize
@@ -19,7 +19,7 @@ public static class MemorySize
     }
 
     /// <summary>The bytes in a line such as <c>VmHWM:   1234 kB</c> of a file of <c>/proc</c>, or null where there is no such file or line.</summary>
-    internal static long? Line(string file, string name)
+    public static long? Line(string file, string name)
     {
         try
         {

@@ -4,10 +4,10 @@ using SkiaSharp;
 
 namespace BalancedDiffusion.Datasets;
 
-/// <summary>Decodes JPEG files to RGB bytes.</summary>
-internal static class JpegFile
+/// <summary>Decodes JPEG and PNG files to RGB bytes.</summary>
+internal static class PictureFile
 {
-    static JpegFile()
+    static PictureFile()
     {
         try
         {
@@ -20,14 +20,16 @@ internal static class JpegFile
     }
 
     /// <summary>The pixels, three bytes each (red, green, blue), row by row.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="remedy">What to do about a file that cannot be read, e.g. <c>unpack it again</c>.</param>
     /// <exception cref="InvalidDataException">The file is not an image or is damaged.</exception>
     /// <exception cref="InvalidOperationException">The native decoder is not to be had on this machine.</exception>
-    public static (byte[] Rgb, int Width, int Height) Read(string path)
+    public static (byte[] Rgb, int Width, int Height) Read(string path, string remedy)
     {
         try
         {
             using var data = SKData.CreateCopy(File.ReadAllBytes(path));
-            using var codec = SKCodec.Create(data) ?? throw new InvalidDataException($"'{path}' is not an image; unpack it again");
+            using var codec = SKCodec.Create(data) ?? throw new InvalidDataException($"'{path}' is not an image; {remedy}");
             var info = new SKImageInfo(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
             var rgba = new byte[info.BytesSize];
             var pin = GCHandle.Alloc(rgba, GCHandleType.Pinned);
@@ -40,7 +42,7 @@ internal static class JpegFile
             {
                 pin.Free();
             }
-            if (result != SKCodecResult.Success) throw new InvalidDataException($"'{path}' is a damaged image ({result}); unpack it again");
+            if (result != SKCodecResult.Success) throw new InvalidDataException($"'{path}' is a damaged image ({result}); {remedy}");
             var rgb = new byte[info.Width * info.Height * 3];
             for (int from = 0, to = 0; to < rgb.Length; from += 4, to += 3)
             {
@@ -52,7 +54,7 @@ internal static class JpegFile
         }
         catch (Exception e) when (e is DllNotFoundException or TypeInitializationException { InnerException: DllNotFoundException })
         {
-            throw new InvalidOperationException($"JPEG images cannot be decoded on this machine: SkiaSharp's native library for {RuntimeInformation.RuntimeIdentifier} is missing; build the repository again, or prepare the data on another machine with CelebA.Prepare and copy the two files.", e);
+            throw new InvalidOperationException($"images cannot be decoded on this machine: SkiaSharp's native library for {RuntimeInformation.RuntimeIdentifier} is missing; build the repository again", e);
         }
     }
 
@@ -63,7 +65,7 @@ internal static class JpegFile
         var system = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux";
         var architecture = RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
         var file = OperatingSystem.IsWindows() ? "libSkiaSharp.dll" : OperatingSystem.IsMacOS() ? "libSkiaSharp.dylib" : "libSkiaSharp.so";
-        foreach (var root in new[] { Path.GetDirectoryName(typeof(JpegFile).Assembly.Location), AppContext.BaseDirectory })
+        foreach (var root in new[] { Path.GetDirectoryName(typeof(PictureFile).Assembly.Location), AppContext.BaseDirectory })
             foreach (var rid in new[] { RuntimeInformation.RuntimeIdentifier, $"{system}-{architecture}", system, "" })
                 if (!string.IsNullOrEmpty(root) && Path.Combine(root, rid.Length == 0 ? file : Path.Combine("runtimes", rid, "native", file)) is var path && File.Exists(path) && NativeLibrary.TryLoad(path, out var handle))
                     return handle;
