@@ -69,6 +69,18 @@ public static class Lab
     /// <exception cref="FileNotFoundException">The data set is not on this machine; the message says how to get it.</exception>
     public static IImageSource Images => images ??= ImageSources.Open(Parameters.Images, seed: Parameters.Seed);
 
+    /// <summary>A file of <c>tests/fixtures</c>, where the tiny networks of random weights lie that stand in for published ones. What they compute means nothing; how it is computed is the same.</summary>
+    /// <param name="name">The file's name, e.g. <c>dit-tiny.safetensors</c>.</param>
+    /// <exception cref="FileNotFoundException">There is none in the repository that the notebook runs in.</exception>
+    public static string Fixture(string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        foreach (var start in new[] { Directory.GetCurrentDirectory(), Path.GetDirectoryName(typeof(Lab).Assembly.Location) })
+            for (var folder = string.IsNullOrEmpty(start) ? null : new DirectoryInfo(start); folder is not null; folder = folder.Parent)
+                if (Path.Combine(folder.FullName, "tests", "fixtures", name) is var path && File.Exists(path)) return path;
+        throw new FileNotFoundException($"there is no tests/fixtures/{name} in the repository; check the name, or open the notebook inside the repository", name);
+    }
+
     /// <summary>Trains a model under a progress bar that ends as one line; afterwards its weights no longer record gradients, so that cells may look at them freely.</summary>
     /// <param name="what">What is trained, shown before the bar.</param>
     /// <param name="model">The model, trained in place.</param>

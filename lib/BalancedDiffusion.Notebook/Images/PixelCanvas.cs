@@ -1,3 +1,5 @@
+using BalancedDiffusion.Datasets;
+
 namespace BalancedDiffusion.Notebook;
 
 /// <summary>White pixels to draw on.</summary>

@@ -33,6 +33,20 @@ internal static class DetectorInput
     public static torch.Tensor Renoise(torch.Tensor samples, double sigma, long seed, long firstIndex, long draw) =>
         samples.add(Noise(samples, seed, firstIndex, draw), alpha: sigma);
 
+    /// <summary>The mean of a score over draws of the noise, handed over; the score of noisy samples (batch), float64.</summary>
+    public static torch.Tensor OverDraws(torch.Tensor samples, double sigma, int draws, long seed, long firstIndex, Func<torch.Tensor, torch.Tensor> score)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        var sum = torch.zeros(samples.shape[0], dtype: torch.float64, device: samples.device);
+        for (var draw = 0; draw < draws; draw++)
+        {
+            using var step = torch.NewDisposeScope();
+            sum.add_(score(Renoise(samples, sigma, seed, firstIndex, draw)));
+        }
+        return Hand(sum.div_(draws));
+    }
+
     /// <summary>The model's estimate as float64 rows (batch, d), checked.</summary>
     public static torch.Tensor Estimate(IDenoiser denoiser, torch.Tensor noisy, double sigma)
     {

@@ -43,15 +43,7 @@ public sealed class NoiseNormDetector : IMemorizationDetector
     public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
     {
         DetectorInput.Check(samples, denoiser.SampleShape, firstIndex, denoiser);
-        using var scope = torch.NewDisposeScope();
-        using var noGrad = torch.no_grad();
-        var sum = torch.zeros(samples.shape[0], dtype: torch.float64, device: samples.device);
-        for (var draw = 0; draw < Draws; draw++)
-        {
-            using var step = torch.NewDisposeScope();
-            var noisy = DetectorInput.Renoise(samples, Sigma, seed, firstIndex, draw);
-            sum.add_((DetectorInput.Rows(noisy) - DetectorInput.Estimate(denoiser, noisy, Sigma)).square().mean([1L]).sqrt());
-        }
-        return DetectorInput.Hand(sum.div_(Draws * Sigma));
+        return DetectorInput.OverDraws(samples, Sigma, Draws, seed, firstIndex,
+            noisy => (DetectorInput.Rows(noisy) - DetectorInput.Estimate(denoiser, noisy, Sigma)).square().mean([1L]).sqrt().div_(Sigma));
     }
 }

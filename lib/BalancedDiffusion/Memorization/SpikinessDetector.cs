@@ -106,17 +106,12 @@ public sealed class SpikinessDetector : IMemorizationDetector
     public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
     {
         DetectorInput.Check(samples, sampleShape, firstIndex, models);
-        using var scope = torch.NewDisposeScope();
-        using var noGrad = torch.no_grad();
-        var sum = torch.zeros(samples.shape[0], dtype: torch.float64, device: samples.device);
-        for (var draw = 0; draw < Draws; draw++)
+        return DetectorInput.OverDraws(samples, Sigma, Draws, seed, firstIndex, noisy =>
         {
-            using var step = torch.NewDisposeScope();
-            var h = representation(DetectorInput.Renoise(samples, Sigma, seed, firstIndex, draw));
+            var h = representation(noisy);
             CheckFinite(h, Sigma);
-            sum.add_(Spiky(h, Measure));
-        }
-        return DetectorInput.Hand(sum.div_(Draws));
+            return Spiky(h, Measure);
+        });
     }
 
     private static void Settings(double sigma, SpikinessMeasure measure, int draws)
