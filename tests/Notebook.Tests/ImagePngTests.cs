@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Notebook;
 using TorchSharp;
 
