@@ -39,14 +39,15 @@ public sealed class KernelInstallCommand : AsyncCommand<KernelInstallCommand.Set
 
     /// <summary>
     /// The kernelspec. Jupyter may start a kernel in any folder, so the command names the pinned tool's assembly itself; where that is not known it
-    /// is the local tool, which answers anywhere inside the repository.
+    /// is the local tool, which answers anywhere inside the repository. The garbage collector does not run beside the computation: TorchSharp hands numbers to libtorch in small
+    /// objects of its own that nothing keeps alive during the call, and a collection in that moment frees them under its hands.
     /// </summary>
     internal static JsonObject Spec(string? executable) => new()
     {
         ["argv"] = new JsonArray([.. (executable is null ? new[] { "dotnet", "interactive" } : ["dotnet", executable]).Concat(["jupyter", "--default-kernel", "csharp", "{connection_file}", "--http-port-range", "2048-3000"]).Select(w => (JsonNode)JsonValue.Create(w)!)]),
         ["display_name"] = ".NET (C#)",
         ["language"] = "C#",
-        ["env"] = new JsonObject { ["DOTNET_gcServer"] = "0", ["OMP_WAIT_POLICY"] = "passive", ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1", ["DOTNET_INTERACTIVE_CLI_TELEMETRY_OPTOUT"] = "1" },
+        ["env"] = new JsonObject { ["DOTNET_gcServer"] = "0", ["DOTNET_gcConcurrent"] = "0", ["OMP_WAIT_POLICY"] = "passive", ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1", ["DOTNET_INTERACTIVE_CLI_TELEMETRY_OPTOUT"] = "1" },
     };
 
     // Where Jupyter looks for a user's kernels on each system.

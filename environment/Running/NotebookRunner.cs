@@ -136,6 +136,7 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
             ["BALANCED_DIFFUSION_CLAIMS"] = claimsFile,
             ["BALANCED_DIFFUSION_NOTEBOOK"] = notebook.Stem,
             ["DOTNET_gcServer"] = "0",
+            ["DOTNET_gcConcurrent"] = "0",
             ["OMP_WAIT_POLICY"] = "passive",
             ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1",
             ["DOTNET_INTERACTIVE_CLI_TELEMETRY_OPTOUT"] = "1",

@@ -136,6 +136,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         Assert.Equal(".NET (C#)", (string?)spec["display_name"]);
         var words = spec["argv"]!.AsArray().Select(w => (string)w!).ToList();
         Assert.Equal("dotnet", words[0]);
+        Assert.Equal("0", (string?)spec["env"]!["DOTNET_gcConcurrent"]);
         Assert.Contains("{connection_file}", words);
         Assert.True(File.Exists(words[1]), $"{words[1]} is no file");
         Assert.Contains(BalancedDiffusion.Reproduce.Running.ToolManifest.Load(place.Repository).Version, words[1]);
