@@ -139,9 +139,10 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
         await page.Locator(".search input").FillAsync("xyzzyqq");
         await Assertions.Expect(page.Locator("#found")).ToContainTextAsync("Nothing was found");
         await page.Locator(".search input").FillAsync("separability");
-        await page.Keyboard.PressAsync("Enter");
-        await page.WaitForURLAsync(new Regex(@"/\d\d-[\w-]+\.html#"));
-        Assert.True(await page.Locator(":target").CountAsync() == 1);
+        await Assertions.Expect(page.Locator("#found a").First).ToBeVisibleAsync();
+        await page.Locator(".search input").PressAsync("Enter");
+        await page.WaitForURLAsync(new Regex(@"/\d\d-[\w-]+\.html#"), new() { WaitUntil = WaitUntilState.Commit, Timeout = 60_000 });
+        await Assertions.Expect(page.Locator(":target")).ToHaveCountAsync(1);
     }
 
     [Fact]
