@@ -39,7 +39,7 @@ public sealed class ExerciseCheckTests
     public void A_blank_is_called_one(string id)
     {
         Assert.Equal(new Verdict(Outcome.Blank, "not answered yet"), Find(id).Judge(null, Seed));
-        Assert.Equal(new Verdict(Outcome.Blank, "not answered yet"), Find(id).Judge(Like(Find(id), _ => throw new NotImplementedException()), Seed));
+        Assert.Equal(new Verdict(Outcome.Blank, "not answered yet"), Find(id).Judge(Like(Find(id), _ => throw new BlankException()), Seed));
     }
 
     // What every exercise must refuse: answers that do not depend on the inputs, that are no numbers, of the wrong shape, or that throw.
@@ -134,13 +134,13 @@ public sealed class ExerciseCheckTests
     [Fact]
     public void A_blank_that_an_answer_calls_is_named()
     {
-        static double Helper() => throw new NotImplementedException();
+        static double Helper() => throw new BlankException();
         Assert.Matches("^it calls .*, which is not answered yet|^not answered yet$", Sample.Judge(new Func<double[], int, double, double>((_, _, _) => Helper()), 1).Sentence);
         Assert.Equal("it calls Blank, which is not answered yet", Sample.Judge(new Func<double[], int, double, double>((_, _, _) => Blank()), 1).Sentence);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static double Blank() => throw new NotImplementedException();
+    private static double Blank() => throw new BlankException();
 
     private static readonly Exercise<Func<torch.Tensor, (torch.Tensor, double)>> Pair = new("99.2", "Two values", truth: x => (x.square(), x.sum().ToDouble()),
         ask: (draw, both) => both(draw.Normal(draw.Whole("n", 2, 9))));

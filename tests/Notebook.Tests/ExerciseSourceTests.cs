@@ -44,7 +44,7 @@ public sealed class ExerciseSourceTests
         /// solution
             return 2 * x;   // worked
         /// blank
-            throw new NotImplementedException();
+            throw new BlankException();
         /// end
         }
         ```
@@ -65,7 +65,7 @@ public sealed class ExerciseSourceTests
         /// solution
         int Other() => given;
         /// blank
-        int Other() => throw new NotImplementedException();
+        int Other() => throw new BlankException();
         /// end
         ```
 
@@ -96,7 +96,7 @@ public sealed class ExerciseSourceTests
         Assert.Equal([new ExerciseTask("03.1", "The first", "Answer"), new ExerciseTask("03.2", "The second", "Other")], source.Tasks);
         var answer = source.Cells.Single(c => c.Id == "03-1-answer");
         Assert.Equal("double Answer(double x)\n{\n    return 2 * x;   // worked\n}", answer.Solved);
-        Assert.Equal("double Answer(double x)\n{\n    throw new NotImplementedException();\n}", answer.Blank);
+        Assert.Equal("double Answer(double x)\n{\n    throw new BlankException();\n}", answer.Blank);
         Assert.Contains("## not a heading", source.Cells.Single(c => c.Id == "03-1-text-1").Blank);
         Assert.DoesNotContain("worked", ExerciseNotebook.Blank(source).ToJson());
         Assert.Contains("worked", ExerciseNotebook.Solved(source).ToJson());
@@ -112,7 +112,7 @@ public sealed class ExerciseSourceTests
     [InlineData("/// blank\n    throw", "    throw", "line 30: the marker '/// end' is out of order; it goes /// solution, /// blank, /// end")]
     [InlineData("/// solution\n    return", "/// solution\n/// solution\n    return", "the marker '/// solution' is out of order")]
     [InlineData("    return 2 * x;   // worked\n", "\n", "between '/// solution' and '/// blank' nothing stands")]
-    [InlineData("    throw new NotImplementedException();\n/// end", "/// end", "between '/// blank' and '/// end' nothing stands")]
+    [InlineData("    throw new BlankException();\n/// end", "/// end", "between '/// blank' and '/// end' nothing stands")]
     [InlineData("A task, with", "/// blank\nA task, with", "line 17: the marker '/// blank' stands outside of a block of C#")]
     [InlineData("## 03.2 ·", "## 03.1 ·", "the exercise 03.1 stands twice")]
     [InlineData("## 03.2 ·", "## 03.3 ·", "the exercise must have the number 03.2, was 03.3")]
@@ -126,7 +126,7 @@ public sealed class ExerciseSourceTests
     [InlineData("var given = 3;", "/// solution\nvar given = 3;\n/// blank\nvar given = 0;\n/// end", "the exercise 03.2 has a second answer")]
     [InlineData("var given = 3;", "Check.Exercise(\"03.2\", Other);", "the check of 03.2 stands before its answer")]
     [InlineData("/// solution\nint Other() => given;\n/// blank\n", "", "the marker '/// end' is out of order")]
-    [InlineData("/// solution\nint Other() => given;\n/// blank\nint Other() => throw new NotImplementedException();\n/// end", "int Other() => given;", "the check of 03.2 stands before its answer")]
+    [InlineData("/// solution\nint Other() => given;\n/// blank\nint Other() => throw new BlankException();\n/// end", "int Other() => given;", "the check of 03.2 stands before its answer")]
     [InlineData("Check.Table();", "/// solution\n1\n/// blank\n2\n/// end", "an answer belongs below the heading of its exercise")]
     [InlineData("Check.Table();", "Check.Exercise(\"03.2\", Other);", "a check belongs below the heading of its exercise")]
     [InlineData("</details>", "", "a hint is opened and not closed")]

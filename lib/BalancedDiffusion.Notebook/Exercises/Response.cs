@@ -19,7 +19,7 @@ internal sealed record Response(IReadOnlyList<(long[] Shape, double[] Values)> P
         {
             return Read(question());
         }
-        catch (NotImplementedException e)
+        catch (BlankException e)
         {
             return new Response([], BlankIn: e.TargetSite?.Name ?? "");
         }
