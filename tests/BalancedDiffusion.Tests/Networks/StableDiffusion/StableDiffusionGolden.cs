@@ -37,6 +37,14 @@ internal static class StableDiffusionGolden
         Assert.True(difference < tolerance, $"{name}: {difference}");
     }
 
+    /// <summary>A bad argument ends in one sentence with these words.</summary>
+    public static void Refused(string words, Func<object> attempt)
+    {
+        var message = Assert.ThrowsAny<ArgumentException>(attempt).Message;
+        Assert.Contains(words, message);
+        Assert.DoesNotContain('\n', message);
+    }
+
     public static ConditionalUNet UNet()
     {
         using var tensors = Safetensors.Read(Shared("sd-unet-tiny"));
