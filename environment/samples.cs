@@ -1,4 +1,5 @@
-// The library without a notebook: trains a network that memorizes and one that generalizes, compares the first with its closed form, and draws from both.
+// The library without a notebook: trains a network that memorizes and one that generalizes, compares the first with its
+// closed form, and draws from both.
 //     dotnet run --file environment/samples.cs -- [--data faces|fashion-mnist|celeba] [--out samples.png]
 #:project ../lib/BalancedDiffusion.Notebook/BalancedDiffusion.Notebook.csproj
 #:property PublishAot=false
@@ -21,12 +22,17 @@ try
 {
     for (var i = 0; i < args.Length; i += 2)
     {
-        if (!options.ContainsKey(args[i])) throw new ArgumentException($"there is no option '{args[i]}'; known are {string.Join(" and ", options.Keys)}");
-        if (i + 1 == args.Length) throw new ArgumentException($"{args[i]} needs a value");
+        if (!options.ContainsKey(args[i]))
+            throw new ArgumentException(
+                $"there is no option '{args[i]}'; known are {string.Join(" and ", options.Keys)}"
+            );
+        if (i + 1 == args.Length)
+            throw new ArgumentException($"{args[i]} needs a value");
         options[args[i]] = args[i + 1];
     }
     var file = new FileInfo(options["--out"]);
-    if (Directory.Exists(file.FullName) || file.Directory is not { Exists: true }) throw new ArgumentException($"--out must name a file in a folder that exists, was '{options["--out"]}'");
+    if (Directory.Exists(file.FullName) || file.Directory is not { Exists: true })
+        throw new ArgumentException($"--out must name a file in a folder that exists, was '{options["--out"]}'");
 
     TorchRuntime.EnsureLoaded();
     random.manual_seed(seed);
@@ -41,23 +47,47 @@ try
     {
         var model = new ReluDae(many.Dimension, units: 100, seed);
         Trainer.Fit(model, data, recipe with { Seed = seed }).Dispose();
-        foreach (var parameter in model.parameters()) parameter.requires_grad_(false);
+        foreach (var parameter in model.parameters())
+            parameter.requires_grad_(false);
         return model;
     }
-    var (memorizing, generalizing) = (Train(few.Vectors, TrainingRecipes.Memorizing), Train(many.Vectors, TrainingRecipes.Generalizing));
+    var (memorizing, generalizing) = (
+        Train(few.Vectors, TrainingRecipes.Memorizing),
+        Train(many.Vectors, TrainingRecipes.Generalizing)
+    );
 
     // Corollary 3.2: the columns that store an image have together this norm, and the penalised loss is known.
     var lambda = TrainingRecipes.Memorizing.Regularization.Lambda(memorizing, TrainingRecipes.Memorizing.Optimizer);
     var theory = new MemorizationMinimizer(few.Vectors, sigma, lambda);
-    var stored = WeightGallery.Of(memorizing, few.Vectors).Where(column => column.Cosine > 0.9).ToLookup(column => column.ImageIndex, column => column.Norm * column.Norm);
-    Table.Show(theory.StoredNorms.Select((norm, i) => new { image = i + 1, predicted_norm = norm, trained_norm = Math.Sqrt(stored[i].Sum()) }), "What the weights store");
+    var stored = WeightGallery
+        .Of(memorizing, few.Vectors)
+        .Where(column => column.Cosine > 0.9)
+        .ToLookup(column => column.ImageIndex, column => column.Norm * column.Norm);
+    Table.Show(
+        theory.StoredNorms.Select(
+            (norm, i) =>
+                new
+                {
+                    image = i + 1,
+                    predicted_norm = norm,
+                    trained_norm = Math.Sqrt(stored[i].Sum()),
+                }
+        ),
+        "What the weights store"
+    );
     var loss = new ExactExpectedLoss(few.Vectors, sigma, lambda).Value(memorizing);
     Console.WriteLine($"loss over closed form: {loss / theory.Objective:F4}\n");
 
-    // From noise to images: a ladder of networks, one a noise level. Its memorizing rungs are the closed form itself, the generalizing ones are trained briefly.
+    // From noise to images: a ladder of networks, one a noise level. Its memorizing rungs are the closed form itself,
+    // the generalizing ones are trained briefly.
     var levels = new GeometricSchedule(20, 0.02).Levels(12).SkipLast(1).ToArray();
     Tensor Draw(Func<double, ReluDae> rung) =>
-        new EulerSampler().Draw(new DenoiserLadder([.. levels.Select(s => (s, (IDenoiser)rung(s)))]), 200, [.. levels, 0], new SamplingOptions { Seed = seed });
+        new EulerSampler().Draw(
+            new DenoiserLadder([.. levels.Select(s => (s, (IDenoiser)rung(s)))]),
+            200,
+            [.. levels, 0],
+            new SamplingOptions { Seed = seed }
+        );
     var brief = TrainingRecipes.Generalizing with { Steps = 300, Regularization = Regularization.None };
     var copies = Draw(s => new MemorizationMinimizer(few.Vectors, s).Denoiser());
     var created = Draw(s => Train(many.Vectors, brief with { Noise = new FixedNoise(s) }));
@@ -65,24 +95,59 @@ try
     var noisy = unseen + sigma * GaussianNoise.Draw(unseen.shape, seed + 1);
     Tensor Unit(Tensor rows) => nn.functional.normalize(rows);
     Tensor Code(ReluDae model) => model.Encode(few.Vectors + sigma * GaussianNoise.Draw(few.Vectors.shape, seed + 2));
-    Table.Show(new[] { (Name: "memorizing", Model: memorizing, Training: few, Samples: copies), (Name: "generalizing", Model: generalizing, Training: many, Samples: created) }.Select(network => new
-    {
-        network = network.Name,
-        error_over_noise = (network.Model.call(noisy) - unseen).square().mean().ToDouble() / (sigma * sigma),
-        std_of_code = Spikiness.StandardDeviation(Code(network.Model)).mean().ToDouble(),
-        active_units = Spikiness.ParticipationRatio(Code(network.Model)).mean().ToDouble(),
-        copied = Unit(network.Samples).matmul(Unit(network.Training.Vectors).t()).amax([1L]).gt(0.98).to_type(ScalarType.Float64).mean().ToDouble(),
-    }), "Error on unseen images, code of the stored images, share of samples whose cosine to a training image is above 0.98");
+    Table.Show(
+        new[]
+        {
+            (Name: "memorizing", Model: memorizing, Training: few, Samples: copies),
+            (Name: "generalizing", Model: generalizing, Training: many, Samples: created),
+        }.Select(network => new
+        {
+            network = network.Name,
+            error_over_noise = (network.Model.call(noisy) - unseen).square().mean().ToDouble() / (sigma * sigma),
+            std_of_code = Spikiness.StandardDeviation(Code(network.Model)).mean().ToDouble(),
+            active_units = Spikiness.ParticipationRatio(Code(network.Model)).mean().ToDouble(),
+            copied = Unit(network.Samples)
+                .matmul(Unit(network.Training.Vectors).t())
+                .amax([1L])
+                .gt(0.98)
+                .to_type(ScalarType.Float64)
+                .mean()
+                .ToDouble(),
+        }),
+        "Error on unseen images, code of the stored images, share of samples whose cosine to a training "
+            + "image is above 0.98"
+    );
 
     Tensor Shown(Tensor rows) => Unit(rows[..few.Count]) * few.Vectors.norm(1).mean();
     Tensor Largest(ReluDae model) => model.Encoder[model.Encoder.norm(1).argsort(descending: true)];
-    var pictures = cat([few.Vectors, Shown(Largest(memorizing)), Shown(copies), Shown(Largest(generalizing)), Shown(created)]);
-    File.WriteAllBytes(file.FullName, ImageGrid.Draw(pictures.view(-1, many.Channels, many.Height, many.Width), "Two networks of one kind", columns: few.Count,
-        rowLabels: ["stored images", "memorizing: weights", "memorizing: samples", "generalizing: weights", "generalizing: samples"]));
+    var pictures = cat([
+        few.Vectors,
+        Shown(Largest(memorizing)),
+        Shown(copies),
+        Shown(Largest(generalizing)),
+        Shown(created),
+    ]);
+    File.WriteAllBytes(
+        file.FullName,
+        ImageGrid.Draw(
+            pictures.view(-1, many.Channels, many.Height, many.Width),
+            "Two networks of one kind",
+            columns: few.Count,
+            rowLabels:
+            [
+                "stored images",
+                "memorizing: weights",
+                "memorizing: samples",
+                "generalizing: weights",
+                "generalizing: samples",
+            ]
+        )
+    );
     Console.WriteLine($"\nWrote {file.FullName}");
     return 0;
 }
-catch (Exception e) when (e is ArgumentException or IOException or UnauthorizedAccessException or InvalidOperationException)
+catch (Exception e)
+    when (e is ArgumentException or IOException or UnauthorizedAccessException or InvalidOperationException)
 {
     Console.Error.WriteLine($"Error: {e.Message.ReplaceLineEndings(" ")}");
     return 2;

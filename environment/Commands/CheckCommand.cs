@@ -24,11 +24,35 @@ public sealed class CheckCommand : Command<CheckCommand.Settings>
         var linter = new NotebookLinter(workspace.Root);
         var notebooks = workspace.Select(settings.Numbers);
         var exercises = new ExerciseFolder(workspace);
-        var sources = exercises.HasSources ? exercises.Sources().Where(s => settings.Numbers.Length == 0 || notebooks.Any(n => n.Number == s.Number)).ToList() : [];
-        var findings = notebooks.SelectMany(linter.Check).Concat(sources.SelectMany(s => linter.CheckExercises(s, exercises.Committed(s.Stem)))).ToList();
-        if (settings.Numbers.Length == 0 && exercises.HasSources) findings.AddRange(exercises.Orphans(sources).Select(o => new LintFinding($"exercises/{o}", LintRule.Generated, 0, "the notebook has no source in notebooks/exercises/source; write one or delete it")));
-        foreach (var finding in findings) settings.Session.Say(finding.ToString());
-        settings.Session.Say(findings.Count == 0 ? $"{notebooks.Count + sources.Count} notebook(s) are in order." : $"{findings.Count} finding(s) in {findings.Select(f => f.Notebook).Distinct().Count()} of {notebooks.Count + sources.Count} notebook(s).");
+        var sources = exercises.HasSources
+            ? exercises
+                .Sources()
+                .Where(s => settings.Numbers.Length == 0 || notebooks.Any(n => n.Number == s.Number))
+                .ToList()
+            : [];
+        var findings = notebooks
+            .SelectMany(linter.Check)
+            .Concat(sources.SelectMany(s => linter.CheckExercises(s, exercises.Committed(s.Stem))))
+            .ToList();
+        if (settings.Numbers.Length == 0 && exercises.HasSources)
+            findings.AddRange(
+                exercises
+                    .Orphans(sources)
+                    .Select(o => new LintFinding(
+                        $"exercises/{o}",
+                        LintRule.Generated,
+                        0,
+                        "the notebook has no source in notebooks/exercises/source; write one or delete it"
+                    ))
+            );
+        foreach (var finding in findings)
+            settings.Session.Say(finding.ToString());
+        settings.Session.Say(
+            findings.Count == 0
+                ? $"{notebooks.Count + sources.Count} notebook(s) are in order."
+                : $"{findings.Count} finding(s) in {findings.Select(f => f.Notebook).Distinct().Count()} of "
+                    + $"{notebooks.Count + sources.Count} notebook(s)."
+        );
         return findings.Count == 0 ? 0 : 1;
     }
 }

@@ -17,15 +17,25 @@ public sealed class CourseNewCommand : Command<CourseNewCommand.Settings>
         public string Folder { get; init; } = "";
 
         /// <inheritdoc/>
-        public override ValidationResult Validate() => string.IsNullOrWhiteSpace(Folder) ? ValidationResult.Error("DIR must name a folder, was empty.") : ValidationResult.Success();
+        public override ValidationResult Validate() =>
+            string.IsNullOrWhiteSpace(Folder)
+                ? ValidationResult.Error("DIR must name a folder, was empty.")
+                : ValidationResult.Success();
     }
 
     /// <inheritdoc/>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
         var session = settings.Session;
-        var files = StudentCopy.Make(session.Workspace, Path.GetFullPath(settings.Folder, session.StartFolder), cancellationToken);
-        session.Say($"{settings.Folder} holds the course: {files} files, no solutions. Put it under version control and give it to the class; its notebooks/exercises/README.md tells students what to do.");
+        var files = StudentCopy.Make(
+            session.Workspace,
+            Path.GetFullPath(settings.Folder, session.StartFolder),
+            cancellationToken
+        );
+        session.Say(
+            $"{settings.Folder} holds the course: {files} files, no solutions. Put it under version control "
+                + "and give it to the class; its notebooks/exercises/README.md tells students what to do."
+        );
         session.Say("Grade what comes back with 'course grade FOLDER' in this clone.");
         return 0;
     }

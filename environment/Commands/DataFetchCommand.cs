@@ -28,7 +28,11 @@ public sealed class DataFetchCommand : AsyncCommand<DataFetchCommand.Settings>
     }
 
     /// <inheritdoc/>
-    public override async Task<int> ExecuteAsync(CommandContext context, Settings settings, CancellationToken cancellationToken)
+    public override async Task<int> ExecuteAsync(
+        CommandContext context,
+        Settings settings,
+        CancellationToken cancellationToken
+    )
     {
         var session = settings.Session;
         if (settings.Name.Trim().Equals("faces", StringComparison.OrdinalIgnoreCase))
@@ -37,9 +41,25 @@ public sealed class DataFetchCommand : AsyncCommand<DataFetchCommand.Settings>
             return 0;
         }
         DataEntry entry;
-        try { entry = (settings.Manifest is null ? DataManifest.Load() : DataManifest.Read(Path.Combine(session.StartFolder, settings.Manifest)))[settings.Name]; }
-        catch (Exception e) when (e is ArgumentException or FileNotFoundException) { throw new UsageException(e.Message.Split(" (Parameter", 2)[0] + "."); }
-        if (entry.CanBeFetched && entry.AsksFirst && DataFolders.Current is var folders && entry.Files.Any(f => folders.Find(f) is null) && !Accepted(session, entry, settings.Yes))
+        try
+        {
+            entry = (
+                settings.Manifest is null
+                    ? DataManifest.Load()
+                    : DataManifest.Read(Path.Combine(session.StartFolder, settings.Manifest))
+            )[settings.Name];
+        }
+        catch (Exception e) when (e is ArgumentException or FileNotFoundException)
+        {
+            throw new UsageException(e.Message.Split(" (Parameter", 2)[0] + ".");
+        }
+        if (
+            entry.CanBeFetched
+            && entry.AsksFirst
+            && DataFolders.Current is var folders
+            && entry.Files.Any(f => folders.Find(f) is null)
+            && !Accepted(session, entry, settings.Yes)
+        )
         {
             session.Say("Nothing was fetched.");
             return 1;
@@ -49,27 +69,38 @@ public sealed class DataFetchCommand : AsyncCommand<DataFetchCommand.Settings>
         var gate = new Lock();
         var progress = new Progress<DownloadProgress>(p =>
         {
-            var line = p.Total is > 0 and { } total ? $"{p.File}: {Math.Min(p.Received * 10 / total * 10, 100)} % of {total / 1e6:0.0} MB" : $"{p.File}: {p.Received / 10_000_000 * 10} MB";
+            var line = p.Total is > 0 and { } total
+                ? $"{p.File}: {Math.Min(p.Received * 10 / total * 10, 100)} % of {total / 1e6:0.0} MB"
+                : $"{p.File}: {p.Received / 10_000_000 * 10} MB";
             lock (gate)
             {
-                if (line == said) return;
+                if (line == said)
+                    return;
                 said = line;
                 session.Say(line);
             }
         });
         var places = await downloader.FetchAsync(entry, progress: progress, cancellation: cancellationToken);
-        foreach (var (place, file) in places.Zip(entry.Files)) session.Say($"have {place}{(file.Caveat(place) is { } caveat ? $" ({caveat})" : "")}");
+        foreach (var (place, file) in places.Zip(entry.Files))
+            session.Say($"have {place}{(file.Caveat(place) is { } caveat ? $" ({caveat})" : "")}");
         return 0;
     }
 
     private static bool Accepted(Session session, DataEntry entry, bool yes)
     {
         session.Say($"{entry.Name}: {entry.Title}");
-        session.Say($"  size: {entry.SizeText}, {entry.Files.Count} file(s) from {entry.Source}, to {DataFolders.DownloadFolder}");
+        session.Say(
+            $"  size: {entry.SizeText}, {entry.Files.Count} file(s) from {entry.Source}, to "
+                + $"{DataFolders.DownloadFolder}"
+        );
         session.Say($"  licence: {entry.Licence}");
-        if (yes) return true;
+        if (yes)
+            return true;
         if (!session.Console.Profile.Capabilities.Interactive || Console.IsInputRedirected)
-            throw new UsageException($"'{entry.Name}' is fetched only when you accept its size and licence, and there is no terminal to ask on; add --yes to accept them.");
+            throw new UsageException(
+                $"'{entry.Name}' is fetched only when you accept its size and licence, and there is no "
+                    + "terminal to ask on; add --yes to accept them."
+            );
         return session.Console.Prompt(new ConfirmationPrompt("Fetch it under this licence?") { DefaultValue = false });
     }
 }

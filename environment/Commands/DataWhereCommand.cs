@@ -10,9 +10,12 @@ public sealed class DataWhereCommand : Command<SessionSettings>
     public override int Execute(CommandContext context, SessionSettings settings, CancellationToken cancellationToken)
     {
         settings.Session.Say("Searched, in this order:");
-        foreach (var line in DataFolders.Describe().Split(Environment.NewLine)) settings.Session.Say("  " + line);
+        foreach (var line in DataFolders.Describe().Split(Environment.NewLine))
+            settings.Session.Say("  " + line);
         settings.Session.Say($"Downloads go to {DataFolders.DownloadFolder}");
-        settings.Session.Say($"Name folders of your own in {DataSearch.Variable}, separated by '{Path.PathSeparator}'.");
+        settings.Session.Say(
+            $"Name folders of your own in {DataSearch.Variable}, separated by '{Path.PathSeparator}'."
+        );
         return 0;
     }
 }

@@ -21,19 +21,21 @@ public sealed class ListCommand : Command<SessionSettings>
         var timings = Timings.Load(Path.Combine(workspace.DefaultOut, "timings.json"));
         foreach (var notebook in notebooks)
         {
-            string title, time = "";
+            string title,
+                time = "";
             try
             {
                 var document = NotebookDocument.Load(notebook.File);
                 title = document.Title ?? "(no title)";
                 var cells = document.CodeCells.Select(c => c.Id).OfType<string>().ToList();
-                if (cells.Any(c => timings.Cell("quick faces auto", notebook.Stem, c) is not null)) time = $"  ({Clock.Format(timings.Estimate("quick faces auto", notebook.Stem, cells))} last time)";
+                if (cells.Any(c => timings.Cell("quick faces auto", notebook.Stem, c) is not null))
+                    time = $"  ({Clock.Format(timings.Estimate("quick faces auto", notebook.Stem, cells))} last time)";
             }
             catch (FormatException e)
             {
                 title = $"cannot be read: {e.Message}";
             }
-            settings.Session.Say($"{notebook.Stem,-32} {title}{time}");
+            settings.Session.Say($"{notebook.Stem, -32} {title}{time}");
         }
         return 0;
     }

@@ -9,16 +9,32 @@ namespace BalancedDiffusion.Reproduce.Commands;
 public sealed class RunCommand : AsyncCommand<RunSettings>
 {
     /// <inheritdoc/>
-    public override async Task<int> ExecuteAsync(CommandContext context, RunSettings settings, CancellationToken cancellationToken)
+    public override async Task<int> ExecuteAsync(
+        CommandContext context,
+        RunSettings settings,
+        CancellationToken cancellationToken
+    )
     {
         var workspace = settings.Session.Workspace;
         var notebooks = workspace.Select(settings.Numbers);
-        var summary = await RunAsync(settings, workspace, notebooks, settings.ToOptions(workspace, notebooks.Count, settings.Session.Say), cancellationToken);
+        var summary = await RunAsync(
+            settings,
+            workspace,
+            notebooks,
+            settings.ToOptions(workspace, notebooks.Count, settings.Session.Say),
+            cancellationToken
+        );
         return summary.ExitCode;
     }
 
     /// <summary>Runs notebooks with the display that suits the console, and says what came of it.</summary>
-    internal static async Task<RunSummary> RunAsync(RunSettings settings, Workspace workspace, IReadOnlyList<NotebookFile> notebooks, RunOptions options, CancellationToken cancellation)
+    internal static async Task<RunSummary> RunAsync(
+        RunSettings settings,
+        Workspace workspace,
+        IReadOnlyList<NotebookFile> notebooks,
+        RunOptions options,
+        CancellationToken cancellation
+    )
     {
         var session = settings.Session;
         await ToolManifest.Load(workspace).EnsureAsync(session.Say, cancellation);
@@ -32,7 +48,13 @@ public sealed class RunCommand : AsyncCommand<RunSettings>
             var live = new LiveProgress(cells, estimate);
             summary = await live.ShowAsync(session.Console, () => run.RunAsync(notebooks, live, timings, cancellation));
         }
-        else summary = await run.RunAsync(notebooks, new PlainProgress(session.Console, estimate), timings, cancellation);
+        else
+            summary = await run.RunAsync(
+                notebooks,
+                new PlainProgress(session.Console, estimate),
+                timings,
+                cancellation
+            );
         Say(session, summary);
         return summary;
     }
@@ -54,29 +76,53 @@ public sealed class RunCommand : AsyncCommand<RunSettings>
     private static void Say(Session session, RunSummary summary)
     {
         session.Say("");
-        session.Say($"{"notebook",-32} {"time",9}  {"first output",12}  {"peak memory",11}");
+        session.Say($"{"notebook", -32} {"time", 9}  {"first output", 12}  {"peak memory", 11}");
         foreach (var result in summary.Results)
-            session.Say($"{result.Notebook.Stem,-32} {Clock.Format(result.Seconds),9}  {Clock.Format(result.FirstOutputSeconds ?? double.NaN),12}  {MemorySize.Format(result.PeakBytes),11}");
+            session.Say(
+                $"{result.Notebook.Stem, -32} {Clock.Format(result.Seconds), 9}  "
+                    + $"{Clock.Format(result.FirstOutputSeconds ?? double.NaN), 12}  "
+                    + $"{MemorySize.Format(result.PeakBytes), 11}"
+            );
         session.Say("");
         foreach (var result in summary.Results)
         {
             if (result.Failure is { } failure)
             {
                 session.Say($"{result.Notebook.Stem}: {failure.Sentence}");
-                if (failure.Kind == FailureKind.Cancelled) continue;
-                foreach (var line in failure.Source.Split('\n').Where(_ => failure.Source.Length > 0)) session.Say("    | " + line.TrimEnd());
-                foreach (var line in failure.Error.Traceback.Skip(failure.Error.Traceback.Count > 1 ? 0 : 1).Take(30)) session.Say("      " + line);
+                if (failure.Kind == FailureKind.Cancelled)
+                    continue;
+                foreach (var line in failure.Source.Split('\n').Where(_ => failure.Source.Length > 0))
+                    session.Say("    | " + line.TrimEnd());
+                foreach (var line in failure.Error.Traceback.Skip(failure.Error.Traceback.Count > 1 ? 0 : 1).Take(30))
+                    session.Say("      " + line);
             }
-            foreach (var problem in result.ClaimProblems) session.Say($"{result.Notebook.Stem}: {problem}");
+            foreach (var problem in result.ClaimProblems)
+                session.Say($"{result.Notebook.Stem}: {problem}");
             foreach (var claim in result.Claims.Where(c => c.Holds == false))
-                session.Say($"{result.Notebook.Stem}: the claim '{claim.Id}' does not hold: {claim.Statement} (measured {claim.Measured?.ToJsonString() ?? "nothing"}, must be {claim.Relation} {claim.Bound?.ToJsonString() ?? ""})");
+                session.Say(
+                    $"{result.Notebook.Stem}: the claim '{claim.Id}' does not hold: {claim.Statement} "
+                        + $"(measured {claim.Measured?.ToJsonString() ?? "nothing"}, must be {claim.Relation} "
+                        + $"{claim.Bound?.ToJsonString() ?? ""})"
+                );
             foreach (var claim in result.Claims.Where(c => c.IsExcepted))
-                session.Say($"{result.Notebook.Stem}: the claim '{claim.Id}' does not hold here, as is known (measured {claim.Measured?.ToJsonString() ?? "nothing"}, {claim.Relation} {claim.Bound?.ToJsonString() ?? ""} elsewhere): {claim.Skipped}");
+                session.Say(
+                    $"{result.Notebook.Stem}: the claim '{claim.Id}' does not hold here, as is known "
+                        + $"(measured {claim.Measured?.ToJsonString() ?? "nothing"}, {claim.Relation} "
+                        + $"{claim.Bound?.ToJsonString() ?? ""} elsewhere): {claim.Skipped}"
+                );
         }
         var claims = summary.Claims.ToList();
         var skipped = claims.Count(c => c.Skipped is not null);
         var excepted = claims.Count(c => c.IsExcepted);
-        session.Say($"{summary.Results.Count(r => r.Failure is null)} of {summary.Asked} notebooks ran to their end; {claims.Count(c => c.Holds == true)} of {claims.Count - skipped} claims hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > excepted ? $", {skipped - excepted} skipped" : "")}; {Clock.Format(summary.Seconds)}, {summary.Options.Pace}.");
-        session.Say($"{(summary.Interrupted ? "Interrupted. " : "")}Results: {Path.GetRelativePath(session.StartFolder, Path.Combine(summary.Options.Out, "report.html"))}");
+        session.Say(
+            $"{summary.Results.Count(r => r.Failure is null)} of {summary.Asked} notebooks ran to their end; "
+                + $"{claims.Count(c => c.Holds == true)} of {claims.Count - skipped} claims "
+                + $"hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > excepted ? $", {skipped - excepted} skipped" : "")}; "
+                + $"{Clock.Format(summary.Seconds)}, {summary.Options.Pace}."
+        );
+        session.Say(
+            $"{(summary.Interrupted ? "Interrupted. " : "")}Results: "
+                + $"{Path.GetRelativePath(session.StartFolder, Path.Combine(summary.Options.Out, "report.html"))}"
+        );
     }
 }

@@ -10,7 +10,9 @@ namespace BalancedDiffusion.Reproduce.Commands;
 /// <summary>What <c>run</c> and <c>publish</c> can be asked for.</summary>
 public sealed class RunSettings : SessionSettings
 {
-    private static readonly string[] Profiles = ["quick", "full"], DataSets = [.. ImageSources.Names], Devices = ["auto", "cpu", "cuda"];
+    private static readonly string[] Profiles = ["quick", "full"],
+        DataSets = [.. ImageSources.Names],
+        Devices = ["auto", "cpu", "cuda"];
 
     /// <summary>Numbers and ranges.</summary>
     [CommandArgument(0, "[numbers]")]
@@ -42,7 +44,10 @@ public sealed class RunSettings : SessionSettings
 
     /// <summary>The folder of results.</summary>
     [CommandOption("--out <DIR>")]
-    [Description("The folder for results; artifacts/ of the repository when not given. Results of an earlier run in it are replaced.")]
+    [Description(
+        "The folder for results; artifacts/ of the repository when not given. Results of an earlier run in "
+            + "it are replaced."
+    )]
     public string? Out { get; init; }
 
     /// <summary>The time limit.</summary>
@@ -52,22 +57,48 @@ public sealed class RunSettings : SessionSettings
 
     /// <summary>How many notebooks at a time.</summary>
     [CommandOption("--jobs <N>")]
-    [Description("Notebooks at a time, which share the cores; 1 runs one after another with all of them. One a core and at most 4 when not given, 1 with cuda; fewer where 3 GB of memory for each are not free. Another number can change last digits.")]
+    [Description(
+        "Notebooks at a time, which share the cores; 1 runs one after another with all of them. One a core "
+            + "and at most 4 when not given, 1 with cuda; fewer where 3 GB of memory for each are not free. "
+            + "Another number can change last digits."
+    )]
     public string? Jobs { get; init; }
 
     /// <inheritdoc/>
     public override ValidationResult Validate()
     {
-        if (!Profiles.Contains(Profile)) return Error("--profile", Profile, Profiles);
-        if (!DataSets.Contains(Data)) return Error("--data", Data, DataSets);
-        if (!Devices.Contains(Device)) return Error("--device", Device, Devices);
-        if (Seed is not null && !(long.TryParse(Seed, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var seed) && seed >= 0))
+        if (!Profiles.Contains(Profile))
+            return Error("--profile", Profile, Profiles);
+        if (!DataSets.Contains(Data))
+            return Error("--data", Data, DataSets);
+        if (!Devices.Contains(Device))
+            return Error("--device", Device, Devices);
+        if (
+            Seed is not null
+            && !(
+                long.TryParse(Seed, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var seed)
+                && seed >= 0
+            )
+        )
             return ValidationResult.Error($"--seed must be a whole number from 0 to {long.MaxValue}, was '{Seed}'.");
-        if (Timeout is not null && !(double.TryParse(Timeout, NumberStyles.Float, CultureInfo.InvariantCulture, out var minutes) && minutes is > 0 and <= 10_000))
+        if (
+            Timeout is not null
+            && !(
+                double.TryParse(Timeout, NumberStyles.Float, CultureInfo.InvariantCulture, out var minutes)
+                && minutes is > 0 and <= 10_000
+            )
+        )
             return ValidationResult.Error($"--timeout must be minutes above 0 and at most 10000, was '{Timeout}'.");
-        if (Jobs is not null && !(int.TryParse(Jobs, NumberStyles.None, CultureInfo.InvariantCulture, out var jobs) && jobs is >= 1 and <= 64))
+        if (
+            Jobs is not null
+            && !(
+                int.TryParse(Jobs, NumberStyles.None, CultureInfo.InvariantCulture, out var jobs)
+                && jobs is >= 1 and <= 64
+            )
+        )
             return ValidationResult.Error($"--jobs must be a whole number from 1 to 64, was '{Jobs}'.");
-        if (Out is not null && string.IsNullOrWhiteSpace(Out)) return ValidationResult.Error("--out must name a folder, was empty.");
+        if (Out is not null && string.IsNullOrWhiteSpace(Out))
+            return ValidationResult.Error("--out must name a folder, was empty.");
         return ValidationResult.Success();
     }
 
@@ -79,14 +110,37 @@ public sealed class RunSettings : SessionSettings
     public RunOptions ToOptions(Workspace workspace, int notebooks, Action<string> say)
     {
         var output = Path.GetFullPath(Out ?? workspace.DefaultOut, Session.StartFolder);
-        if (File.Exists(output)) throw new UsageException($"--out must name a folder, but '{Out}' is a file.");
+        if (File.Exists(output))
+            throw new UsageException($"--out must name a folder, but '{Out}' is a file.");
         var places = new[] { output, Path.Combine(output, "notebooks"), Path.Combine(output, "figures") };
-        if (places.Any(workspace.IsInNotebooks)) throw new UsageException($"--out '{Out}' would overwrite the notebooks themselves; name a folder of its own, such as artifacts/.");
-        var timeout = Timeout is null ? (Profile == "full" ? 600 : 30) : double.Parse(Timeout, CultureInfo.InvariantCulture);
+        if (places.Any(workspace.IsInNotebooks))
+            throw new UsageException(
+                $"--out '{Out}' would overwrite the notebooks themselves; name a folder of its own, such as artifacts/."
+            );
+        var timeout = Timeout is null
+            ? (Profile == "full" ? 600 : 30)
+            : double.Parse(Timeout, CultureInfo.InvariantCulture);
         var onGpu = Device == "cuda" || (Device == "auto" && workspace.IsBuiltForCuda);
-        var plan = JobPlan.Choose(Jobs is null ? null : int.Parse(Jobs, CultureInfo.InvariantCulture), notebooks, Environment.ProcessorCount, MemorySize.Free(), onGpu, Environment.GetEnvironmentVariable("OMP_NUM_THREADS"));
-        if (plan.Notice is { } notice) say(notice);
-        return new RunOptions(Profile, Data, Device, Seed is null ? null : long.Parse(Seed, CultureInfo.InvariantCulture), output, TimeSpan.FromMinutes(timeout), plan.Jobs, plan.Threads);
+        var plan = JobPlan.Choose(
+            Jobs is null ? null : int.Parse(Jobs, CultureInfo.InvariantCulture),
+            notebooks,
+            Environment.ProcessorCount,
+            MemorySize.Free(),
+            onGpu,
+            Environment.GetEnvironmentVariable("OMP_NUM_THREADS")
+        );
+        if (plan.Notice is { } notice)
+            say(notice);
+        return new RunOptions(
+            Profile,
+            Data,
+            Device,
+            Seed is null ? null : long.Parse(Seed, CultureInfo.InvariantCulture),
+            output,
+            TimeSpan.FromMinutes(timeout),
+            plan.Jobs,
+            plan.Threads
+        );
     }
 
     private static ValidationResult Error(string option, string was, string[] allowed) =>

@@ -11,19 +11,25 @@ using Spectre.Console.Cli;
 
 namespace BalancedDiffusion.Reproduce.Commands;
 
-/// <summary><c>train MODEL</c>: trains one of the models that the notebooks load, in full, and keeps its weights.</summary>
+/// <summary><c>train MODEL</c>: trains one of the models that the notebooks load, in full, and keeps its
+/// weights.</summary>
 public sealed class TrainCommand : Command<TrainCommand.Settings>
 {
-    private const string Prefix = "relu-diffusion-", Reader = "attribute-regressor";
+    private const string Prefix = "relu-diffusion-",
+        Reader = "attribute-regressor";
 
-    private static string[] Models => [.. ReluDiffusionPreset.All.Select(p => Prefix + p.Name), .. DeepPreset.All.Select(p => p.Name), Reader];
+    private static string[] Models =>
+        [.. ReluDiffusionPreset.All.Select(p => Prefix + p.Name), .. DeepPreset.All.Select(p => p.Name), Reader];
 
     /// <summary>What can be asked for.</summary>
     public sealed class Settings : SessionSettings
     {
         /// <summary>The model.</summary>
         [CommandArgument(0, "<MODEL>")]
-        [Description("relu-diffusion-, unet- or dit- followed by memorizing or generalizing; also unet-hybrid, dit-hybrid, and attribute-regressor, which reads faces' attributes.")]
+        [Description(
+            "relu-diffusion-, unet- or dit- followed by memorizing or generalizing; also unet-hybrid, "
+                + "dit-hybrid, and attribute-regressor, which reads faces' attributes."
+        )]
         public string Model { get; init; } = "";
 
         /// <summary>Which images.</summary>
@@ -45,17 +51,28 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
 
         /// <summary>Where the file goes.</summary>
         [CommandOption("--out <DIR>")]
-        [Description("The data folder to write into; data/ of the repository for images that may be passed on, else the user's cache.")]
+        [Description(
+            "The data folder to write into; data/ of the repository for images that may be passed on, else "
+                + "the user's cache."
+        )]
         public string? Out { get; init; }
 
         /// <inheritdoc/>
         public override ValidationResult Validate()
         {
-            if (!Models.Contains(Model)) return ValidationResult.Error($"there is no model '{Model}'; known are {string.Join(", ", Models)}.");
-            if (!ImageSources.Names.Contains(Data)) return ValidationResult.Error($"--data must be one of {string.Join(", ", ImageSources.Names)}, was '{Data}'.");
-            if (Steps is < 1) return ValidationResult.Error($"--steps must be at least 1, was {Steps}.");
-            if (Seed < 0) return ValidationResult.Error($"--seed must be 0 or more, was {Seed}.");
-            return Out is not null && string.IsNullOrWhiteSpace(Out) ? ValidationResult.Error("--out must name a folder, was empty.") : ValidationResult.Success();
+            if (!Models.Contains(Model))
+                return ValidationResult.Error($"there is no model '{Model}'; known are {string.Join(", ", Models)}.");
+            if (!ImageSources.Names.Contains(Data))
+                return ValidationResult.Error(
+                    $"--data must be one of {string.Join(", ", ImageSources.Names)}, was '{Data}'."
+                );
+            if (Steps is < 1)
+                return ValidationResult.Error($"--steps must be at least 1, was {Steps}.");
+            if (Seed < 0)
+                return ValidationResult.Error($"--seed must be 0 or more, was {Seed}.");
+            return Out is not null && string.IsNullOrWhiteSpace(Out)
+                ? ValidationResult.Error("--out must name a folder, was empty.")
+                : ValidationResult.Success();
         }
     }
 
@@ -64,55 +81,141 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
     {
         var session = settings.Session;
         var source = ImageSources.Open(settings.Data, seed: settings.Seed);
-        var folder = settings.Out is { } named ? Path.GetFullPath(named, session.StartFolder) : source.MayBePublished ? Path.Combine(session.Workspace.Root, "data") : DataFolders.DownloadFolder;
-        if (File.Exists(folder)) throw new UsageException($"--out must name a folder, but '{settings.Out}' is a file.");
-        if (settings.Model == Reader) return TrainReader(session, settings, source, folder, cancellationToken);
+        var folder =
+            settings.Out is { } named ? Path.GetFullPath(named, session.StartFolder)
+            : source.MayBePublished ? Path.Combine(session.Workspace.Root, "data")
+            : DataFolders.DownloadFolder;
+        if (File.Exists(folder))
+            throw new UsageException($"--out must name a folder, but '{settings.Out}' is a file.");
+        if (settings.Model == Reader)
+            return TrainReader(session, settings, source, folder, cancellationToken);
         using var job = Prepare(settings, source);
         var target = Path.Combine(folder, job.File);
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         // Kept in the cache until the end, so that a run that was stopped goes on where it was.
-        var unfinished = Path.Combine(DataFolders.DownloadFolder, "unfinished", $"{settings.Model}-{settings.Data}-seed{settings.Seed}.safetensors");
+        var unfinished = Path.Combine(
+            DataFolders.DownloadFolder,
+            "unfinished",
+            $"{settings.Model}-{settings.Data}-seed{settings.Seed}.safetensors"
+        );
         Directory.CreateDirectory(Path.GetDirectoryName(unfinished)!);
-        var recipe = job.Recipe with { Seed = settings.Seed, Steps = settings.Steps ?? job.Recipe.Steps, CheckpointPath = unfinished, CheckpointEvery = 500 };
-        session.Say($"{settings.Model}: {job.Images} images of {settings.Data}, {job.Pixels} pixels; {recipe.Steps} steps" + (File.Exists(unfinished) ? "; going on from where an earlier run was stopped" : ""));
+        var recipe = job.Recipe with
+        {
+            Seed = settings.Seed,
+            Steps = settings.Steps ?? job.Recipe.Steps,
+            CheckpointPath = unfinished,
+            CheckpointEvery = 500,
+        };
+        session.Say(
+            $"{settings.Model}: {job.Images} images of {settings.Data}, {job.Pixels} pixels; {recipe.Steps} steps"
+                + (File.Exists(unfinished) ? "; going on from where an earlier run was stopped" : "")
+        );
         var clock = Stopwatch.StartNew();
-        var progress = Sparing<TrainingProgress>(p => session.Say(FormattableString.Invariant($"step {p.Row.Step} of {recipe.Steps}, loss {p.Row.Loss:G4}, {p.StepsPerSecond:G3} steps a second")));
+        var progress = Sparing<TrainingProgress>(p =>
+            session.Say(
+                FormattableString.Invariant(
+                    $"step {p.Row.Step} of {recipe.Steps}, loss {p.Row.Loss:G4}, {p.StepsPerSecond:G3} steps a second"
+                )
+            )
+        );
         using var result = job.Fit(recipe, progress, cancellationToken);
-        if (result.CheckpointFailure is { } failure) session.Say(failure);
-        if (result.Cancelled) throw new OperationCanceledException();
-        job.Save(target, Provenance(settings, job.Images, recipe.Steps, result.Seconds, ("loss", result.History[^1].Loss.ToString("G6", CultureInfo.InvariantCulture))));
+        if (result.CheckpointFailure is { } failure)
+            session.Say(failure);
+        if (result.Cancelled)
+            throw new OperationCanceledException();
+        job.Save(
+            target,
+            Provenance(
+                settings,
+                job.Images,
+                recipe.Steps,
+                result.Seconds,
+                ("loss", result.History[^1].Loss.ToString("G6", CultureInfo.InvariantCulture))
+            )
+        );
         File.Delete(unfinished);
         session.Say($"wrote {Path.GetRelativePath(session.StartFolder, target)} after {clock.Elapsed:h\\:mm\\:ss}");
         return 0;
     }
 
     // Minutes, so that it is not resumed; what is printed at the end is its error on images that it has not seen.
-    private static int TrainReader(Session session, Settings settings, IImageSource source, string folder, CancellationToken cancellation)
+    private static int TrainReader(
+        Session session,
+        Settings settings,
+        IImageSource source,
+        string folder,
+        CancellationToken cancellation
+    )
     {
         var attributes = SteeringConcept.Of(source).Select(c => c.Attribute).ToArray();
-        if (attributes.Length == 0) throw new UsageException($"{settings.Data} has no attributes to read; use --data faces or --data celeba.");
+        if (attributes.Length == 0)
+            throw new UsageException($"{settings.Data} has no attributes to read; use --data faces or --data celeba.");
         using var images = SteeringConcept.ForReader(source, SteeringConcept.ReaderImages);
         var recipe = AttributeRegressor.Recipe(images.Count) with { Seed = settings.Seed };
-        if (settings.Steps is { } steps) recipe = recipe with { Steps = steps };
-        session.Say($"{Reader}: {string.Join(", ", attributes)} of {images.Count} images of {settings.Data}; {recipe.Steps} steps");
+        if (settings.Steps is { } steps)
+            recipe = recipe with { Steps = steps };
+        session.Say(
+            $"{Reader}: {string.Join(", ", attributes)} of {images.Count} images of {settings.Data}; "
+                + $"{recipe.Steps} steps"
+        );
         var clock = Stopwatch.StartNew();
-        using var reader = AttributeRegressor.Fit(images, attributes, recipe, Sparing<int>(n => session.Say(FormattableString.Invariant($"step {n} of {recipe.Steps}, {n / clock.Elapsed.TotalSeconds:G3} steps a second"))), cancellation);
+        using var reader = AttributeRegressor.Fit(
+            images,
+            attributes,
+            recipe,
+            Sparing<int>(n =>
+                session.Say(
+                    FormattableString.Invariant(
+                        $"step {n} of {recipe.Steps}, {n / clock.Elapsed.TotalSeconds:G3} steps a second"
+                    )
+                )
+            ),
+            cancellation
+        );
         using var heldOut = source.Test(Math.Min(2000, source.TestCapacity));
-        var errors = reader.Evaluate(heldOut).Select(e => FormattableString.Invariant($"{e.Name} {e.ExplainedVariance:F3}"));
+        var errors = reader
+            .Evaluate(heldOut)
+            .Select(e => FormattableString.Invariant($"{e.Name} {e.ExplainedVariance:F3}"));
         var target = Path.Combine(folder, SteeringConcept.ReaderFile(settings.Data));
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        reader.Save(target, Provenance(settings, $"{images.Count}", recipe.Steps, clock.Elapsed.TotalSeconds, ("explained variance on held-out images", string.Join(", ", errors))));
+        reader.Save(
+            target,
+            Provenance(
+                settings,
+                $"{images.Count}",
+                recipe.Steps,
+                clock.Elapsed.TotalSeconds,
+                ("explained variance on held-out images", string.Join(", ", errors))
+            )
+        );
         session.Say($"explained variance on {heldOut.Count} held-out images: {string.Join(", ", errors)}");
         session.Say($"wrote {Path.GetRelativePath(session.StartFolder, target)} after {clock.Elapsed:h\\:mm\\:ss}");
         return 0;
     }
 
-    private static Dictionary<string, string> Provenance(Settings settings, string images, int steps, double seconds, (string Key, string Value) outcome) => new()
-    {
-        ["command"] = $"dotnet run --project environment -- train {settings.Model} --data {settings.Data}" + (settings.Seed == 0 ? "" : $" --seed {settings.Seed}") + (settings.Steps is { } n ? $" --steps {n}" : ""),
-        ["data"] = settings.Data, ["images"] = images, ["seed"] = settings.Seed.ToString(CultureInfo.InvariantCulture), ["steps"] = steps.ToString(CultureInfo.InvariantCulture), [outcome.Key] = outcome.Value,
-        ["hardware"] = $"CPU, {TorchSharp.torch.get_num_threads()} {(TorchSharp.torch.get_num_threads() == 1 ? "thread" : "threads")}", ["hours"] = (seconds / 3600).ToString("F2", CultureInfo.InvariantCulture),
-    };
+    private static Dictionary<string, string> Provenance(
+        Settings settings,
+        string images,
+        int steps,
+        double seconds,
+        (string Key, string Value) outcome
+    ) =>
+        new()
+        {
+            ["command"] =
+                $"dotnet run --project environment -- train {settings.Model} --data {settings.Data}"
+                + (settings.Seed == 0 ? "" : $" --seed {settings.Seed}")
+                + (settings.Steps is { } n ? $" --steps {n}" : ""),
+            ["data"] = settings.Data,
+            ["images"] = images,
+            ["seed"] = settings.Seed.ToString(CultureInfo.InvariantCulture),
+            ["steps"] = steps.ToString(CultureInfo.InvariantCulture),
+            [outcome.Key] = outcome.Value,
+            ["hardware"] =
+                $"CPU, {TorchSharp.torch.get_num_threads()} "
+                + $"{(TorchSharp.torch.get_num_threads() == 1 ? "thread" : "threads")}",
+            ["hours"] = (seconds / 3600).ToString("F2", CultureInfo.InvariantCulture),
+        };
 
     private static Job Prepare(Settings settings, IImageSource source)
     {
@@ -120,24 +223,49 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         {
             var set = deep.Images(source);
             var network = deep.Create(set.Distinct, settings.Seed);
-            var images = set.Copies == 1 ? $"{set.Distinct.Count}" : $"{set.Distinct.Count - set.Repeated} once and {set.Repeated} {set.Copies} times each";
-            return new Job(deep.File(settings.Data), images, set.Distinct.Dimension, deep.Recipe, (recipe, progress, cancellation) => deep.Fit(network, set, recipe, progress, cancellation),
-                (path, provenance) => DeepCheckpoint.Save(network, path, provenance), [set, (IDisposable)network]);
+            var images =
+                set.Copies == 1
+                    ? $"{set.Distinct.Count}"
+                    : $"{set.Distinct.Count - set.Repeated} once and {set.Repeated} {set.Copies} times each";
+            return new Job(
+                deep.File(settings.Data),
+                images,
+                set.Distinct.Dimension,
+                deep.Recipe,
+                (recipe, progress, cancellation) => deep.Fit(network, set, recipe, progress, cancellation),
+                (path, provenance) => DeepCheckpoint.Save(network, path, provenance),
+                [set, (IDisposable)network]
+            );
         }
         var preset = ReluDiffusionPreset.All.Single(p => Prefix + p.Name == settings.Model);
         var data = preset.Images(source);
         var model = new ReluDiffusion(data.Dimension, ReluDiffusionPreset.Units, settings.Seed);
-        return new Job(preset.File(settings.Data), $"{data.Count}", data.Dimension, preset.Recipe, (recipe, progress, cancellation) => Trainer.Fit(model, data.Vectors, recipe, progress, cancellation),
-            (path, provenance) => ReluDiffusionCheckpoint.Save(model, path, provenance), [data, model]);
+        return new Job(
+            preset.File(settings.Data),
+            $"{data.Count}",
+            data.Dimension,
+            preset.Recipe,
+            (recipe, progress, cancellation) => Trainer.Fit(model, data.Vectors, recipe, progress, cancellation),
+            (path, provenance) => ReluDiffusionCheckpoint.Save(model, path, provenance),
+            [data, model]
+        );
     }
 
     // One training: what is trained on what, how, and where it is kept.
-    private sealed record Job(string File, string Images, int Pixels, TrainingOptions Recipe, Func<TrainingOptions, IProgress<TrainingProgress>, CancellationToken, TrainingResult> Fit,
-        Action<string, IReadOnlyDictionary<string, string>> Save, IReadOnlyList<IDisposable> Owned) : IDisposable
+    private sealed record Job(
+        string File,
+        string Images,
+        int Pixels,
+        TrainingOptions Recipe,
+        Func<TrainingOptions, IProgress<TrainingProgress>, CancellationToken, TrainingResult> Fit,
+        Action<string, IReadOnlyDictionary<string, string>> Save,
+        IReadOnlyList<IDisposable> Owned
+    ) : IDisposable
     {
         public void Dispose()
         {
-            foreach (var owned in Owned) owned.Dispose();
+            foreach (var owned in Owned)
+                owned.Dispose();
         }
     }
 
@@ -148,7 +276,8 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         var told = TimeSpan.Zero;
         return new Told<T>(value =>
         {
-            if (clock.Elapsed - told < TimeSpan.FromSeconds(10)) return;
+            if (clock.Elapsed - told < TimeSpan.FromSeconds(10))
+                return;
             told = clock.Elapsed;
             tell(value);
         });

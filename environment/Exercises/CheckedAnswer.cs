@@ -27,12 +27,40 @@ public sealed record CheckedAnswer(string Id, string Outcome, string Sentence)
     {
         ArgumentNullException.ThrowIfNull(task);
         ArgumentNullException.ThrowIfNull(document);
-        var said = Outputs(document, task.CheckCell).Select(o => o["data"]?[Mime] as JsonObject).OfType<JsonObject>().ToList();
-        if (said.Count > 1) return new CheckedAnswer(task.Id, None, $"{said.Count} verdicts came from one check; look at what the answer does");
-        if (said.Count == 1) return new CheckedAnswer(task.Id, NotebookText.Join(said[0]["outcome"]), NotebookText.Join(said[0]["sentence"]));
-        var errors = new[] { ("the answer", task.AnswerCell), ("the check", task.CheckCell) }.SelectMany(c => Outputs(document, c.Item2).Where(o => NotebookText.Join(o["output_type"]) == "error").Select(o => (c.Item1, Error: o)));
-        return new CheckedAnswer(task.Id, None, errors.Select(e => $"{e.Item1} failed: {NotebookText.Join(e.Error["ename"])}: {NotebookText.Join(e.Error["evalue"]).Split('\n')[0]}").FirstOrDefault() ?? "the check did not run");
+        var said = Outputs(document, task.CheckCell)
+            .Select(o => o["data"]?[Mime] as JsonObject)
+            .OfType<JsonObject>()
+            .ToList();
+        if (said.Count > 1)
+            return new CheckedAnswer(
+                task.Id,
+                None,
+                $"{said.Count} verdicts came from one check; look at what the answer does"
+            );
+        if (said.Count == 1)
+            return new CheckedAnswer(
+                task.Id,
+                NotebookText.Join(said[0]["outcome"]),
+                NotebookText.Join(said[0]["sentence"])
+            );
+        var errors = new[] { ("the answer", task.AnswerCell), ("the check", task.CheckCell) }.SelectMany(c =>
+            Outputs(document, c.Item2)
+                .Where(o => NotebookText.Join(o["output_type"]) == "error")
+                .Select(o => (c.Item1, Error: o))
+        );
+        return new CheckedAnswer(
+            task.Id,
+            None,
+            errors
+                .Select(e =>
+                    $"{e.Item1} failed: {NotebookText.Join(e.Error["ename"])}: "
+                    + $"{NotebookText.Join(e.Error["evalue"]).Split('\n')[0]}"
+                )
+                .FirstOrDefault()
+                ?? "the check did not run"
+        );
     }
 
-    private static IEnumerable<JsonObject> Outputs(NotebookDocument document, string cell) => document.CodeCells.Single(c => c.Id == cell).Outputs;
+    private static IEnumerable<JsonObject> Outputs(NotebookDocument document, string cell) =>
+        document.CodeCells.Single(c => c.Id == cell).Outputs;
 }

@@ -6,7 +6,8 @@ namespace BalancedDiffusion.Reproduce.Exercises;
 /// <summary>Notebooks made from a source of exercises.</summary>
 public static class ExerciseNotebook
 {
-    /// <summary>The notebook for students, with blanks and without outputs: the same text whenever it is made from the same source.</summary>
+    /// <summary>The notebook for students, with blanks and without outputs: the same text whenever it is made from the
+    /// same source.</summary>
     public static NotebookDocument Blank(ExerciseSource source) => Make(source, cell => cell.Blank);
 
     /// <summary>The notebook with the solutions filled in.</summary>
@@ -23,14 +24,24 @@ public static class ExerciseNotebook
         foreach (var cell in source.Cells)
         {
             var json = new JsonObject { ["cell_type"] = cell.Kind == ExerciseCellKind.Text ? "markdown" : "code" };
-            if (cell.Kind != ExerciseCellKind.Text) json["execution_count"] = null;
+            if (cell.Kind != ExerciseCellKind.Text)
+                json["execution_count"] = null;
             json["id"] = cell.Id;
             json["metadata"] = new JsonObject();
-            if (cell.Kind != ExerciseCellKind.Text) json["outputs"] = new JsonArray();
+            if (cell.Kind != ExerciseCellKind.Text)
+                json["outputs"] = new JsonArray();
             json["source"] = NotebookText.Split(text(cell));
             cells.Add(json);
         }
-        var document = NotebookDocument.Parse(new JsonObject { ["cells"] = cells, ["metadata"] = new JsonObject(), ["nbformat"] = 4, ["nbformat_minor"] = 5 }.ToJsonString());
+        var document = NotebookDocument.Parse(
+            new JsonObject
+            {
+                ["cells"] = cells,
+                ["metadata"] = new JsonObject(),
+                ["nbformat"] = 4,
+                ["nbformat_minor"] = 5,
+            }.ToJsonString()
+        );
         document.SetCanonicalMetadata();
         return document;
     }

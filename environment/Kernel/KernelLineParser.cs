@@ -5,7 +5,8 @@ using System.Text.RegularExpressions;
 namespace BalancedDiffusion.Reproduce.Kernel;
 
 /// <summary>
-/// Reads the kernel's line protocol. Native code inside the kernel may write to the same standard output, so a line can be noise, or begin
+/// Reads the kernel's line protocol. Native code inside the kernel may write to the same standard output, so a line can
+/// be noise, or begin
 /// or end with noise, or hold two events.
 /// </summary>
 public static partial class KernelLineParser
@@ -31,15 +32,19 @@ public static partial class KernelLineParser
             var bytes = Encoding.UTF8.GetBytes(line, start, line.Length - start);
             if (TryReadOne(bytes, out var read, out var used))
             {
-                if (read is not null) events.Add(read);
+                if (read is not null)
+                    events.Add(read);
                 at = start + Encoding.UTF8.GetCharCount(bytes, 0, used);
                 continue;
             }
-            // Noise in the middle of an event: the output in it is lost, but the end of a command must not be, or the runner waits for ever.
+            // Noise in the middle of an event: the output in it is lost, but the end of a command must not be, or the
+            // runner waits for ever.
             var rest = line[start..];
             if (EndOfCommand().Match(rest) is { Success: true } end)
             {
-                using var empty = JsonDocument.Parse("{\"message\":\"the kernel's message was garbled by output of native code\"}");
+                using var empty = JsonDocument.Parse(
+                    "{\"message\":\"the kernel's message was garbled by output of native code\"}"
+                );
                 events.Add(new KernelEvent(end.Groups[1].Value, end.Groups[2].Value, empty.RootElement.Clone()));
             }
             var next = line.IndexOf(Start, start + Start.Length, StringComparison.Ordinal);
@@ -59,9 +64,19 @@ public static partial class KernelLineParser
             using var document = JsonDocument.ParseValue(ref reader);
             used = (int)reader.BytesConsumed;
             var root = document.RootElement;
-            if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("eventType", out var type) || type.ValueKind != JsonValueKind.String) return true;
-            var token = root.TryGetProperty("command", out var command) && command.ValueKind == JsonValueKind.Object
-                && command.TryGetProperty("token", out var t) && t.ValueKind == JsonValueKind.String ? t.GetString()! : "";
+            if (
+                root.ValueKind != JsonValueKind.Object
+                || !root.TryGetProperty("eventType", out var type)
+                || type.ValueKind != JsonValueKind.String
+            )
+                return true;
+            var token =
+                root.TryGetProperty("command", out var command)
+                && command.ValueKind == JsonValueKind.Object
+                && command.TryGetProperty("token", out var t)
+                && t.ValueKind == JsonValueKind.String
+                    ? t.GetString()!
+                    : "";
             read = new KernelEvent(type.GetString()!, token, root.GetProperty("event").Clone());
             return true;
         }
@@ -71,6 +86,9 @@ public static partial class KernelLineParser
         }
     }
 
-    [GeneratedRegex("\"eventType\":\"(CommandSucceeded|CommandFailed)\",\"command\":\\{\"token\":\"([^\"]+)\"", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        "\"eventType\":\"(CommandSucceeded|CommandFailed)\",\"command\":\\{\"token\":\"([^\"]+)\"",
+        RegexOptions.CultureInvariant
+    )]
     private static partial Regex EndOfCommand();
 }

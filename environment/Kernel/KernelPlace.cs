@@ -4,7 +4,8 @@ namespace BalancedDiffusion.Reproduce.Kernel;
 /// <param name="Folder">Its working directory; the tool's manifest lies in it or above.</param>
 public sealed record KernelPlace(string Folder)
 {
-    /// <summary>A command that starts what follows it, such as one that takes the network away; empty for none.</summary>
+    /// <summary>A command that starts what follows it, such as one that takes the network away; empty for
+    /// none.</summary>
     public IReadOnlyList<string> Launcher { get; init; } = [];
 
     /// <summary>The variables of this process that the kernel may see; null for all.</summary>

@@ -8,13 +8,15 @@ using BalancedDiffusion.Reproduce.Notebooks;
 namespace BalancedDiffusion.Reproduce.Kernel;
 
 /// <summary>
-/// Turns the kernel's events into nbformat outputs, cell by cell: order kept, updated displays replaced where they stand, streams merged,
+/// Turns the kernel's events into nbformat outputs, cell by cell: order kept, updated displays replaced where they
+/// stand, streams merged,
 /// JSON as JSON, nothing of this machine left in.
 /// </summary>
 /// <param name="scrubber">Makes paths relative.</param>
 public sealed partial class OutputCollector(OutputScrubber scrubber)
 {
-    /// <summary>The most characters kept of one stream output; a cell that prints without end must not eat the memory.</summary>
+    /// <summary>The most characters kept of one stream output; a cell that prints without end must not eat the
+    /// memory.</summary>
     public const int StreamLimit = 1_000_000;
 
     private readonly Dictionary<string, List<Entry>> cells = [];
@@ -40,8 +42,10 @@ public sealed partial class OutputCollector(OutputScrubber scrubber)
                 AddDisplay(cell, e, isResult: e.Type == "ReturnValueProduced");
                 break;
             case "DisplayedValueUpdated":
-                if (e.Text("valueId") is { Length: > 0 } id && displays.TryGetValue(id, out var shown)) shown.Values = Values(e);
-                else AddDisplay(cell, e, isResult: false);
+                if (e.Text("valueId") is { Length: > 0 } id && displays.TryGetValue(id, out var shown))
+                    shown.Values = Values(e);
+                else
+                    AddDisplay(cell, e, isResult: false);
                 break;
         }
     }
@@ -62,23 +66,37 @@ public sealed partial class OutputCollector(OutputScrubber scrubber)
             switch (entry)
             {
                 case Stream s:
-                    outputs.Add(new JsonObject { ["name"] = s.Name, ["output_type"] = "stream", ["text"] = NotebookText.Split(scrubber.Scrub(OutputScrubber.WithoutColours(s.Text.ToString()))) });
+                    outputs.Add(
+                        new JsonObject
+                        {
+                            ["name"] = s.Name,
+                            ["output_type"] = "stream",
+                            ["text"] = NotebookText.Split(
+                                scrubber.Scrub(OutputScrubber.WithoutColours(s.Text.ToString()))
+                            ),
+                        }
+                    );
                     break;
                 case Display d when Bundle(d.Values) is { Count: > 0 } data:
                     var output = new JsonObject { ["data"] = data };
-                    if (d.IsResult) output["execution_count"] = executionCount;
+                    if (d.IsResult)
+                        output["execution_count"] = executionCount;
                     output["metadata"] = PictureText.Metadata(data);
                     output["output_type"] = d.IsResult ? "execute_result" : "display_data";
                     outputs.Add(output);
                     break;
                 case Fault f:
-                    outputs.Add(new JsonObject
-                    {
-                        ["ename"] = f.Error.Name,
-                        ["evalue"] = scrubber.Scrub(f.Error.Message),
-                        ["output_type"] = "error",
-                        ["traceback"] = new JsonArray(f.Error.Traceback.Select(l => (JsonNode)JsonValue.Create(scrubber.Scrub(l))!).ToArray()),
-                    });
+                    outputs.Add(
+                        new JsonObject
+                        {
+                            ["ename"] = f.Error.Name,
+                            ["evalue"] = scrubber.Scrub(f.Error.Message),
+                            ["output_type"] = "error",
+                            ["traceback"] = new JsonArray(
+                                f.Error.Traceback.Select(l => (JsonNode)JsonValue.Create(scrubber.Scrub(l))!).ToArray()
+                            ),
+                        }
+                    );
                     break;
             }
         }
@@ -87,21 +105,27 @@ public sealed partial class OutputCollector(OutputScrubber scrubber)
 
     private List<Entry> Cell(string token)
     {
-        if (!cells.TryGetValue(token, out var list)) cells[token] = list = [];
+        if (!cells.TryGetValue(token, out var list))
+            cells[token] = list = [];
         return list;
     }
 
     private static void AddStream(List<Entry> cell, string name, KernelEvent e)
     {
         var text = string.Concat(e.FormattedValues().Select(v => v.Value)).Replace("\r\n", "\n");
-        if (text.Length == 0) return;
-        if (cell.LastOrDefault() is not Stream last || last.Name != name) cell.Add(last = new Stream(name));
-        if (last.IsFull) return;
+        if (text.Length == 0)
+            return;
+        if (cell.LastOrDefault() is not Stream last || last.Name != name)
+            cell.Add(last = new Stream(name));
+        if (last.IsFull)
+            return;
         if (last.Text.Length + text.Length > StreamLimit)
         {
             var cut = StreamLimit - last.Text.Length;
-            if (cut > 0 && char.IsHighSurrogate(text[cut - 1])) cut--;
-            last.Text.Append(text, 0, Math.Max(cut, 0)).Append($"\n[more than {StreamLimit:N0} characters; the rest was left out]\n");
+            if (cut > 0 && char.IsHighSurrogate(text[cut - 1]))
+                cut--;
+            last.Text.Append(text, 0, Math.Max(cut, 0))
+                .Append($"\n[more than {StreamLimit:N0} characters; the rest was left out]\n");
             last.IsFull = true;
             return;
         }
@@ -111,10 +135,12 @@ public sealed partial class OutputCollector(OutputScrubber scrubber)
     private void AddDisplay(List<Entry> cell, KernelEvent e, bool isResult)
     {
         var values = Values(e);
-        if (values.Count == 0) return;
+        if (values.Count == 0)
+            return;
         var display = new Display(isResult) { Values = values };
         cell.Add(display);
-        if (e.Text("valueId") is { Length: > 0 } id) displays[id] = display;
+        if (e.Text("valueId") is { Length: > 0 } id)
+            displays[id] = display;
     }
 
     // In its first cell the kernel may show a script that lists the machine's network addresses.
@@ -127,32 +153,49 @@ public sealed partial class OutputCollector(OutputScrubber scrubber)
         foreach (var (type, raw) in values)
         {
             var value = raw;
-            if (MimeTypes.IsBinary(type)) data[type] = value.Trim();
-            else if (MimeTypes.IsJson(type)) data[type] = AsJson(scrubber.Scrub(value));
+            if (MimeTypes.IsBinary(type))
+                data[type] = value.Trim();
+            else if (MimeTypes.IsJson(type))
+                data[type] = AsJson(scrubber.Scrub(value));
             else
             {
                 value = scrubber.Scrub(value.Replace("\r\n", "\n"));
-                if (type == "text/plain") value = OutputScrubber.WithoutColours(value);
+                if (type == "text/plain")
+                    value = OutputScrubber.WithoutColours(value);
                 if (type == "text/html" && PlainResult().Match(value) is { Success: true } plain)
                 {
-                    // A number or a text: its HTML is a page of style around it. Keep the value, and say it in plain text too.
+                    // A number or a text: its HTML is a page of style around it. Keep the value, and say it in plain
+                    // text too.
                     value = $"<div class=\"dni-plaintext\"><pre>{plain.Groups[1].Value}</pre></div>";
-                    if (values.All(v => v.MimeType != "text/plain")) data["text/plain"] = NotebookText.Split(WebUtility.HtmlDecode(plain.Groups[1].Value));
+                    if (values.All(v => v.MimeType != "text/plain"))
+                        data["text/plain"] = NotebookText.Split(WebUtility.HtmlDecode(plain.Groups[1].Value));
                 }
                 data[type] = NotebookText.Split(value);
             }
         }
         // nbformat sorts keys; a fixed order keeps differences between two runs small.
-        return new JsonObject(data.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => KeyValuePair.Create(p.Key, p.Value?.DeepClone())));
+        return new JsonObject(
+            data.OrderBy(p => p.Key, StringComparer.Ordinal)
+                .Select(p => KeyValuePair.Create(p.Key, p.Value?.DeepClone()))
+        );
     }
 
     private static JsonNode? AsJson(string text)
     {
-        try { return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = 256 }); }
-        catch (JsonException) { return JsonValue.Create(text); }
+        try
+        {
+            return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = 256 });
+        }
+        catch (JsonException)
+        {
+            return JsonValue.Create(text);
+        }
     }
 
-    [GeneratedRegex(@"^\s*<div class=""dni-plaintext""><pre>([^<]*)</pre></div>\s*(?:<style>[^<]*</style>)?\s*$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"^\s*<div class=""dni-plaintext""><pre>([^<]*)</pre></div>\s*(?:<style>[^<]*</style>)?\s*$",
+        RegexOptions.CultureInvariant
+    )]
     private static partial Regex PlainResult();
 
     private abstract class Entry;

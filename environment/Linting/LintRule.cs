@@ -6,7 +6,8 @@ public enum LintRule
     /// <summary>The file is JSON and a notebook of nbformat 4.5.</summary>
     Format,
 
-    /// <summary>The metadata is the kernelspec and language_info that every client opens, beside our own hash.</summary>
+    /// <summary>The metadata is the kernelspec and language_info that every client opens, beside our own
+    /// hash.</summary>
     Metadata,
 
     /// <summary>Every cell has an id of its own.</summary>

@@ -29,8 +29,17 @@ public sealed class NotebookCell
     {
         get
         {
-            foreach (var (group, key) in new[] { ("polyglot_notebook", "kernelName"), ("dotnet_interactive", "language") })
-                if (json["metadata"] is JsonObject m && m[group] is JsonObject g && g[key] is JsonValue v && v.TryGetValue<string>(out var name) && name.Length > 0) return name;
+            foreach (
+                var (group, key) in new[] { ("polyglot_notebook", "kernelName"), ("dotnet_interactive", "language") }
+            )
+                if (
+                    json["metadata"] is JsonObject m
+                    && m[group] is JsonObject g
+                    && g[key] is JsonValue v
+                    && v.TryGetValue<string>(out var name)
+                    && name.Length > 0
+                )
+                    return name;
             return "csharp";
         }
     }
@@ -49,7 +58,8 @@ public sealed class NotebookCell
         // Keys in the order Jupyter writes them, so that a run changes nothing but results.
         var sorted = json.OrderBy(p => p.Key, StringComparer.Ordinal).ToList();
         json.Clear();
-        foreach (var (key, value) in sorted) json[key] = value;
+        foreach (var (key, value) in sorted)
+            json[key] = value;
     }
 
     internal void SetId(string id) => json["id"] = id;

@@ -6,19 +6,22 @@ namespace BalancedDiffusion.Reproduce.Notebooks;
 public static class NotebookText
 {
     /// <summary>The text of a string or of a list of lines; empty for anything else.</summary>
-    public static string Join(JsonNode? node) => node switch
-    {
-        JsonArray lines => string.Concat(lines.Select(l => l is JsonValue v && v.TryGetValue<string>(out var s) ? s : "")),
-        JsonValue value when value.TryGetValue<string>(out var text) => text,
-        _ => "",
-    };
+    public static string Join(JsonNode? node) =>
+        node switch
+        {
+            JsonArray lines => string.Concat(
+                lines.Select(l => l is JsonValue v && v.TryGetValue<string>(out var s) ? s : "")
+            ),
+            JsonValue value when value.TryGetValue<string>(out var text) => text,
+            _ => "",
+        };
 
     /// <summary>The list of lines of a text; each but the last ends with a line feed.</summary>
     public static JsonArray Split(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         var lines = new JsonArray();
-        for (var start = 0; start < text.Length;)
+        for (var start = 0; start < text.Length; )
         {
             var end = text.IndexOf('\n', start);
             end = end < 0 ? text.Length : end + 1;

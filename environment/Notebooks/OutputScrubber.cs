@@ -2,7 +2,8 @@ using System.Text.RegularExpressions;
 
 namespace BalancedDiffusion.Reproduce.Notebooks;
 
-/// <summary>Takes out of a text what belongs to one machine: its absolute paths and colours meant for a terminal.</summary>
+/// <summary>Takes out of a text what belongs to one machine: its absolute paths and colours meant for a
+/// terminal.</summary>
 public sealed partial class OutputScrubber
 {
     private readonly List<(Regex Path, string Stand)> rules = [];
@@ -16,14 +17,25 @@ public sealed partial class OutputScrubber
         home ??= Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
         var root = Path.TrimEndingDirectorySeparator(workspaceRoot);
         var places = new List<(string Place, string Stand)> { (Path.Combine(root, "notebooks"), "."), (root, "..") };
-        if (Path.GetDirectoryName(root) is { Length: > 1 } parent && Path.GetPathRoot(parent) != parent && !Same(parent, home)) places.Add((parent, "../.."));
-        if (home.Length > 1 && Path.GetPathRoot(home) != home) places.Add((Path.TrimEndingDirectorySeparator(home), "~"));
+        if (
+            Path.GetDirectoryName(root) is { Length: > 1 } parent
+            && Path.GetPathRoot(parent) != parent
+            && !Same(parent, home)
+        )
+            places.Add((parent, "../.."));
+        if (home.Length > 1 && Path.GetPathRoot(home) != home)
+            places.Add((Path.TrimEndingDirectorySeparator(home), "~"));
         foreach (var (place, stand) in places.OrderByDescending(p => p.Place.Length))
         {
             // The same folder may be written with slashes, backslashes or, inside JSON, doubled backslashes.
             var pattern = string.Join(@"(?:/|\\{1,2})", place.Split('/', '\\').Select(Regex.Escape));
             var options = OperatingSystem.IsWindows() ? RegexOptions.IgnoreCase : RegexOptions.None;
-            rules.Add((new Regex($@"(?<![\w.~-])(?:file://)?{pattern}(?![\w.-])", options | RegexOptions.CultureInvariant), stand));
+            rules.Add(
+                (
+                    new Regex($@"(?<![\w.~-])(?:file://)?{pattern}(?![\w.-])", options | RegexOptions.CultureInvariant),
+                    stand
+                )
+            );
         }
     }
 
@@ -31,15 +43,24 @@ public sealed partial class OutputScrubber
     public string Scrub(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        foreach (var (path, stand) in rules) text = path.Replace(text, stand);
+        foreach (var (path, stand) in rules)
+            text = path.Replace(text, stand);
         return text;
     }
 
     /// <summary>The text without terminal escape sequences.</summary>
     public static string WithoutColours(string text) => Escapes().Replace(text, "");
 
-    private static bool Same(string a, string b) => string.Equals(Path.TrimEndingDirectorySeparator(a), Path.TrimEndingDirectorySeparator(b), StringComparison.Ordinal);
+    private static bool Same(string a, string b) =>
+        string.Equals(
+            Path.TrimEndingDirectorySeparator(a),
+            Path.TrimEndingDirectorySeparator(b),
+            StringComparison.Ordinal
+        );
 
-    [GeneratedRegex(@"\x1B(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1B]*(?:\x07|\x1B\\)|[@-Z\\-_])", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"\x1B(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1B]*(?:\x07|\x1B\\)|[@-Z\\-_])",
+        RegexOptions.CultureInvariant
+    )]
     private static partial Regex Escapes();
 }

@@ -7,7 +7,8 @@ using System.Text.Json.Nodes;
 namespace BalancedDiffusion.Reproduce.Notebooks;
 
 /// <summary>
-/// The sha256 of a notebook's outputs together with the sources they came from. It does not change when a client writes the file anew without running it: order of keys,
+/// The sha256 of a notebook's outputs together with the sources they came from. It does not change when a client writes
+/// the file anew without running it: order of keys,
 /// spelling of numbers, line endings and the splitting of texts into lines are left out.
 /// </summary>
 internal static class OutputsHash
@@ -21,7 +22,8 @@ internal static class OutputsHash
         foreach (var cell in cells)
         {
             text.Append("\ncell");
-            foreach (var output in cell.Outputs) AppendOutput(text.Append('\n'), output);
+            foreach (var output in cell.Outputs)
+                AppendOutput(text.Append('\n'), output);
         }
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
     }
@@ -35,10 +37,15 @@ internal static class OutputsHash
                 foreach (var (type, form) in Sorted(data))
                 {
                     text.Append(type).Append(':');
-                    if (MimeTypes.IsJson(type)) Append(text, form); else AppendText(text, form);
+                    if (MimeTypes.IsJson(type))
+                        Append(text, form);
+                    else
+                        AppendText(text, form);
                 }
-            else if (key == "text") AppendText(text, value);
-            else Append(text, value);
+            else if (key == "text")
+                AppendText(text, value);
+            else
+                Append(text, value);
             text.Append(';');
         }
     }
@@ -49,16 +56,22 @@ internal static class OutputsHash
         {
             case JsonObject members:
                 text.Append('{');
-                foreach (var (key, value) in Sorted(members)) Append(text.Append(JsonValue.Create(key).ToJsonString()).Append(':'), value);
+                foreach (var (key, value) in Sorted(members))
+                    Append(text.Append(JsonValue.Create(key).ToJsonString()).Append(':'), value);
                 text.Append('}');
                 break;
             case JsonArray items:
                 text.Append('[');
-                foreach (var item in items) Append(text, item);
+                foreach (var item in items)
+                    Append(text, item);
                 text.Append(']');
                 break;
             case not null when node.GetValueKind() == JsonValueKind.Number:
-                text.Append(double.Parse(node.ToJsonString(), CultureInfo.InvariantCulture).ToString("R", CultureInfo.InvariantCulture)).Append(',');
+                text.Append(
+                        double.Parse(node.ToJsonString(), CultureInfo.InvariantCulture)
+                            .ToString("R", CultureInfo.InvariantCulture)
+                    )
+                    .Append(',');
                 break;
             default:
                 text.Append(node?.ToJsonString() ?? "null").Append(',');
@@ -66,7 +79,9 @@ internal static class OutputsHash
         }
     }
 
-    private static void AppendText(StringBuilder text, JsonNode? node) => text.Append(JsonValue.Create(NotebookText.Join(node).ReplaceLineEndings("\n").TrimEnd()).ToJsonString());
+    private static void AppendText(StringBuilder text, JsonNode? node) =>
+        text.Append(JsonValue.Create(NotebookText.Join(node).ReplaceLineEndings("\n").TrimEnd()).ToJsonString());
 
-    private static IEnumerable<KeyValuePair<string, JsonNode?>> Sorted(JsonObject members) => members.OrderBy(member => member.Key, StringComparer.Ordinal);
+    private static IEnumerable<KeyValuePair<string, JsonNode?>> Sorted(JsonObject members) =>
+        members.OrderBy(member => member.Key, StringComparer.Ordinal);
 }

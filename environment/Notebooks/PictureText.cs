@@ -5,13 +5,16 @@ namespace BalancedDiffusion.Reproduce.Notebooks;
 
 /// <summary>
 /// The alt text of the pictures in an output. It stands in the output's metadata under the picture's MIME type,
-/// <c>"metadata": { "image/png": { "alt": "…" } }</c>, where nbformat has a picture's size too and nbconvert looks for it.
+/// <c>"metadata": { "image/png": { "alt": "…" } }</c>, where nbformat has a picture's size too and nbconvert looks
+/// for
+/// it.
 /// </summary>
 public static partial class PictureText
 {
     private const string Chart = "application/vnd.plotly.v1+json";
 
-    /// <summary>Whether something of this type is seen as a picture: an image, or a chart that the page draws.</summary>
+    /// <summary>Whether something of this type is seen as a picture: an image, or a chart that the page
+    /// draws.</summary>
     public static bool IsPicture(string mimeType)
     {
         ArgumentNullException.ThrowIfNull(mimeType);
@@ -24,10 +27,16 @@ public static partial class PictureText
     public static string? Of(JsonObject output, string mimeType)
     {
         ArgumentNullException.ThrowIfNull(output);
-        return output["metadata"] is JsonObject metadata && metadata[mimeType] is JsonObject own && NotebookText.Join(own["alt"]).Trim() is { Length: > 0 } alt ? alt : null;
+        return
+            output["metadata"] is JsonObject metadata
+            && metadata[mimeType] is JsonObject own
+            && NotebookText.Join(own["alt"]).Trim() is { Length: > 0 } alt
+            ? alt
+            : null;
     }
 
-    /// <summary>The metadata for an output: the alt text of each picture, taken from the plain text that goes with it, whose first line names the figure and whose others describe it.</summary>
+    /// <summary>The metadata for an output: the alt text of each picture, taken from the plain text that goes with it,
+    /// whose first line names the figure and whose others describe it.</summary>
     /// <param name="data">The output's forms by MIME type.</param>
     public static JsonObject Metadata(JsonObject data)
     {
@@ -35,7 +44,8 @@ public static partial class PictureText
         var metadata = new JsonObject();
         if (Described().Match(NotebookText.Join(data["text/plain"])) is { Success: true } described)
             foreach (var (type, _) in data)
-                if (IsPicture(type)) metadata[type] = new JsonObject { ["alt"] = described.Groups[1].Value.Trim() };
+                if (IsPicture(type))
+                    metadata[type] = new JsonObject { ["alt"] = described.Groups[1].Value.Trim() };
         return metadata;
     }
 

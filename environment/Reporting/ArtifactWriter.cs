@@ -6,10 +6,16 @@ using BalancedDiffusion.Reproduce.Running;
 
 namespace BalancedDiffusion.Reproduce.Reporting;
 
-/// <summary>Writes the results of a run into a folder. It holds the last run's results only; just the timings outlive a run.</summary>
+/// <summary>Writes the results of a run into a folder. It holds the last run's results only; just the timings outlive a
+/// run.</summary>
 public sealed partial class ArtifactWriter
 {
-    private static readonly JsonSerializerOptions Layout = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Layout = new()
+    {
+        WriteIndented = true,
+        NewLine = "\n",
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
     private readonly string folder;
     private readonly Dictionary<string, IReadOnlyList<Figure>> figures = [];
 
@@ -20,12 +26,17 @@ public sealed partial class ArtifactWriter
     public void Clear()
     {
         Directory.CreateDirectory(folder);
-        foreach (var name in new[] { "claims.json", "run.json", "report.html" }) File.Delete(Path.Combine(folder, name));
+        foreach (var name in new[] { "claims.json", "run.json", "report.html" })
+            File.Delete(Path.Combine(folder, name));
         foreach (var sub in new[] { "notebooks", "figures" })
         {
             var path = Path.Combine(folder, sub);
-            if (!Directory.Exists(path)) continue;
-            foreach (var file in Directory.EnumerateFiles(path).Where(f => Ours().IsMatch(Path.GetFileName(f))).ToList()) File.Delete(file);
+            if (!Directory.Exists(path))
+                continue;
+            foreach (
+                var file in Directory.EnumerateFiles(path).Where(f => Ours().IsMatch(Path.GetFileName(f))).ToList()
+            )
+                File.Delete(file);
         }
     }
 
@@ -33,9 +44,12 @@ public sealed partial class ArtifactWriter
     public void WriteNotebook(NotebookResult result)
     {
         ArgumentNullException.ThrowIfNull(result);
-        if (result.Document is null) return;
+        if (result.Document is null)
+            return;
         result.Document.Save(Path.Combine(folder, "notebooks", result.Notebook.Stem + ".ipynb"));
-        foreach (var figure in figures[result.Notebook.Stem] = FigureExtractor.Extract(result.Document, result.Notebook.Stem))
+        foreach (
+            var figure in figures[result.Notebook.Stem] = FigureExtractor.Extract(result.Document, result.Notebook.Stem)
+        )
         {
             Directory.CreateDirectory(Path.Combine(folder, "figures"));
             File.WriteAllBytes(Path.Combine(folder, "figures", figure.FileName), figure.Bytes);
@@ -46,9 +60,18 @@ public sealed partial class ArtifactWriter
     public void WriteSummary(RunSummary summary)
     {
         ArgumentNullException.ThrowIfNull(summary);
-        Write("claims.json", new JsonArray(summary.Claims.Select(c => (JsonNode)c.ToJson()).ToArray()).ToJsonString(Layout) + "\n");
+        Write(
+            "claims.json",
+            new JsonArray(summary.Claims.Select(c => (JsonNode)c.ToJson()).ToArray()).ToJsonString(Layout) + "\n"
+        );
         Write("run.json", summary.ToJson().ToJsonString(Layout) + "\n");
-        Write("report.html", HtmlReport.Render(summary, summary.Results.SelectMany(r => figures.GetValueOrDefault(r.Notebook.Stem, [])).ToList()));
+        Write(
+            "report.html",
+            HtmlReport.Render(
+                summary,
+                summary.Results.SelectMany(r => figures.GetValueOrDefault(r.Notebook.Stem, [])).ToList()
+            )
+        );
     }
 
     private void Write(string name, string text)

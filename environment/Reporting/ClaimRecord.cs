@@ -11,13 +11,25 @@ namespace BalancedDiffusion.Reproduce.Reporting;
 /// <param name="Bound">What it is compared with: a number, a text, a list of two numbers, or null.</param>
 /// <param name="Holds">The outcome; null exactly when skipped.</param>
 /// <param name="Seconds">How long the check took.</param>
-/// <param name="Skipped">Why it does not count: it was not checked, e.g. "CelebA is not on this machine", or it was measured and is known not to hold on this data; null when it counts.</param>
-public sealed record ClaimRecord(string Notebook, string Id, string Statement, JsonNode? Measured, string Relation, JsonNode? Bound, bool? Holds, double Seconds, string? Skipped)
+/// <param name="Skipped">Why it does not count: it was not checked, e.g. "CelebA is not on this machine", or it was
+/// measured and is known not to hold on this data; null when it counts.</param>
+public sealed record ClaimRecord(
+    string Notebook,
+    string Id,
+    string Statement,
+    JsonNode? Measured,
+    string Relation,
+    JsonNode? Bound,
+    bool? Holds,
+    double Seconds,
+    string? Skipped
+)
 {
     /// <summary>Whether it was measured and does not hold, as was known of this data.</summary>
     public bool IsExcepted => Skipped is not null && Relation.Length > 0;
 
-    /// <summary>The object of <c>claims.json</c>; a skipped claim has <c>skipped</c> with its reason, and <c>holds</c> null.</summary>
+    /// <summary>The object of <c>claims.json</c>; a skipped claim has <c>skipped</c> with its reason, and <c>holds</c>
+    /// null.</summary>
     public JsonObject ToJson()
     {
         var json = new JsonObject
@@ -31,7 +43,8 @@ public sealed record ClaimRecord(string Notebook, string Id, string Statement, J
             ["holds"] = Holds,
             ["seconds"] = Math.Round(Seconds, 3),
         };
-        if (Skipped is not null) json["skipped"] = Skipped;
+        if (Skipped is not null)
+            json["skipped"] = Skipped;
         return json;
     }
 }

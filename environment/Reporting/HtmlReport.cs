@@ -34,9 +34,17 @@ public static class HtmlReport
         ArgumentNullException.ThrowIfNull(summary);
         ArgumentNullException.ThrowIfNull(figures);
         var page = new StringBuilder();
-        page.Append("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")
-            .Append("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n")
-            .Append("<title>Balanced diffusion: the notebooks' report</title>\n<style>\n").Append(Style).Append("\n</style>\n</head>\n<body>\n<main>\n");
+        page.Append(
+                "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
+                    + "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+            )
+            .Append(
+                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+                    + "style-src 'unsafe-inline'\">\n"
+            )
+            .Append("<title>Balanced diffusion: the notebooks' report</title>\n<style>\n")
+            .Append(Style)
+            .Append("\n</style>\n</head>\n<body>\n<main>\n");
         Head(page, summary);
         Failures(page, summary);
         Claims(page, summary);
@@ -48,27 +56,47 @@ public static class HtmlReport
     private static void Head(StringBuilder page, RunSummary summary)
     {
         var claims = summary.Claims.ToList();
-        var (hold, fail, excepted) = (claims.Count(c => c.Holds == true), claims.Count(c => c.Holds == false), claims.Count(c => c.IsExcepted));
+        var (hold, fail, excepted) = (
+            claims.Count(c => c.Holds == true),
+            claims.Count(c => c.Holds == false),
+            claims.Count(c => c.IsExcepted)
+        );
         var skipped = claims.Count(c => c.Skipped is not null) - excepted;
         var broken = summary.Results.Count(r => r.Failure is not null);
         var problems = summary.Results.Sum(r => r.ClaimProblems.Count);
         var parts = new List<string> { $"{hold} {(hold == 1 ? "claim holds" : "claims hold")}" };
-        if (fail > 0) parts.Add($"{fail} {(fail == 1 ? "does" : "do")} not");
-        if (excepted > 0) parts.Add($"{excepted} known not to hold here");
-        if (skipped > 0) parts.Add($"{skipped} skipped");
-        if (problems > 0) parts.Add($"{problems} could not be read");
-        if (broken > 0) parts.Add($"{broken} {(broken == 1 ? "notebook" : "notebooks")} failed");
-        if (summary.Results.Count < summary.Asked) parts.Add($"{summary.Asked - summary.Results.Count} not run");
+        if (fail > 0)
+            parts.Add($"{fail} {(fail == 1 ? "does" : "do")} not");
+        if (excepted > 0)
+            parts.Add($"{excepted} known not to hold here");
+        if (skipped > 0)
+            parts.Add($"{skipped} skipped");
+        if (problems > 0)
+            parts.Add($"{problems} could not be read");
+        if (broken > 0)
+            parts.Add($"{broken} {(broken == 1 ? "notebook" : "notebooks")} failed");
+        if (summary.Results.Count < summary.Asked)
+            parts.Add($"{summary.Asked - summary.Results.Count} not run");
         var done = summary.Interrupted || summary.Results.Count == summary.Asked;
-        page.Append("<h1>Generalization of diffusion models arises with a balanced representation space</h1>\n<p class=\"soft\">Report of the notebooks</p>\n")
-            .Append($"<p class=\"verdict {(summary.Succeeded ? "good" : done ? "bad" : "wait")}\">{(summary.Interrupted ? "Interrupted: " : done ? "" : "Still running: ")}{E(string.Join(", ", parts))}.</p>\n")
-            .Append($"<p class=\"soft\">{E($"{summary.Results.Count} of {summary.Asked} notebooks, {Clock.Format(summary.Seconds)}, {summary.Options.Pace}; profile {summary.Options.Profile}, data {summary.Options.Data}, device {summary.Options.Device}, seed {summary.Options.Seed?.ToString() ?? "of the notebooks"}; {summary.Started:yyyy-MM-dd HH:mm}; {System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription} on {System.Runtime.InteropServices.RuntimeInformation.OSDescription}")}</p>\n");
+        page.Append(
+                "<h1>Generalization of diffusion models arises with a balanced representation space</h1>\n<p "
+                    + "class=\"soft\">Report of the notebooks</p>\n"
+            )
+            .Append(
+                $"<p class=\"verdict "
+                    + $"{(summary.Succeeded ? "good" : done ? "bad" : "wait")}\">{(summary.Interrupted ? "Interrupted: " : done ? "" : "Still running: ")}{E(string.Join(", ", parts))}.</p>\n"
+            )
+            .Append(
+                $"<p "
+                    + $"class=\"soft\">{E($"{summary.Results.Count} of {summary.Asked} notebooks, {Clock.Format(summary.Seconds)}, {summary.Options.Pace}; profile {summary.Options.Profile}, data {summary.Options.Data}, device {summary.Options.Device}, seed {summary.Options.Seed?.ToString() ?? "of the notebooks"}; {summary.Started:yyyy-MM-dd HH:mm}; {System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription} on {System.Runtime.InteropServices.RuntimeInformation.OSDescription}")}</p>\n"
+            );
     }
 
     private static void Failures(StringBuilder page, RunSummary summary)
     {
         var failed = summary.Results.Where(r => r.Failure is not null || r.ClaimProblems.Count > 0).ToList();
-        if (failed.Count == 0) return;
+        if (failed.Count == 0)
+            return;
         page.Append("<h2>What went wrong</h2>\n");
         foreach (var r in failed)
         {
@@ -76,10 +104,13 @@ public static class HtmlReport
             if (r.Failure is { } f)
             {
                 page.Append($"<p>{E(f.Sentence)}</p>\n");
-                if (f.Source.Length > 0) page.Append($"<pre>{E(f.Source)}</pre>\n");
-                if (f.Error.Traceback.Count > 0) page.Append($"<pre>{E(string.Join('\n', f.Error.Traceback.Take(40)))}</pre>\n");
+                if (f.Source.Length > 0)
+                    page.Append($"<pre>{E(f.Source)}</pre>\n");
+                if (f.Error.Traceback.Count > 0)
+                    page.Append($"<pre>{E(string.Join('\n', f.Error.Traceback.Take(40)))}</pre>\n");
             }
-            foreach (var problem in r.ClaimProblems) page.Append($"<p>{E(problem)}</p>\n");
+            foreach (var problem in r.ClaimProblems)
+                page.Append($"<p>{E(problem)}</p>\n");
             page.Append("</div>\n");
         }
     }
@@ -87,61 +118,114 @@ public static class HtmlReport
     private static void Claims(StringBuilder page, RunSummary summary)
     {
         page.Append("<h2>Claims</h2>\n");
-        var claims = summary.Claims.OrderBy(c => c.Holds == false ? 0 : c.Skipped is not null ? 2 : 1).ToList();
+        var claims = summary
+            .Claims.OrderBy(c =>
+                c.Holds == false ? 0
+                : c.Skipped is not null ? 2
+                : 1
+            )
+            .ToList();
         if (claims.Count == 0)
         {
             page.Append("<p class=\"soft\">No claim was checked.</p>\n");
             return;
         }
-        page.Append("<table><thead><tr><th>Outcome</th><th>Claim</th><th>Measured</th><th>Bound</th><th>Notebook</th></tr></thead><tbody>\n");
+        page.Append(
+            "<table><thead><tr><th>Outcome</th><th>Claim</th><th>Measured</th><th>Bound</th><th>Notebook</th></tr></thead><tbody>\n"
+        );
         foreach (var c in claims)
         {
-            var (kind, state) = c.Skipped is not null ? ("wait", c.IsExcepted ? "– exception" : "– skipped") : c.Holds == true ? ("good", "✓ holds") : ("bad", "✗ fails");
-            page.Append($"<tr{(kind == "bad" ? " class=\"bad-row\"" : "")}><td data-label=\"\" class=\"state {kind}\">{state}</td><td data-label=\"\">{E(c.Statement)}{(c.Skipped is null || c.Skipped == c.Statement ? "" : $"<br><span class=\"soft\">{E(c.Skipped)}</span>")}</td>")
-                .Append($"<td class=\"number\" data-label=\"measured\">{E(Value(c.Measured))}</td><td class=\"number\" data-label=\"bound\">{E(Target(c))}</td><td data-label=\"\" class=\"soft\">{E(c.Notebook)} · {E(c.Id)}</td></tr>\n");
+            var (kind, state) =
+                c.Skipped is not null ? ("wait", c.IsExcepted ? "– exception" : "– skipped")
+                : c.Holds == true ? ("good", "✓ holds")
+                : ("bad", "✗ fails");
+            page.Append(
+                    $"<tr{(kind == "bad" ? " class=\"bad-row\"" : "")}><td data-label=\"\" class=\"state "
+                        + $"{kind}\">{state}</td><td "
+                        + $"data-label=\"\">{E(c.Statement)}{(c.Skipped is null || c.Skipped == c.Statement ? "" : $"<br><span class=\"soft\">{E(c.Skipped)}</span>")}</td>"
+                )
+                .Append(
+                    $"<td class=\"number\" data-label=\"measured\">{E(Value(c.Measured))}</td><td "
+                        + $"class=\"number\" data-label=\"bound\">{E(Target(c))}</td><td data-label=\"\" "
+                        + $"class=\"soft\">{E(c.Notebook)} · {E(c.Id)}</td></tr>\n"
+                );
         }
         page.Append("</tbody></table>\n");
     }
 
     private static void Notebooks(StringBuilder page, RunSummary summary)
     {
-        page.Append("<h2>Notebooks</h2>\n<table><thead><tr><th>Outcome</th><th>Notebook</th><th>Cells</th><th>Time</th><th>First output</th><th>Peak memory</th><th>Claims</th></tr></thead><tbody>\n");
+        page.Append(
+            "<h2>Notebooks</h2>\n"
+                + "<table><thead><tr><th>Outcome</th><th>Notebook</th><th>Cells</th><th>Time</th><th>First "
+                + "output</th><th>Peak memory</th><th>Claims</th></tr></thead><tbody>\n"
+        );
         foreach (var r in summary.Results)
-            page.Append($"<tr><td data-label=\"\" class=\"state {(r.Succeeded ? "good" : "bad")}\">{(r.Succeeded ? "✓ ran" : r.Failure is null ? "✗ claims" : "✗ failed")}</td><td data-label=\"\">{E(r.Title)}<br><span class=\"soft\">{E(r.Notebook.Stem)}</span></td>")
-                .Append($"<td class=\"number\" data-label=\"cells\">{r.CellsRun} of {r.CellCount}</td><td class=\"number\" data-label=\"time\">{E(Clock.Format(r.Seconds))}</td><td class=\"number\" data-label=\"first output\">{E(Clock.Format(r.FirstOutputSeconds ?? double.NaN))}</td>")
-                .Append($"<td class=\"number\" data-label=\"peak memory\">{E(MemorySize.Format(r.PeakBytes))}</td><td class=\"number\" data-label=\"claims\">{r.Claims.Count(c => c.Holds == true)} of {r.Claims.Count(c => c.Skipped is null)}</td></tr>\n");
+            page.Append(
+                    $"<tr><td data-label=\"\" class=\"state "
+                        + $"{(r.Succeeded ? "good" : "bad")}\">{(r.Succeeded ? "✓ ran" : r.Failure is null ? "✗ claims" : "✗ failed")}</td><td "
+                        + $"data-label=\"\">{E(r.Title)}<br><span class=\"soft\">{E(r.Notebook.Stem)}</span></td>"
+                )
+                .Append(
+                    $"<td class=\"number\" data-label=\"cells\">{r.CellsRun} of {r.CellCount}</td><td "
+                        + $"class=\"number\" data-label=\"time\">{E(Clock.Format(r.Seconds))}</td><td "
+                        + $"class=\"number\" data-label=\"first "
+                        + $"output\">{E(Clock.Format(r.FirstOutputSeconds ?? double.NaN))}</td>"
+                )
+                .Append(
+                    $"<td class=\"number\" data-label=\"peak "
+                        + $"memory\">{E(MemorySize.Format(r.PeakBytes))}</td><td class=\"number\" "
+                        + $"data-label=\"claims\">{r.Claims.Count(c => c.Holds == true)} of "
+                        + $"{r.Claims.Count(c => c.Skipped is null)}</td></tr>\n"
+                );
         page.Append("</tbody></table>\n");
     }
 
     private static void Pictures(StringBuilder page, RunSummary summary, IReadOnlyList<Figure> figures)
     {
-        if (figures.Count == 0) return;
+        if (figures.Count == 0)
+            return;
         page.Append("<h2>Figures</h2>\n");
         foreach (var group in figures.GroupBy(f => f.Notebook))
         {
-            page.Append($"<h3>{E(summary.Results.FirstOrDefault(r => r.Notebook.Stem == group.Key)?.Title ?? group.Key)}</h3>\n<div class=\"figures\">\n");
+            page.Append(
+                $"<h3>{E(summary.Results.FirstOrDefault(r => r.Notebook.Stem == group.Key)?.Title ?? group.Key)}</h3>\n"
+                    + $"<div class=\"figures\">\n"
+            );
             foreach (var figure in group)
-                page.Append($"<figure><img loading=\"lazy\" alt=\"{E(figure.Alt ?? figure.Title ?? $"Figure {figure.Number} of {figure.Notebook}")}\" src=\"data:{figure.MimeType};base64,{Convert.ToBase64String(figure.Bytes)}\"><figcaption>{(figure.Title is null ? "" : E(figure.Title) + " · ")}{E(figure.FileName)}</figcaption></figure>\n");
+                page.Append(
+                    $"<figure><img loading=\"lazy\" "
+                        + $"alt=\"{E(figure.Alt ?? figure.Title ?? $"Figure {figure.Number} of {figure.Notebook}")}\" "
+                        + $"src=\"data:{figure.MimeType};base64,{Convert.ToBase64String(figure.Bytes)}\"><figcaption>{(figure.Title is null ? "" : E(figure.Title) + " · ")}{E(figure.FileName)}</figcaption></figure>\n"
+                );
             page.Append("</div>\n");
         }
     }
 
-    private static string Target(ClaimRecord c) => c.Skipped is not null && !c.IsExcepted ? "" : c.Relation switch
-    {
-        "<=" => $"≤ {Value(c.Bound)}",
-        ">=" => $"≥ {Value(c.Bound)}",
-        ['=', '±', ..] => $"{Value(c.Bound)} ± {c.Relation[2..]}",
-        _ => $"{c.Relation} {Value(c.Bound)}".Trim(),
-    };
+    private static string Target(ClaimRecord c) =>
+        c.Skipped is not null && !c.IsExcepted
+            ? ""
+            : c.Relation switch
+            {
+                "<=" => $"≤ {Value(c.Bound)}",
+                ">=" => $"≥ {Value(c.Bound)}",
+                ['=', '±', ..] => $"{Value(c.Bound)} ± {c.Relation[2..]}",
+                _ => $"{c.Relation} {Value(c.Bound)}".Trim(),
+            };
 
-    private static string Value(JsonNode? node) => node switch
-    {
-        null => "",
-        JsonArray a => string.Join(" … ", a.Select(Value)),
-        JsonValue v when v.GetValueKind() == JsonValueKind.Number && v.TryGetValue<double>(out var d) => Math.Abs(d) is >= 1e6 or (< 1e-3 and > 0) ? d.ToString("0.###e0") : d.ToString("0.#####"),
-        JsonValue v when v.TryGetValue<string>(out var s) => s,
-        _ => node.ToJsonString(),
-    };
+    private static string Value(JsonNode? node) =>
+        node switch
+        {
+            null => "",
+            JsonArray a => string.Join(" … ", a.Select(Value)),
+            JsonValue v when v.GetValueKind() == JsonValueKind.Number && v.TryGetValue<double>(out var d) => Math.Abs(d)
+                is >= 1e6
+                    or (< 1e-3 and > 0)
+                ? d.ToString("0.###e0")
+                : d.ToString("0.#####"),
+            JsonValue v when v.TryGetValue<string>(out var s) => s,
+            _ => node.ToJsonString(),
+        };
 
     private static string E(string text) => WebUtility.HtmlEncode(text);
 }

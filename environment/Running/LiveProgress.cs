@@ -4,7 +4,8 @@ using Spectre.Console.Rendering;
 
 namespace BalancedDiffusion.Reproduce.Running;
 
-/// <summary>A table in the terminal that shows every notebook, its cell, its seconds and what is left, redrawn four times a second.</summary>
+/// <summary>A table in the terminal that shows every notebook, its cell, its seconds and what is left, redrawn four
+/// times a second.</summary>
 public sealed class LiveProgress : IRunProgress
 {
     private readonly Lock gate = new();
@@ -23,17 +24,19 @@ public sealed class LiveProgress : IRunProgress
     public async Task<T> ShowAsync<T>(IAnsiConsole console, Func<Task<T>> work)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return await console.Live(Render()).StartAsync(async live =>
-        {
-            var task = work();
-            while (!task.IsCompleted)
+        return await console
+            .Live(Render())
+            .StartAsync(async live =>
             {
-                await Task.WhenAny(task, Task.Delay(250));
-                live.UpdateTarget(Render());
-                live.Refresh();
-            }
-            return await task;
-        });
+                var task = work();
+                while (!task.IsCompleted)
+                {
+                    await Task.WhenAny(task, Task.Delay(250));
+                    live.UpdateTarget(Render());
+                    live.Refresh();
+                }
+                return await task;
+            });
     }
 
     /// <inheritdoc/>
@@ -79,23 +82,42 @@ public sealed class LiveProgress : IRunProgress
     {
         lock (gate)
         {
-            var table = new Table().Border(TableBorder.Rounded).AddColumn("Notebook")
-                .AddColumn(new TableColumn("Cell").RightAligned()).AddColumn(new TableColumn("Time").RightAligned()).AddColumn(new TableColumn("Left").RightAligned()).AddColumn("");
+            var table = new Table()
+                .Border(TableBorder.Rounded)
+                .AddColumn("Notebook")
+                .AddColumn(new TableColumn("Cell").RightAligned())
+                .AddColumn(new TableColumn("Time").RightAligned())
+                .AddColumn(new TableColumn("Left").RightAligned())
+                .AddColumn("");
             foreach (var row in rows)
             {
                 var (colour, state) = row switch
                 {
-                    { Result: { Failure: { } failure } } => ("red", failure.Sentence.Length > 60 ? failure.Sentence[..59] + "…" : failure.Sentence),
-                    { Result: { Succeeded: false } r } => ("red", $"{r.Claims.Count(c => c is { Skipped: null, Holds: not true }) + r.ClaimProblems.Count} claim(s) do not hold"),
+                    { Result: { Failure: { } failure } } => (
+                        "red",
+                        failure.Sentence.Length > 60 ? failure.Sentence[..59] + "…" : failure.Sentence
+                    ),
+                    { Result: { Succeeded: false } r } => (
+                        "red",
+                        $"{r.Claims.Count(c => c is { Skipped: null, Holds: not true }) + r.ClaimProblems.Count} "
+                            + "claim(s) do not hold"
+                    ),
                     { Result: { } r } => ("green", $"{r.Claims.Count(c => c.Holds == true)} claims hold"),
                     { Watch.IsRunning: true } => ("yellow", row.Cell == 0 ? "starting the kernel" : "running"),
                     _ => ("grey", ""),
                 };
                 var at = row.Result is { } done ? $"{done.CellsRun}/{row.Cells}" : $"{row.Cell}/{row.Cells}";
-                table.AddRow(new Markup($"[{colour}]{Markup.Escape(row.Stem)}[/]"), new Text(at), new Text(row.Watch.ElapsedTicks > 0 ? Clock.Format(row.Watch.Elapsed.TotalSeconds) : ""),
-                    new Text(row.Result is null ? "~" + Clock.Format(estimate.Left(row.Stem)) : ""), new Markup($"[{colour}]{Markup.Escape(state)}[/]"));
+                table.AddRow(
+                    new Markup($"[{colour}]{Markup.Escape(row.Stem)}[/]"),
+                    new Text(at),
+                    new Text(row.Watch.ElapsedTicks > 0 ? Clock.Format(row.Watch.Elapsed.TotalSeconds) : ""),
+                    new Text(row.Result is null ? "~" + Clock.Format(estimate.Left(row.Stem)) : ""),
+                    new Markup($"[{colour}]{Markup.Escape(state)}[/]")
+                );
             }
-            table.Caption($"{Clock.Format(total.Elapsed.TotalSeconds)} so far, about {Clock.Format(estimate.Left())} left");
+            table.Caption(
+                $"{Clock.Format(total.Elapsed.TotalSeconds)} so far, about {Clock.Format(estimate.Left())} left"
+            );
             return table;
         }
     }

@@ -15,13 +15,28 @@ namespace BalancedDiffusion.Reproduce.Running;
 /// <param name="Claims">The claims it made, in order.</param>
 /// <param name="ClaimProblems">One sentence for each claim that could not be read.</param>
 /// <param name="Failure">Why it did not run to its end, or null.</param>
-/// <param name="FirstOutputSeconds">The time from the start of the kernel's process to the first output that a reader of the notebook sees; null where there was none.</param>
-/// <param name="PeakBytes">The most memory that one process of the notebook held at once; null where the system did not say.</param>
+/// <param name="FirstOutputSeconds">The time from the start of the kernel's process to the first output that a reader
+/// of the notebook sees; null where there was none.</param>
+/// <param name="PeakBytes">The most memory that one process of the notebook held at once; null where the system did not
+/// say.</param>
 public sealed record NotebookResult(
-    NotebookFile Notebook, string Title, NotebookDocument? Document, int CellCount, int CellsRun, double Seconds, double StartSeconds,
-    IReadOnlyDictionary<string, double> CellSeconds, IReadOnlyList<ClaimRecord> Claims, IReadOnlyList<string> ClaimProblems, NotebookFailure? Failure,
-    double? FirstOutputSeconds = null, long? PeakBytes = null)
+    NotebookFile Notebook,
+    string Title,
+    NotebookDocument? Document,
+    int CellCount,
+    int CellsRun,
+    double Seconds,
+    double StartSeconds,
+    IReadOnlyDictionary<string, double> CellSeconds,
+    IReadOnlyList<ClaimRecord> Claims,
+    IReadOnlyList<string> ClaimProblems,
+    NotebookFailure? Failure,
+    double? FirstOutputSeconds = null,
+    long? PeakBytes = null
+)
 {
-    /// <summary>Whether every cell ran, every claim could be read, and every claim that was not skipped holds.</summary>
-    public bool Succeeded => Failure is null && ClaimProblems.Count == 0 && Claims.All(c => c.Skipped is not null || c.Holds == true);
+    /// <summary>Whether every cell ran, every claim could be read, and every claim that was not skipped
+    /// holds.</summary>
+    public bool Succeeded =>
+        Failure is null && ClaimProblems.Count == 0 && Claims.All(c => c.Skipped is not null || c.Holds == true);
 }

@@ -15,7 +15,10 @@ public sealed class PlainProgress(IAnsiConsole console, RunEstimate estimate) : 
     {
         running[notebook.Stem] = (Stopwatch.StartNew(), cellIds.Count);
         estimate.Started(notebook.Stem, 0);
-        Line($"{notebook.Stem}: {cellIds.Count} cells, about {Clock.Format(estimate.Left(notebook.Stem))}; all notebooks about {Clock.Format(estimate.Left())}");
+        Line(
+            $"{notebook.Stem}: {cellIds.Count} cells, about {Clock.Format(estimate.Left(notebook.Stem))}; all "
+                + $"notebooks about {Clock.Format(estimate.Left())}"
+        );
     }
 
     /// <inheritdoc/>
@@ -25,7 +28,11 @@ public sealed class PlainProgress(IAnsiConsole console, RunEstimate estimate) : 
     public void CellFinished(NotebookFile notebook, int cell, double seconds)
     {
         var (watch, cells) = running[notebook.Stem];
-        Line($"{notebook.Stem}: cell {cell}/{cells} {Clock.Format(seconds)}, {Clock.Format(watch.Elapsed.TotalSeconds)} so far, {Clock.Format(estimate.Left(notebook.Stem))} left");
+        Line(
+            $"{notebook.Stem}: cell {cell}/{cells} {Clock.Format(seconds)}, "
+                + $"{Clock.Format(watch.Elapsed.TotalSeconds)} so far, {Clock.Format(estimate.Left(notebook.Stem))} "
+                + "left"
+        );
     }
 
     /// <inheritdoc/>
@@ -33,7 +40,11 @@ public sealed class PlainProgress(IAnsiConsole console, RunEstimate estimate) : 
     {
         running.Remove(result.Notebook.Stem);
         estimate.Finished(result.Notebook.Stem);
-        Line($"{result.Notebook.Stem}: {(result.Failure is null ? "done" : "FAILED, " + result.Failure.Sentence)} after {Clock.Format(result.Seconds)}");
+        Line(
+            $"{result.Notebook.Stem}: "
+                + $"{(result.Failure is null ? "done" : "FAILED, " + result.Failure.Sentence)} after "
+                + $"{Clock.Format(result.Seconds)}"
+        );
     }
 
     // Plain writing: Spectre would wrap lines at 80 columns where there is no terminal.

@@ -11,7 +11,10 @@ public static partial class ClaimReader
     public static bool IsClaims(IHtmlTableElement table)
     {
         ArgumentNullException.ThrowIfNull(table);
-        return table.QuerySelectorAll("thead th").Select(h => h.TextContent.Trim()).SequenceEqual(["", "claim", "measured", "must be"]);
+        return table
+            .QuerySelectorAll("thead th")
+            .Select(h => h.TextContent.Trim())
+            .SequenceEqual(["", "claim", "measured", "must be"]);
     }
 
     /// <summary>The claims of a table.</summary>
@@ -23,20 +26,34 @@ public static partial class ClaimReader
     public static IEnumerable<SiteClaim> Read(IHtmlTableElement table, string source, string page, string anchor)
     {
         ArgumentNullException.ThrowIfNull(table);
-        var names = Literal().Matches(source).GroupBy(m => Regex.Unescape(m.Groups[2].Value)).ToDictionary(g => g.Key, g => g.First().Groups[1].Value);
+        var names = Literal()
+            .Matches(source)
+            .GroupBy(m => Regex.Unescape(m.Groups[2].Value))
+            .ToDictionary(g => g.Key, g => g.First().Groups[1].Value);
         foreach (var row in table.QuerySelectorAll("tbody tr"))
         {
             var cells = row.QuerySelectorAll("td").Select(c => c.TextContent.Trim()).ToArray();
-            if (cells.Length != 4) throw new FormatException($"a row of the claims has {cells.Length} cells, not 4");
+            if (cells.Length != 4)
+                throw new FormatException($"a row of the claims has {cells.Length} cells, not 4");
             var outcome = cells[0] switch
             {
                 "✓ holds" => ClaimOutcome.Holds,
                 "✗ fails" => ClaimOutcome.Fails,
                 "– exception" => ClaimOutcome.Exception,
                 "– skipped" => ClaimOutcome.Skipped,
-                _ => throw new FormatException($"a claim's outcome is '{cells[0]}', which is none of holds, fails, exception and skipped"),
+                _ => throw new FormatException(
+                    $"a claim's outcome is '{cells[0]}', which is none of holds, fails, exception and skipped"
+                ),
             };
-            yield return new SiteClaim(page, anchor, names.GetValueOrDefault(cells[1]), outcome, cells[1], cells[2], cells[3]);
+            yield return new SiteClaim(
+                page,
+                anchor,
+                names.GetValueOrDefault(cells[1]),
+                outcome,
+                cells[1],
+                cells[2],
+                cells[3]
+            );
         }
     }
 

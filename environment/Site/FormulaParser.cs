@@ -5,7 +5,9 @@ using Markdig.Syntax;
 namespace BalancedDiffusion.Reproduce.Site;
 
 /// <summary>
-/// Reads <c>$…$</c> and <c>$$…$$</c> as Jupyter and GitHub do, also over several lines and inside tables. A dollar sign that opens no formula is an
+/// Reads <c>$…$</c> and <c>$$…$$</c> as Jupyter and GitHub do, also over several lines and inside tables. A dollar
+/// sign
+/// that opens no formula is an
 /// error, since it would be shown as it is; <c>\$</c> is a dollar.
 /// </summary>
 public sealed class FormulaParser : InlineParser
@@ -25,9 +27,17 @@ public sealed class FormulaParser : InlineParser
         if (end < 0 || string.IsNullOrWhiteSpace(text[from..end]))
         {
             var line = text[start..(slice.End + 1)].Split('\n')[0];
-            throw new FormatException($"the dollar sign at '{(line.Length > 60 ? line[..59] + "…" : line)}' opens no formula; close it, or write \\$ for a dollar");
+            throw new FormatException(
+                $"the dollar sign at '{(line.Length > 60 ? line[..59] + "…" : line)}' opens no formula; close "
+                    + "it, or write \\$ for a dollar"
+            );
         }
-        processor.Inline = new FormulaInline { Tex = text[from..end].Trim(), IsDisplay = display, Span = new SourceSpan(start, end + fence.Length - 1) };
+        processor.Inline = new FormulaInline
+        {
+            Tex = text[from..end].Trim(),
+            IsDisplay = display,
+            Span = new SourceSpan(start, end + fence.Length - 1),
+        };
         slice.Start = end + fence.Length;
         return true;
     }
@@ -36,8 +46,10 @@ public sealed class FormulaParser : InlineParser
     {
         for (var i = from; i + fence.Length - 1 <= last; i++)
         {
-            if (text[i] == '\\') i++;
-            else if (string.CompareOrdinal(text, i, fence, 0, fence.Length) == 0) return i;
+            if (text[i] == '\\')
+                i++;
+            else if (string.CompareOrdinal(text, i, fence, 0, fence.Length) == 0)
+                return i;
         }
         return -1;
     }

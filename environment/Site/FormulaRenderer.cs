@@ -16,8 +16,17 @@ public sealed class FormulaRenderer(MathRenderer math) : HtmlObjectRenderer<Form
     {
         ArgumentNullException.ThrowIfNull(renderer);
         ArgumentNullException.ThrowIfNull(obj);
-        try { renderer.Write(math.Render(obj.Tex, obj.IsDisplay)); }
-        catch (FormatException e) { throw new FormatException($"KaTeX refuses the formula '{obj.Tex.ReplaceLineEndings(" ")}': {e.Message.ReplaceLineEndings(" ").TrimEnd('.')}"); }
+        try
+        {
+            renderer.Write(math.Render(obj.Tex, obj.IsDisplay));
+        }
+        catch (FormatException e)
+        {
+            throw new FormatException(
+                $"KaTeX refuses the formula '{obj.Tex.ReplaceLineEndings(" ")}': "
+                    + $"{e.Message.ReplaceLineEndings(" ").TrimEnd('.')}"
+            );
+        }
         Count++;
     }
 }

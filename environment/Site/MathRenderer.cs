@@ -5,7 +5,8 @@ using Jint.Runtime;
 
 namespace BalancedDiffusion.Reproduce.Site;
 
-/// <summary>Sets formulas with KaTeX while the site is built: HTML for the eye and MathML for screen readers and for copying; a page needs no script for them.</summary>
+/// <summary>Sets formulas with KaTeX while the site is built: HTML for the eye and MathML for screen readers and for
+/// copying; a page needs no script for them.</summary>
 public sealed partial class MathRenderer : IDisposable
 {
     private readonly Engine engine = new();
@@ -20,13 +21,18 @@ public sealed partial class MathRenderer : IDisposable
         try
         {
             engine.Execute(katexScript);
-            render = engine.Evaluate("(tex, display) => katex.renderToString(tex, { displayMode: display, output: 'htmlAndMathml', throwOnError: true, strict: 'ignore', trust: false })");
+            render = engine.Evaluate(
+                "(tex, display) => katex.renderToString(tex, { displayMode: display, output: "
+                    + "'htmlAndMathml', throwOnError: true, strict: 'ignore', trust: false })"
+            );
             engine.Invoke(render, "x", false);
         }
         catch (Exception e) when (e is JavaScriptException or JintException || e.GetType().Namespace == "Acornima")
         {
             engine.Dispose();
-            throw new InvalidDataException($"katex.min.js is not a KaTeX that works here ({e.Message}); install another version of KaTeX");
+            throw new InvalidDataException(
+                $"katex.min.js is not a KaTeX that works here ({e.Message}); install another version of KaTeX"
+            );
         }
     }
 
@@ -37,9 +43,16 @@ public sealed partial class MathRenderer : IDisposable
     /// <exception cref="FormatException">KaTeX refuses the formula; the message is KaTeX's reason.</exception>
     public string Render(string tex, bool display)
     {
-        if (known.TryGetValue((tex, display), out var html)) return html;
-        try { html = engine.Invoke(render, tex, display).AsString(); }
-        catch (JavaScriptException e) { throw new FormatException(e.Message.Replace("KaTeX parse error: ", "", StringComparison.Ordinal)); }
+        if (known.TryGetValue((tex, display), out var html))
+            return html;
+        try
+        {
+            html = engine.Invoke(render, tex, display).AsString();
+        }
+        catch (JavaScriptException e)
+        {
+            throw new FormatException(e.Message.Replace("KaTeX parse error: ", "", StringComparison.Ordinal));
+        }
         // The LaTeX that KaTeX keeps beside its MathML is nothing to read aloud or to search.
         return known[(tex, display)] = Annotation().Replace(html, "");
     }
@@ -47,6 +60,9 @@ public sealed partial class MathRenderer : IDisposable
     /// <inheritdoc/>
     public void Dispose() => engine.Dispose();
 
-    [GeneratedRegex("<annotation encoding=\"application/x-tex\">.*?</annotation>", RegexOptions.Singleline | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        "<annotation encoding=\"application/x-tex\">.*?</annotation>",
+        RegexOptions.Singleline | RegexOptions.CultureInvariant
+    )]
     private static partial Regex Annotation();
 }

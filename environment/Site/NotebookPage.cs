@@ -49,7 +49,8 @@ public sealed class NotebookPage(SiteSource source)
     public string Anchor(string wish)
     {
         var anchor = wish.Length == 0 ? "section" : wish;
-        for (var n = 1; !anchors.Add(anchor); n++) anchor = $"{wish}-{n}";
+        for (var n = 1; !anchors.Add(anchor); n++)
+            anchor = $"{wish}-{n}";
         return anchor;
     }
 }

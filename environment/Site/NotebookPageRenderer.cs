@@ -13,7 +13,8 @@ public sealed partial class NotebookPageRenderer(ProseRenderer prose, LinkResolv
     private const int LeadLength = 260;
 
     /// <summary>The page of a notebook.</summary>
-    /// <exception cref="FormatException">A cell cannot be shown; the message says which notebook, which cell and why.</exception>
+    /// <exception cref="FormatException">A cell cannot be shown; the message says which notebook, which cell and
+    /// why.</exception>
     public NotebookPage Render(SiteSource source)
     {
         ArgumentNullException.ThrowIfNull(source);
@@ -23,13 +24,19 @@ public sealed partial class NotebookPageRenderer(ProseRenderer prose, LinkResolv
         {
             var where = $"{source.Name}, cell {i + 1}";
             var anchor = page.Anchor(cells[i].Id is { Length: > 0 } id ? id : $"cell-{i + 1}");
-            string Render(string markdown) => prose.Render(markdown, page, (url, isPicture) => links.Resolve(url, isPicture, page, where));
+            string Render(string markdown) =>
+                prose.Render(markdown, page, (url, isPicture) => links.Resolve(url, isPicture, page, where));
             try
             {
-                if (cells[i].IsCode) Code(page, cells[i], anchor, Render);
-                else if (cells[i].Type == "markdown") Text(page, cells[i].Source, anchor, Render);
+                if (cells[i].IsCode)
+                    Code(page, cells[i], anchor, Render);
+                else if (cells[i].Type == "markdown")
+                    Text(page, cells[i].Source, anchor, Render);
             }
-            catch (Exception e) when (e is FormatException or JsonException) { throw new FormatException($"{where}: {e.Message}"); }
+            catch (Exception e) when (e is FormatException or JsonException)
+            {
+                throw new FormatException($"{where}: {e.Message}");
+            }
         }
         return page;
     }
@@ -38,7 +45,8 @@ public sealed partial class NotebookPageRenderer(ProseRenderer prose, LinkResolv
     {
         var html = render(markdown);
         // Without the words in bold that open it.
-        if (page.Lead.Length == 0 && FirstParagraph().Match(html) is { Success: true } first) page.Lead = Shortened(ProseRenderer.PlainText(first.Groups[1].Value));
+        if (page.Lead.Length == 0 && FirstParagraph().Match(html) is { Success: true } first)
+            page.Lead = Shortened(ProseRenderer.PlainText(first.Groups[1].Value));
         ProseRenderer.Index(html, page);
         page.Body.Append($"<section class=\"cell prose\" id=\"{anchor}\">\n{html}</section>\n");
     }
@@ -51,23 +59,38 @@ public sealed partial class NotebookPageRenderer(ProseRenderer prose, LinkResolv
         if (code.Length > 0)
         {
             var lines = code.Count(c => c == '\n') + 1;
-            page.Body.Append($"<details class=\"code\" open><summary>{LanguageName(cell.Language)} <span>{lines} {(lines == 1 ? "line" : "lines")}</span></summary><pre tabindex=\"0\"><code>{CodeHighlighter.Highlight(code, cell.Language)}</code></pre></details>\n");
+            page.Body.Append(
+                $"<details class=\"code\" open><summary>{LanguageName(cell.Language)} <span>{lines} "
+                    + $"{(lines == 1 ? "line" : "lines")}</span></summary><pre "
+                    + $"tabindex=\"0\"><code>{CodeHighlighter.Highlight(code, cell.Language)}</code></pre></details>\n"
+            );
         }
         var outputs = new OutputRenderer(page, render).Render(cell, anchor);
-        if (outputs.Length > 0) page.Body.Append($"<div class=\"outputs\">{outputs}</div>\n");
+        if (outputs.Length > 0)
+            page.Body.Append($"<div class=\"outputs\">{outputs}</div>\n");
         page.Body.Append("</section>\n");
     }
 
-    private static string LanguageName(string kernel) => kernel switch { "csharp" => "C#", "fsharp" => "F#", _ => WebUtility.HtmlEncode(kernel) };
+    private static string LanguageName(string kernel) =>
+        kernel switch
+        {
+            "csharp" => "C#",
+            "fsharp" => "F#",
+            _ => WebUtility.HtmlEncode(kernel),
+        };
 
     // Whole sentences as far as they fit.
     private static string Shortened(string text)
     {
-        if (text.Length <= LeadLength) return text;
+        if (text.Length <= LeadLength)
+            return text;
         var end = text.LastIndexOf(". ", LeadLength, StringComparison.Ordinal);
         return end > 60 ? text[..(end + 1)] : text[..text.LastIndexOf(' ', LeadLength)].TrimEnd(',', ';', ':') + " …";
     }
 
-    [GeneratedRegex("<p>(?:<strong>[^<]*</strong> )?(.*?)</p>", RegexOptions.Singleline | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        "<p>(?:<strong>[^<]*</strong> )?(.*?)</p>",
+        RegexOptions.Singleline | RegexOptions.CultureInvariant
+    )]
     private static partial Regex FirstParagraph();
 }

@@ -10,14 +10,18 @@ using BalancedDiffusion.Reproduce.Reporting;
 
 namespace BalancedDiffusion.Reproduce.Site;
 
-/// <summary>Turns the outputs of a cell into HTML, each in its richest form that needs nothing from outside; scripts in outputs are dropped.</summary>
+/// <summary>Turns the outputs of a cell into HTML, each in its richest form that needs nothing from outside; scripts in
+/// outputs are dropped.</summary>
 /// <param name="page">The page; learns of figures and claims.</param>
 /// <param name="render">Renders Markdown of the page.</param>
 public sealed partial class OutputRenderer(NotebookPage page, Func<string, string> render)
 {
     private const string Digits = @"[-+−]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?";
     private const string ChartType = "application/vnd.plotly.v1+json";
-    private static readonly JsonSerializerOptions Compact = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Compact = new()
+    {
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
     private static readonly HtmlParser Parser = new();
 
     /// <summary>The outputs of a cell.</summary>
@@ -48,25 +52,36 @@ public sealed partial class OutputRenderer(NotebookPage page, Func<string, strin
                 continue;
             }
             Flush();
-            if (data is null) html.Add(Stream(outputs[i]));
-            else if (FigureExtractor.Extract(outputs[i], page.Source.Name.Replace('/', '-'), page.Figures.Count + 1) is { } figure)
+            if (data is null)
+                html.Add(Stream(outputs[i]));
+            else if (
+                FigureExtractor.Extract(outputs[i], page.Source.Name.Replace('/', '-'), page.Figures.Count + 1) is
+                { } figure
+            )
             {
-                var caption = i + 1 < outputs.Count && outputs[i + 1]["data"] is JsonObject next ? NotebookText.Join(next["text/markdown"]) : "";
+                var caption =
+                    i + 1 < outputs.Count && outputs[i + 1]["data"] is JsonObject next
+                        ? NotebookText.Join(next["text/markdown"])
+                        : "";
                 var isCaption = caption.StartsWith("**Figure ", StringComparison.Ordinal);
                 html.Add(Picture(figure, data, content, isCaption ? caption : ""));
-                if (isCaption) i++;
+                if (isCaption)
+                    i++;
             }
-            else html.Add(Other(data, content));
+            else
+                html.Add(Other(data, content));
         }
         Flush();
         return string.Join('\n', html);
 
         void Flush()
         {
-            if (claims.Count == 0) return;
+            if (claims.Count == 0)
+                return;
             html.Add(ClaimTable(claims));
             page.Claims.AddRange(claims);
-            foreach (var claim in claims) page.Sections.LastOrDefault()?.AddText(claim.Statement + ".");
+            foreach (var claim in claims)
+                page.Sections.LastOrDefault()?.AddText(claim.Statement + ".");
             claims.Clear();
         }
     }
@@ -75,9 +90,15 @@ public sealed partial class OutputRenderer(NotebookPage page, Func<string, strin
     public static string ClaimTable(IEnumerable<SiteClaim> claims)
     {
         ArgumentNullException.ThrowIfNull(claims);
-        var rows = claims.Select(c => $"<tr class=\"{c.OutcomeName}\"><td class=\"outcome\">{c.OutcomeText}</td><td>{WebUtility.HtmlEncode(c.Statement)}</td>"
-            + $"<td class=\"number\">{WebUtility.HtmlEncode(c.Measured)}</td><td class=\"number\">{WebUtility.HtmlEncode(c.Bound)}</td></tr>");
-        return $"{ProseRenderer.ScrollBox}<table class=\"claims\"><thead><tr><th>outcome</th><th>claim</th><th class=\"number\">measured</th><th class=\"number\">must be</th></tr></thead><tbody>{string.Concat(rows)}</tbody></table></div>";
+        var rows = claims.Select(c =>
+            $"<tr class=\"{c.OutcomeName}\"><td "
+            + $"class=\"outcome\">{c.OutcomeText}</td><td>{WebUtility.HtmlEncode(c.Statement)}</td>"
+            + $"<td class=\"number\">{WebUtility.HtmlEncode(c.Measured)}</td><td "
+            + $"class=\"number\">{WebUtility.HtmlEncode(c.Bound)}</td></tr>"
+        );
+        return $"{ProseRenderer.ScrollBox}<table class=\"claims\"><thead><tr><th>outcome</th><th>claim</th><th "
+            + "class=\"number\">measured</th><th class=\"number\">must "
+            + $"be</th></tr></thead><tbody>{string.Concat(rows)}</tbody></table></div>";
     }
 
     private string Picture(Figure figure, JsonObject data, IElement? content, string caption)
@@ -89,46 +110,72 @@ public sealed partial class OutputRenderer(NotebookPage page, Func<string, strin
         page.Files[path] = figure.Bytes;
         var alt = figure.Alt ?? title;
         var (width, height) = Size(figure);
-        var still = $"<img class=\"still\" src=\"{page.Source.Root}{WebUtility.HtmlEncode(path)}\" alt=\"{WebUtility.HtmlEncode(alt)}\"{(width > 0 ? $" width=\"{width}\" height=\"{height}\"" : "")} loading=\"lazy\" decoding=\"async\">";
+        var still =
+            $"<img class=\"still\" src=\"{page.Source.Root}{WebUtility.HtmlEncode(path)}\" "
+            + $"alt=\"{WebUtility.HtmlEncode(alt)}\"{(width > 0 ? $" width=\"{width}\" height=\"{height}\"" : "")} "
+            + "loading=\"lazy\" decoding=\"async\">";
         var words = caption.Length == 0 ? "" : $"<figcaption>{Unwrap(render(caption))}</figcaption>";
-        if (words.Length > 0) page.Sections.LastOrDefault()?.AddText(ProseRenderer.PlainText($"{WebUtility.HtmlEncode(title)}. {words}"));
+        if (words.Length > 0)
+            page.Sections.LastOrDefault()?.AddText(ProseRenderer.PlainText($"{WebUtility.HtmlEncode(title)}. {words}"));
         if (chart is not null)
         {
             page.Charts++;
             var json = chart.ToJsonString(Compact).Replace("<", "\\u003c", StringComparison.Ordinal);
-            return $"<figure class=\"chart\"><p class=\"figure-title\">{WebUtility.HtmlEncode(title)}</p><div class=\"canvas\">{still}<div class=\"plot\" role=\"group\" aria-label=\"{WebUtility.HtmlEncode(alt)}\"></div></div><script type=\"application/json\">{json}</script>{words}</figure>";
+            return $"<figure class=\"chart\"><p class=\"figure-title\">{WebUtility.HtmlEncode(title)}</p><div "
+                + $"class=\"canvas\">{still}<div class=\"plot\" role=\"group\" "
+                + $"aria-label=\"{WebUtility.HtmlEncode(alt)}\"></div></div><script "
+                + $"type=\"application/json\">{json}</script>{words}</figure>";
         }
-        if (content is not null) return $"<figure class=\"control\"><div class=\"live\">{content.InnerHtml}</div>{still}{words}</figure>";
+        if (content is not null)
+            return $"<figure class=\"control\"><div class=\"live\">{content.InnerHtml}</div>{still}{words}</figure>";
         return $"<figure class=\"pictures\">{still}{words}</figure>";
     }
 
     private static string Stream(JsonObject output)
     {
         var isError = NotebookText.Join(output["output_type"]) == "error";
-        var text = isError ? $"{NotebookText.Join(output["ename"])}: {NotebookText.Join(output["evalue"])}" : NotebookText.Join(output["text"]);
-        return $"<pre class=\"{(isError ? "error" : "text")}\" tabindex=\"0\">{WebUtility.HtmlEncode(OutputScrubber.WithoutColours(text).TrimEnd())}</pre>";
+        var text = isError
+            ? $"{NotebookText.Join(output["ename"])}: {NotebookText.Join(output["evalue"])}"
+            : NotebookText.Join(output["text"]);
+        return $"<pre class=\"{(isError ? "error" : "text")}\" "
+            + $"tabindex=\"0\">{WebUtility.HtmlEncode(OutputScrubber.WithoutColours(text).TrimEnd())}</pre>";
     }
 
     private string Other(JsonObject data, IElement? content)
     {
-        if (content is not null) return content.InnerHtml;
-        if (NotebookText.Join(data["text/markdown"]) is { Length: > 0 } markdown) return render(markdown);
-        return $"<pre class=\"text\" tabindex=\"0\">{WebUtility.HtmlEncode(NotebookText.Join(data["text/plain"]).TrimEnd())}</pre>";
+        if (content is not null)
+            return content.InnerHtml;
+        if (NotebookText.Join(data["text/markdown"]) is { Length: > 0 } markdown)
+            return render(markdown);
+        return "<pre class=\"text\" "
+            + $"tabindex=\"0\">{WebUtility.HtmlEncode(NotebookText.Join(data["text/plain"]).TrimEnd())}</pre>";
     }
 
     // An output's HTML without scripts and handlers, its tables in boxes that scroll, columns of numbers to the right.
     private static IElement? Html(JsonObject data)
     {
-        if (NotebookText.Join(data["text/html"]) is not { Length: > 0 } html) return null;
+        if (NotebookText.Join(data["text/html"]) is not { Length: > 0 } html)
+            return null;
         var document = Parser.ParseDocument(html);
         var body = document.Body!;
-        foreach (var element in document.QuerySelectorAll("script, link, iframe, object, embed, base, meta, form").ToList()) element.Remove();
+        foreach (
+            var element in document.QuerySelectorAll("script, link, iframe, object, embed, base, meta, form").ToList()
+        )
+            element.Remove();
         foreach (var element in body.QuerySelectorAll("*"))
-            foreach (var name in element.Attributes.Select(a => a.Name).Where(n => n.StartsWith("on", StringComparison.OrdinalIgnoreCase)).ToList()) element.RemoveAttribute(name);
-        foreach (var image in body.QuerySelectorAll("img:not([alt])")) image.SetAttribute("alt", "");
+        foreach (
+            var name in element
+                .Attributes.Select(a => a.Name)
+                .Where(n => n.StartsWith("on", StringComparison.OrdinalIgnoreCase))
+                .ToList()
+        )
+            element.RemoveAttribute(name);
+        foreach (var image in body.QuerySelectorAll("img:not([alt])"))
+            image.SetAttribute("alt", "");
         foreach (var table in body.QuerySelectorAll<IHtmlTableElement>("table").ToList())
         {
-            foreach (var cell in table.QuerySelectorAll("[style]")) cell.RemoveAttribute("style");
+            foreach (var cell in table.QuerySelectorAll("[style]"))
+                cell.RemoveAttribute("style");
             AlignNumbers(table);
             table.OuterHtml = $"{ProseRenderer.ScrollBox}{table.OuterHtml}</div>";
         }
@@ -141,13 +188,19 @@ public sealed partial class OutputRenderer(NotebookPage page, Func<string, strin
         for (var column = 0; column < (rows.Count == 0 ? 0 : rows.Max(r => r.Length)); column++)
         {
             var cells = rows.Where(r => r.Length > column).Select(r => r[column]).ToList();
-            var values = cells.Where(c => c.LocalName == "td").Select(c => c.TextContent.Trim()).Where(t => t is not ("" or "–" or "…")).ToList();
+            var values = cells
+                .Where(c => c.LocalName == "td")
+                .Select(c => c.TextContent.Trim())
+                .Where(t => t is not ("" or "–" or "…"))
+                .ToList();
             if (values.Count > 0 && values.All(v => Number().IsMatch(v)))
-                foreach (var cell in cells) cell.ClassName = "number";
+                foreach (var cell in cells)
+                    cell.ClassName = "number";
         }
     }
 
-    // A chart to be drawn in the page; a diagram, which has no series and no room to shrink into, stays the picture it is.
+    // A chart to be drawn in the page; a diagram, which has no series and no room to shrink into, stays the picture it
+    // is.
     private static JsonObject? Chart(JsonNode? node)
     {
         var chart = node switch
@@ -159,8 +212,13 @@ public sealed partial class OutputRenderer(NotebookPage page, Func<string, strin
         return chart?["data"] is JsonArray { Count: 0 } ? null : chart;
     }
 
-    private static (int Width, int Height) Size(Figure figure) => figure is { Extension: "png", Bytes.Length: > 24 }
-        ? (System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(figure.Bytes.AsSpan(16)), System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(figure.Bytes.AsSpan(20))) : (0, 0);
+    private static (int Width, int Height) Size(Figure figure) =>
+        figure is { Extension: "png", Bytes.Length: > 24 }
+            ? (
+                System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(figure.Bytes.AsSpan(16)),
+                System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(figure.Bytes.AsSpan(20))
+            )
+            : (0, 0);
 
     private static string Unwrap(string html) => Paragraph().Replace(html.Trim(), "$1");
 

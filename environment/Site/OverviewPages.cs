@@ -13,28 +13,40 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
     public string Index()
     {
         var notebooks = pages.Where(p => !p.Source.IsExercise).ToList();
-        var html = new StringBuilder("""
+        var html = new StringBuilder(
+            """
             <div class="hero">
             <h1>Why do diffusion models generalize?</h1>
             <p>These notebooks rebuild, check and correct the paper <cite>Generalization of Diffusion Models Arises with a Balanced Representation Space</cite> (ICLR 2026),
             one experiment at a time: memorization, generalization and the hybrid of both; spiky against balanced representations. Every figure was computed by the code above it,
             and every statement is checked by a number.</p>
 
-            """);
-        html.Append($"<p class=\"counts\"><span><b>{notebooks.Count}</b> notebooks</span> <span><b>{notebooks.Sum(p => p.Figures.Count)}</b> figures</span> <a href=\"{PageTemplate.ClaimsPage}\"><b>{claims.Count}</b> claims: {Count()}</a></p>\n</div>\n");
+            """
+        );
+        html.Append(
+            $"<p class=\"counts\"><span><b>{notebooks.Count}</b> notebooks</span> "
+                + $"<span><b>{notebooks.Sum(p => p.Figures.Count)}</b> figures</span> <a "
+                + $"href=\"{PageTemplate.ClaimsPage}\"><b>{claims.Count}</b> claims: {Count()}</a></p>\n</div>\n"
+        );
         html.Append("<ol class=\"cards\">\n");
-        foreach (var page in notebooks) html.Append(Card(page));
+        foreach (var page in notebooks)
+            html.Append(Card(page));
         html.Append("</ol>\n");
         var exercises = pages.Where(p => p.Source.IsExercise).ToList();
         if (exercises.Count > 0)
-            html.Append($"<h2>Exercises</h2>\n<ul class=\"exercises\">\n{string.Concat(exercises.Select(e => $"<li><a href=\"{e.Source.Page}\">{WebUtility.HtmlEncode(e.Source.Title)}</a></li>\n"))}</ul>\n");
-        html.Append("""
+            html.Append(
+                $"<h2>Exercises</h2>\n<ul class=\"exercises\">\n"
+                    + $"{string.Concat(exercises.Select(e => $"<li><a href=\"{e.Source.Page}\">{WebUtility.HtmlEncode(e.Source.Title)}</a></li>\n"))}</ul>\n"
+            );
+        html.Append(
+            """
             <h2>Run it yourself</h2>
             <p>You need the .NET 10 SDK and a clone of the repository; a laptop without a GPU will do.</p>
             <pre class="text" tabindex="0">dotnet run --project environment     # runs every notebook, keeps figures, claims and a report
             dotnet test                          # passes the tests</pre>
 
-            """);
+            """
+        );
         return html.ToString();
     }
 
@@ -42,22 +54,42 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
     public string Claims()
     {
         var titles = pages.Where(p => p.Claims.Count > 0).ToDictionary(p => p.Source.Page, p => p.Source.Title);
-        var html = new StringBuilder($"""
+        var html = new StringBuilder(
+            $"""
             <h1>Claims</h1>
             <p class="lead">Each statement below was measured when the notebooks ran, and compared with a bound that was fixed beforehand. {claims.Count} in all: {Count()}.</p>
             <form class="filter" role="search" aria-label="filter claims">
             <label>Words <input type="search" name="words" autocomplete="off"></label>
             <label>Notebook <select name="notebook"><option value="">all</option>
-            """);
-        foreach (var (page, title) in titles) html.Append($"<option value=\"{page}\">{WebUtility.HtmlEncode(title)}</option>");
+            """
+        );
+        foreach (var (page, title) in titles)
+            html.Append($"<option value=\"{page}\">{WebUtility.HtmlEncode(title)}</option>");
         html.Append("</select></label>\n<label>Outcome <select name=\"outcome\"><option value=\"\">all</option>");
-        foreach (var group in claims.GroupBy(c => c.OutcomeName)) html.Append($"<option value=\"{group.Key}\">{group.Key} ({group.Count()})</option>");
+        foreach (var group in claims.GroupBy(c => c.OutcomeName))
+            html.Append($"<option value=\"{group.Key}\">{group.Key} ({group.Count()})</option>");
         html.Append("</select></label>\n<output role=\"status\"></output>\n</form>\n")
-            .Append(ProseRenderer.ScrollBox).Append("<table class=\"claims all\"><thead><tr><th>outcome</th><th>claim</th><th class=\"number\">measured</th><th class=\"number\">must be</th><th>where</th></tr></thead><tbody>\n");
+            .Append(ProseRenderer.ScrollBox)
+            .Append(
+                "<table class=\"claims all\"><thead><tr><th>outcome</th><th>claim</th><th "
+                    + "class=\"number\">measured</th><th class=\"number\">must "
+                    + "be</th><th>where</th></tr></thead><tbody>\n"
+            );
         foreach (var c in claims)
-            html.Append($"<tr class=\"{c.OutcomeName}\" data-notebook=\"{c.Page}\" data-outcome=\"{c.OutcomeName}\"><td class=\"outcome\">{c.OutcomeText}</td><td>{WebUtility.HtmlEncode(c.Statement)}</td>")
-                .Append($"<td class=\"number\" data-label=\"measured\">{WebUtility.HtmlEncode(c.Measured)}</td><td class=\"number\" data-label=\"must be\">{WebUtility.HtmlEncode(c.Bound)}</td>")
-                .Append($"<td><a href=\"{c.Page}#{c.Anchor}\">{WebUtility.HtmlEncode(c.Id ?? PageTemplate.Split(titles[c.Page]).Number)}</a></td></tr>\n");
+            html.Append(
+                    $"<tr class=\"{c.OutcomeName}\" data-notebook=\"{c.Page}\" "
+                        + $"data-outcome=\"{c.OutcomeName}\"><td "
+                        + $"class=\"outcome\">{c.OutcomeText}</td><td>{WebUtility.HtmlEncode(c.Statement)}</td>"
+                )
+                .Append(
+                    $"<td class=\"number\" "
+                        + $"data-label=\"measured\">{WebUtility.HtmlEncode(c.Measured)}</td><td class=\"number\" "
+                        + $"data-label=\"must be\">{WebUtility.HtmlEncode(c.Bound)}</td>"
+                )
+                .Append(
+                    $"<td><a "
+                        + $"href=\"{c.Page}#{c.Anchor}\">{WebUtility.HtmlEncode(c.Id ?? PageTemplate.Split(titles[c.Page]).Number)}</a></td></tr>\n"
+                );
         return html.Append("</tbody></table></div>\n").ToString();
     }
 
@@ -65,8 +97,16 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
     {
         int Number(ClaimOutcome outcome) => claims.Count(c => c.Outcome == outcome);
         var parts = new List<string> { $"{Number(ClaimOutcome.Holds)} hold" };
-        foreach (var (outcome, words) in new[] { (ClaimOutcome.Fails, "fail"), (ClaimOutcome.Exception, "known not to hold here"), (ClaimOutcome.Skipped, "skipped") })
-            if (Number(outcome) > 0) parts.Add($"{Number(outcome)} {words}");
+        foreach (
+            var (outcome, words) in new[]
+            {
+                (ClaimOutcome.Fails, "fail"),
+                (ClaimOutcome.Exception, "known not to hold here"),
+                (ClaimOutcome.Skipped, "skipped"),
+            }
+        )
+            if (Number(outcome) > 0)
+                parts.Add($"{Number(outcome)} {words}");
         return string.Join(", ", parts);
     }
 
@@ -74,10 +114,19 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
     {
         var (number, words) = PageTemplate.Split(page.Source.Title);
         var figure = page.Figures.FirstOrDefault();
-        var picture = figure is null ? "" : $"<img src=\"figures/{WebUtility.HtmlEncode(figure.FileName)}\" alt=\"{WebUtility.HtmlEncode(figure.Alt ?? figure.Title ?? figure.FileName)}\" loading=\"lazy\" decoding=\"async\">";
+        var picture = figure is null
+            ? ""
+            : $"<img src=\"figures/{WebUtility.HtmlEncode(figure.FileName)}\" "
+                + $"alt=\"{WebUtility.HtmlEncode(figure.Alt ?? figure.Title ?? figure.FileName)}\" loading=\"lazy\" "
+                + "decoding=\"async\">";
         var counted = page.Claims.Where(c => c.Outcome is ClaimOutcome.Holds or ClaimOutcome.Fails).ToList();
-        var counts = $"{page.Figures.Count} figures{(counted.Count > 0 ? $" · {counted.Count(c => c.Outcome == ClaimOutcome.Holds)} of {counted.Count} claims hold" : "")}";
-        return $"<li><a href=\"{page.Source.Page}\"><span class=\"picture\">{picture}</span><span class=\"words\"><span class=\"number\">{WebUtility.HtmlEncode(number)}</span><b>{WebUtility.HtmlEncode(words)}</b>"
-            + $"<span class=\"lead\">{WebUtility.HtmlEncode(page.Lead)}</span><span class=\"soft\">{counts}</span></span></a></li>\n";
+        var counts =
+            $"{page.Figures.Count} "
+            + $"figures{(counted.Count > 0 ? $" · {counted.Count(c => c.Outcome == ClaimOutcome.Holds)} of {counted.Count} claims hold" : "")}";
+        return $"<li><a href=\"{page.Source.Page}\"><span class=\"picture\">{picture}</span><span "
+            + "class=\"words\"><span "
+            + $"class=\"number\">{WebUtility.HtmlEncode(number)}</span><b>{WebUtility.HtmlEncode(words)}</b>"
+            + $"<span class=\"lead\">{WebUtility.HtmlEncode(page.Lead)}</span><span "
+            + $"class=\"soft\">{counts}</span></span></a></li>\n";
     }
 }

@@ -4,7 +4,8 @@ using System.Text.RegularExpressions;
 
 namespace BalancedDiffusion.Reproduce.Site;
 
-/// <summary>The frame of every page: head, bar with search, list of pages, content, table of contents, ways onward.</summary>
+/// <summary>The frame of every page: head, bar with search, list of pages, content, table of contents, ways
+/// onward.</summary>
 /// <param name="sources">The notebooks and exercises in order.</param>
 public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
 {
@@ -22,7 +23,9 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
     /// <summary>A file of the site that was written by hand.</summary>
     public static string Asset(string name)
     {
-        using var stream = typeof(PageTemplate).Assembly.GetManifestResourceStream("site/" + name) ?? throw new ArgumentException($"there is no asset '{name}'", nameof(name));
+        using var stream =
+            typeof(PageTemplate).Assembly.GetManifestResourceStream("site/" + name)
+            ?? throw new ArgumentException($"there is no asset '{name}'", nameof(name));
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd();
     }
@@ -32,7 +35,15 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
     {
         ArgumentNullException.ThrowIfNull(page);
         var source = page.Source;
-        return Fill(source.Page, source.Root, $"{source.Title} · {SiteName}", page.Lead, $"<div class=\"tools\"><button type=\"button\" data-fold>Hide all code</button></div>\n{page.Body}", Contents(page.Headings), Onward(source));
+        return Fill(
+            source.Page,
+            source.Root,
+            $"{source.Title} · {SiteName}",
+            page.Lead,
+            $"<div class=\"tools\"><button type=\"button\" data-fold>Hide all code</button></div>\n{page.Body}",
+            Contents(page.Headings),
+            Onward(source)
+        );
     }
 
     /// <summary>A page that is no notebook's.</summary>
@@ -40,14 +51,30 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
     /// <param name="title">Its title.</param>
     /// <param name="description">One sentence for search engines.</param>
     /// <param name="content">HTML.</param>
-    public string Plain(string path, string title, string description, string content) => Fill(path, "", title, description, content, "", "");
+    public string Plain(string path, string title, string description, string content) =>
+        Fill(path, "", title, description, content, "", "");
 
-    private string Fill(string path, string root, string title, string description, string content, string contents, string onward)
+    private string Fill(
+        string path,
+        string root,
+        string title,
+        string description,
+        string content,
+        string contents,
+        string onward
+    )
     {
         var values = new Dictionary<string, string>
         {
-            ["root"] = root, ["site"] = SiteName, ["title"] = WebUtility.HtmlEncode(title), ["description"] = WebUtility.HtmlEncode(description),
-            ["pages"] = Pages(path, root), ["content"] = content, ["contents"] = contents, ["onward"] = onward, ["kind"] = contents.Length > 0 ? "notebook" : "plain",
+            ["root"] = root,
+            ["site"] = SiteName,
+            ["title"] = WebUtility.HtmlEncode(title),
+            ["description"] = WebUtility.HtmlEncode(description),
+            ["pages"] = Pages(path, root),
+            ["content"] = content,
+            ["contents"] = contents,
+            ["onward"] = onward,
+            ["kind"] = contents.Length > 0 ? "notebook" : "plain",
             ["claims-current"] = path == ClaimsPage ? " aria-current=\"page\"" : "",
         };
         return Place().Replace(Frame, match => values[match.Groups[1].Value]);
@@ -62,7 +89,12 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
             foreach (var source in group)
             {
                 var (number, name) = Split(source.Title);
-                html.Append($"<li><a href=\"{root}{source.Page}\"{(source.Page == current ? " aria-current=\"page\"" : "")}><span class=\"number\">{WebUtility.HtmlEncode(number)}</span> {WebUtility.HtmlEncode(name)}</a></li>\n");
+                html.Append(
+                    $"<li><a "
+                        + $"href=\"{root}{source.Page}\"{(source.Page == current ? " aria-current=\"page\"" : "")}><span "
+                        + $"class=\"number\">{WebUtility.HtmlEncode(number)}</span> "
+                        + $"{WebUtility.HtmlEncode(name)}</a></li>\n"
+                );
             }
             html.Append("</ol>\n");
         }
@@ -71,21 +103,32 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
 
     private static string Contents(IReadOnlyList<SiteHeading> headings)
     {
-        var entries = headings.Where(h => h.Level is 2 or 3).Select(h => $"<li class=\"level-{h.Level}\"><a href=\"#{h.Anchor}\">{h.Html}</a></li>\n");
-        return $"<nav class=\"contents\" aria-label=\"on this page\"><details open><summary>On this page</summary>\n<ol>\n{string.Concat(entries)}</ol></details></nav>";
+        var entries = headings
+            .Where(h => h.Level is 2 or 3)
+            .Select(h => $"<li class=\"level-{h.Level}\"><a href=\"#{h.Anchor}\">{h.Html}</a></li>\n");
+        return "<nav class=\"contents\" aria-label=\"on this page\"><details open><summary>On this page</summary>\n"
+            + $"<ol>\n{string.Concat(entries)}</ol></details></nav>";
     }
 
     private string Onward(SiteSource source)
     {
         var group = sources.Where(s => s.IsExercise == source.IsExercise).ToList();
         var at = group.IndexOf(source);
-        string Way(int to, string word) => to < 0 || to >= group.Count ? "<span></span>"
-            : $"<a class=\"{word}\" rel=\"{(word == "previous" ? "prev" : "next")}\" href=\"{source.Root}{group[to].Page}\"><span>{word}</span>{WebUtility.HtmlEncode(group[to].Title)}</a>";
-        return $"<nav class=\"onward\" aria-label=\"previous and next\">{Way(at - 1, "previous")}{Way(at + 1, "next")}</nav>";
+        string Way(int to, string word) =>
+            to < 0 || to >= group.Count
+                ? "<span></span>"
+                : $"<a class=\"{word}\" rel=\"{(word == "previous" ? "prev" : "next")}\" "
+                    + $"href=\"{source.Root}{group[to].Page}\"><span>{word}</span>{WebUtility.HtmlEncode(group[to].Title)}</a>";
+        return "<nav class=\"onward\" aria-label=\"previous and "
+            + $"next\">{Way(at - 1, "previous")}{Way(at + 1, "next")}</nav>";
     }
 
-    /// <summary>The number and the words of a title such as <c>03 · Memorization</c>; no number where it has none.</summary>
-    public static (string Number, string Words) Split(string title) => Numbered().Match(title) is { Success: true } match ? (match.Groups[1].Value, match.Groups[2].Value) : ("", title);
+    /// <summary>The number and the words of a title such as <c>03 · Memorization</c>; no number where it has
+    /// none.</summary>
+    public static (string Number, string Words) Split(string title) =>
+        Numbered().Match(title) is { Success: true } match
+            ? (match.Groups[1].Value, match.Groups[2].Value)
+            : ("", title);
 
     [GeneratedRegex(@"\{\{([a-z-]+)\}\}", RegexOptions.CultureInvariant)]
     private static partial Regex Place();

@@ -8,7 +8,8 @@ namespace BalancedDiffusion.Reproduce.Site;
 /// <param name="heading">The heading, plain text.</param>
 public sealed class SearchSection(string page, string anchor, string heading)
 {
-    private readonly StringBuilder text = new(), code = new();
+    private readonly StringBuilder text = new(),
+        code = new();
 
     /// <summary>The page's path in the site.</summary>
     public string Page => page;
@@ -26,7 +27,9 @@ public sealed class SearchSection(string page, string anchor, string heading)
     public string Code => code.ToString();
 
     /// <summary>Adds what a reader reads.</summary>
-    public void AddText(string plain) => text.Append(text.Length > 0 ? " " : "").AppendJoin(' ', plain.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    public void AddText(string plain) =>
+        text.Append(text.Length > 0 ? " " : "")
+            .AppendJoin(' ', plain.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
     /// <summary>Adds a cell's code.</summary>
     public void AddCode(string source) => code.Append(source).Append('\n');

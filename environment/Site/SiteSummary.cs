@@ -8,9 +8,19 @@ namespace BalancedDiffusion.Reproduce.Site;
 /// <param name="Claims">Claims in the table.</param>
 /// <param name="Bytes">The size of all files.</param>
 /// <param name="Images">The data sets that the pictures were made from.</param>
-public sealed record SiteSummary(int Pages, int Figures, int Charts, int Formulas, int Claims, long Bytes, IReadOnlyList<string> Images)
+public sealed record SiteSummary(
+    int Pages,
+    int Figures,
+    int Charts,
+    int Formulas,
+    int Claims,
+    long Bytes,
+    IReadOnlyList<string> Images
+)
 {
     /// <inheritdoc/>
     public override string ToString() =>
-        FormattableString.Invariant($"{Pages} pages, {Figures} figures ({Charts} interactive), {Formulas} formulas, {Claims} claims, {Bytes / 1e6:0.0} MB");
+        FormattableString.Invariant(
+            $"{Pages} pages, {Figures} figures ({Charts} interactive), {Formulas} formulas, {Claims} claims, {Bytes / 1e6:0.0} MB"
+        );
 }

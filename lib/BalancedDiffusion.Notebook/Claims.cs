@@ -7,7 +7,8 @@ using System.Text.Json;
 namespace BalancedDiffusion.Notebook;
 
 /// <summary>
-/// The claims of a notebook: each compares a measured number with a bound, shows one row, and is recorded. A claim that does
+/// The claims of a notebook: each compares a measured number with a bound, shows one row, and is recorded. A claim that
+/// does
 /// not hold is shown as such and the notebook runs on; the program that runs the notebooks fails the run.
 /// </summary>
 public static class Claims
@@ -34,25 +35,60 @@ public static class Claims
     /// <param name="id">Its name within the notebook: letters, digits, '-', '.' and '_'.</param>
     /// <param name="statement">What is claimed, one sentence with its unit.</param>
     /// <param name="measured">The measured number; NaN does not hold.</param>
-    /// <param name="relation">How it must stand to the bound, e.g. <see cref="Relation.AtMost"/> or <c>Relation.Within(0.01)</c>.</param>
+    /// <param name="relation">How it must stand to the bound, e.g. <see cref="Relation.AtMost"/> or
+    /// <c>Relation.Within(0.01)</c>.</param>
     /// <param name="bound">The bound, finite.</param>
-    /// <param name="exception">Where the statement is known not to hold on what this run computes with (a data set, say): why, one sentence. If it fails then, number and bound are shown and recorded with that sentence, and it counts neither as
+    /// <param name="exception">Where the statement is known not to hold on what this run computes with (a data set,
+    /// say): why, one sentence. If it fails then, number and bound are shown and recorded with that sentence, and it
+    /// counts neither as
     /// holding nor as failing; if it holds, it holds. Null where it must hold.</param>
     /// <returns>The claim as recorded.</returns>
-    /// <exception cref="ArgumentException">The id or statement is empty, the id is used already, or the bound is not finite.</exception>
+    /// <exception cref="ArgumentException">The id or statement is empty, the id is used already, or the bound is not
+    /// finite.</exception>
     /// <exception cref="InvalidOperationException">The notebook was not started.</exception>
-    public static Claim Check(string id, string statement, double measured, Relation relation, double bound, string? exception = null)
+    public static Claim Check(
+        string id,
+        string statement,
+        double measured,
+        Relation relation,
+        double bound,
+        string? exception = null
+    )
     {
         ArgumentNullException.ThrowIfNull(relation);
-        if (!double.IsFinite(bound)) throw new ArgumentException($"the bound of claim '{id}' must be finite, was {bound.ToString(CultureInfo.InvariantCulture)}", nameof(bound));
+        if (!double.IsFinite(bound))
+            throw new ArgumentException(
+                $"the bound of claim '{id}' must be finite, was {bound.ToString(CultureInfo.InvariantCulture)}",
+                nameof(bound)
+            );
         var holds = !double.IsNaN(measured) && relation.Holds(measured, bound);
-        return Record(id, statement, seconds => new Claim(notebook!, id, statement, measured, relation.ToSymbol(bound), bound, holds, seconds, holds ? null : exception));
+        return Record(
+            id,
+            statement,
+            seconds => new Claim(
+                notebook!,
+                id,
+                statement,
+                measured,
+                relation.ToSymbol(bound),
+                bound,
+                holds,
+                seconds,
+                holds ? null : exception
+            )
+        );
     }
 
-    /// <summary>Records that a claim was not measured, e.g. because its data are absent; it counts neither as holding nor as failing.</summary>
+    /// <summary>Records that a claim was not measured, e.g. because its data are absent; it counts neither as holding
+    /// nor as failing.</summary>
     /// <param name="id">Its name within the notebook.</param>
     /// <param name="reason">Why, one sentence that says how to change that.</param>
-    public static Claim Skip(string id, string reason) => Record(id, reason, seconds => new Claim(notebook!, id, reason, double.NaN, "", double.NaN, false, seconds, reason));
+    public static Claim Skip(string id, string reason) =>
+        Record(
+            id,
+            reason,
+            seconds => new Claim(notebook!, id, reason, double.NaN, "", double.NaN, false, seconds, reason)
+        );
 
     /// <summary>Shows all claims made so far, and how many hold.</summary>
     public static void Table()
@@ -62,16 +98,56 @@ public static class Claims
         var held = counted.Count(claim => claim.Holds);
         var excepted = claims.Count(claim => claim.IsExcepted);
         var skipped = claims.Count - counted.Count - excepted;
-        var sum = $"{held} of {counted.Count} claims hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > 0 ? $", {skipped} skipped" : "")}";
+        var sum =
+            $"{held} of {counted.Count} claims "
+            + $"hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > 0 ? $", {skipped} skipped" : "")}";
         Show(claims, sum);
     }
 
     /// <summary>One line of the record: a JSON object without line breaks.</summary>
-    internal static string ToJson(Claim claim) => claim.IsExcepted
-        ? JsonSerializer.Serialize(new { claim.Notebook, claim.Id, claim.Statement, claim.Measured, claim.Relation, claim.Bound, Skipped = true, Reason = claim.Skipped, Seconds = Math.Round(claim.Seconds, 3) }, Json)
+    internal static string ToJson(Claim claim) =>
+        claim.IsExcepted
+            ? JsonSerializer.Serialize(
+                new
+                {
+                    claim.Notebook,
+                    claim.Id,
+                    claim.Statement,
+                    claim.Measured,
+                    claim.Relation,
+                    claim.Bound,
+                    Skipped = true,
+                    Reason = claim.Skipped,
+                    Seconds = Math.Round(claim.Seconds, 3),
+                },
+                Json
+            )
         : claim.Skipped is { } reason
-        ? JsonSerializer.Serialize(new { claim.Notebook, claim.Id, Skipped = true, Reason = reason, Seconds = Math.Round(claim.Seconds, 3) }, Json)
-        : JsonSerializer.Serialize(new { claim.Notebook, claim.Id, claim.Statement, claim.Measured, claim.Relation, claim.Bound, claim.Holds, Seconds = Math.Round(claim.Seconds, 3) }, Json);
+            ? JsonSerializer.Serialize(
+                new
+                {
+                    claim.Notebook,
+                    claim.Id,
+                    Skipped = true,
+                    Reason = reason,
+                    Seconds = Math.Round(claim.Seconds, 3),
+                },
+                Json
+            )
+        : JsonSerializer.Serialize(
+            new
+            {
+                claim.Notebook,
+                claim.Id,
+                claim.Statement,
+                claim.Measured,
+                claim.Relation,
+                claim.Bound,
+                claim.Holds,
+                Seconds = Math.Round(claim.Seconds, 3),
+            },
+            Json
+        );
 
     internal static void Begin(string name, string? file)
     {
@@ -84,15 +160,29 @@ public static class Claims
     {
         RequireStarted();
         if (string.IsNullOrEmpty(id) || id.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '.' or '_')))
-            throw new ArgumentException($"the id of a claim must be letters, digits, '-', '.' and '_', was '{id}'", nameof(id));
-        if (string.IsNullOrWhiteSpace(statement)) throw new ArgumentException($"the claim '{id}' needs a sentence that says what is claimed", nameof(statement));
+            throw new ArgumentException(
+                $"the id of a claim must be letters, digits, '-', '.' and '_', was '{id}'",
+                nameof(id)
+            );
+        if (string.IsNullOrWhiteSpace(statement))
+            throw new ArgumentException(
+                $"the claim '{id}' needs a sentence that says what is claimed",
+                nameof(statement)
+            );
         var earlier = claims.FindIndex(claim => claim.Id == id);
-        // A cell that is run again by hand makes its claims again; in a recorded run two claims of one name are a mistake.
+        // A cell that is run again by hand makes its claims again; in a recorded run two claims of one name are a
+        // mistake.
         if (earlier >= 0 && (path is not null || claims[earlier].Statement != statement))
-            throw new ArgumentException($"the claim id '{id}' is used already in this notebook; give each claim an id of its own", nameof(id));
+            throw new ArgumentException(
+                $"the claim id '{id}' is used already in this notebook; give each claim an id of its own",
+                nameof(id)
+            );
         var claim = make(Clock.Elapsed.TotalSeconds);
         Append(claim);
-        if (earlier >= 0) claims[earlier] = claim; else claims.Add(claim);
+        if (earlier >= 0)
+            claims[earlier] = claim;
+        else
+            claims.Add(claim);
         Show([claim], null);
         Clock.Restart();
         return claim;
@@ -100,47 +190,79 @@ public static class Claims
 
     private static void Append(Claim claim)
     {
-        if (path is null) return;
+        if (path is null)
+            return;
         try
         {
-            if (Path.GetDirectoryName(path) is { Length: > 0 } folder) Directory.CreateDirectory(folder);
+            if (Path.GetDirectoryName(path) is { Length: > 0 } folder)
+                Directory.CreateDirectory(folder);
             using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
             file.Write(Encoding.UTF8.GetBytes(ToJson(claim) + "\n"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InvalidOperationException($"the claim '{claim.Id}' cannot be written to the file that BALANCED_DIFFUSION_CLAIMS names ({e.Message.Split('\n')[0]}); name a file in a folder that can be written");
+            throw new InvalidOperationException(
+                $"the claim '{claim.Id}' cannot be written to the file that BALANCED_DIFFUSION_CLAIMS names "
+                    + $"({e.Message.Split('\n')[0]}); name a file in a folder that can be written"
+            );
         }
     }
 
     private static void RequireStarted()
     {
-        if (notebook is null) throw new InvalidOperationException("the notebook has not been started; call Lab.Start(\"its-name\") in the first cell");
+        if (notebook is null)
+            throw new InvalidOperationException(
+                "the notebook has not been started; call Lab.Start(\"its-name\") in the first cell"
+            );
     }
 
     private static void Show(IReadOnlyList<Claim> shown, string? sum)
     {
         string[] header = ["", "claim", "measured", "must be"];
-        var rows = shown.Select(claim => new[] { Verdict(claim), claim.IsExcepted ? $"{claim.Statement} ({claim.Skipped})" : claim.Statement, IsBlank(claim) ? "" : Number(claim.Measured), Target(claim) }).ToList();
-        var html = Output.HtmlTable(header, rows.Select(row => row.Select((cell, i) => i == 0 ? $"<b>{Output.Escape(cell)}</b>" : Output.Escape(cell)).ToArray()));
+        var rows = shown
+            .Select(claim =>
+                new[]
+                {
+                    Verdict(claim),
+                    claim.IsExcepted ? $"{claim.Statement} ({claim.Skipped})" : claim.Statement,
+                    IsBlank(claim) ? "" : Number(claim.Measured),
+                    Target(claim),
+                }
+            )
+            .ToList();
+        var html = Output.HtmlTable(
+            header,
+            rows.Select(row =>
+                row.Select((cell, i) => i == 0 ? $"<b>{Output.Escape(cell)}</b>" : Output.Escape(cell)).ToArray()
+            )
+        );
         var plain = Output.PlainTable(header, rows);
-        if (sum is not null) (html, plain) = ($"{html}<p><b>{Output.Escape(sum)}</b></p>", $"{plain}\n{sum}");
+        if (sum is not null)
+            (html, plain) = ($"{html}<p><b>{Output.Escape(sum)}</b></p>", $"{plain}\n{sum}");
         Output.Show(("text/html", html), ("text/plain", plain));
     }
 
     private static bool IsBlank(Claim claim) => claim.Skipped is not null && !claim.IsExcepted;
 
-    private static string Verdict(Claim claim) => claim.IsExcepted ? "– exception" : claim.Skipped is not null ? "– skipped" : claim.Holds ? "✓ holds" : "✗ fails";
+    private static string Verdict(Claim claim) =>
+        claim.IsExcepted ? "– exception"
+        : claim.Skipped is not null ? "– skipped"
+        : claim.Holds ? "✓ holds"
+        : "✗ fails";
 
-    private static string Target(Claim claim) => IsBlank(claim) ? "" : claim.Relation switch
-    {
-        "<=" => $"≤ {Number(claim.Bound)}",
-        ">=" => $"≥ {Number(claim.Bound)}",
-        ['=', ..] => $"{Number(claim.Bound)} {claim.Relation.Replace("=±", "± ")}",
-        _ => $"{claim.Relation} {Number(claim.Bound)}",
-    };
+    private static string Target(Claim claim) =>
+        IsBlank(claim)
+            ? ""
+            : claim.Relation switch
+            {
+                "<=" => $"≤ {Number(claim.Bound)}",
+                ">=" => $"≥ {Number(claim.Bound)}",
+                ['=', ..] => $"{Number(claim.Bound)} {claim.Relation.Replace("=±", "± ")}",
+                _ => $"{claim.Relation} {Number(claim.Bound)}",
+            };
 
-    internal static string Number(double value) => value == Math.Floor(value) && Math.Abs(value) < 1e6
-        ? value.ToString("0", CultureInfo.InvariantCulture)
-        : value.ToString(Math.Abs(value) is >= 1e-3 and < 1e5 ? "G4" : "0.###e0", CultureInfo.InvariantCulture);
+    internal static string Number(double value) =>
+        value == Math.Floor(value) && Math.Abs(value) < 1e6
+            ? value.ToString("0", CultureInfo.InvariantCulture)
+            : value.ToString(Math.Abs(value) is >= 1e-3 and < 1e5 ? "G4" : "0.###e0", CultureInfo.InvariantCulture);
 }

@@ -1,8 +1,8 @@
-using BalancedDiffusion.Training;
-using BalancedDiffusion.Denoisers;
 using System.Runtime.InteropServices;
 using BalancedDiffusion.Datasets;
+using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Runtime;
+using BalancedDiffusion.Training;
 using TorchSharp;
 
 namespace BalancedDiffusion.Notebook;
@@ -16,20 +16,27 @@ public static class Lab
     private static string? notebook;
     private static NativeMemoryWatch? watch;
 
-    /// <summary>Starts a notebook: reads its parameters, registers the formatters, and shows what it runs with.</summary>
-    /// <param name="notebook">The notebook's name without folder and ending, e.g. <c>02-relu-dae</c>; claims are recorded under it.</param>
-    /// <exception cref="ArgumentException">The name is empty or looks like a path, or a parameter has a value that is not allowed.</exception>
+    /// <summary>Starts a notebook: reads its parameters, registers the formatters, and shows what it runs
+    /// with.</summary>
+    /// <param name="notebook">The notebook's name without folder and ending, e.g. <c>02-relu-dae</c>; claims are
+    /// recorded under it.</param>
+    /// <exception cref="ArgumentException">The name is empty or looks like a path, or a parameter has a value that is
+    /// not allowed.</exception>
     /// <exception cref="InvalidOperationException">CUDA was demanded and is not to be had.</exception>
     public static void Start(string notebook)
     {
         if (string.IsNullOrWhiteSpace(notebook) || notebook.IndexOfAny(['/', '\\', '"', '\n']) >= 0)
-            throw new ArgumentException($"notebook must be a name such as '02-relu-dae', was '{notebook}'", nameof(notebook));
+            throw new ArgumentException(
+                $"notebook must be a name such as '02-relu-dae', was '{notebook}'",
+                nameof(notebook)
+            );
         var read = LabParameters.Read();
         var chosen = ComputeDevice.Choose(read.Device);
         Claims.Begin(notebook, read.ClaimsPath);
         Check.Begin();
         Figure.Begin();
-        if (images is IDisposable old) old.Dispose();
+        if (images is IDisposable old)
+            old.Dispose();
         (Lab.notebook, parameters, device, images) = (notebook, read, chosen, null);
         Formatters.Register();
         watch ??= new NativeMemoryWatch(step: 400_000_000);
@@ -37,14 +44,20 @@ public static class Lab
         string[][] rows =
         [
             ["notebook", notebook],
-            ["profile", IsQuick ? "quick (small sizes; BALANCED_DIFFUSION_PROFILE=full for those of the text)" : "full"],
+            [
+                "profile",
+                IsQuick ? "quick (small sizes; BALANCED_DIFFUSION_PROFILE=full for those of the text)" : "full",
+            ],
             ["images", read.Images],
             ["device", chosen.Reason],
             ["threads", torch.get_num_threads().ToString()],
             ["seed", read.Seed.ToString()],
             ["versions", Versions()],
         ];
-        Output.Show(("text/html", Output.HtmlTable(null, rows.Select(row => row.Select(Output.Escape).ToArray()))), ("text/plain", Output.PlainTable(null, rows)));
+        Output.Show(
+            ("text/html", Output.HtmlTable(null, rows.Select(row => row.Select(Output.Escape).ToArray()))),
+            ("text/plain", Output.PlainTable(null, rows))
+        );
     }
 
     /// <summary>The notebook's name.</summary>
@@ -66,44 +79,63 @@ public static class Lab
     public static torch.Device Device => (device ?? throw NotStarted()).Device;
 
     /// <summary>The images to work with; opened at the first use.</summary>
-    /// <exception cref="FileNotFoundException">The data set is not on this machine; the message says how to get it.</exception>
+    /// <exception cref="FileNotFoundException">The data set is not on this machine; the message says how to get
+    /// it.</exception>
     public static IImageSource Images => images ??= ImageSources.Open(Parameters.Images, seed: Parameters.Seed);
 
-    /// <summary>A file of <c>tests/fixtures</c>, where the tiny networks of random weights lie that stand in for published ones. What they compute means nothing; how it is computed is the same.</summary>
+    /// <summary>A file of <c>tests/fixtures</c>, where the tiny networks of random weights lie that stand in for
+    /// published ones. What they compute means nothing; how it is computed is the same.</summary>
     /// <param name="name">The file's name, e.g. <c>dit-tiny.safetensors</c>.</param>
     /// <exception cref="FileNotFoundException">There is none in the repository that the notebook runs in.</exception>
     public static string Fixture(string name)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
-        foreach (var start in new[] { Directory.GetCurrentDirectory(), Path.GetDirectoryName(typeof(Lab).Assembly.Location) })
-            for (var folder = string.IsNullOrEmpty(start) ? null : new DirectoryInfo(start); folder is not null; folder = folder.Parent)
-                if (Path.Combine(folder.FullName, "tests", "fixtures", name) is var path && File.Exists(path)) return path;
-        throw new FileNotFoundException($"there is no tests/fixtures/{name} in the repository; check the name, or open the notebook inside the repository", name);
+        foreach (
+            var start in new[] { Directory.GetCurrentDirectory(), Path.GetDirectoryName(typeof(Lab).Assembly.Location) }
+        )
+            for (
+                var folder = string.IsNullOrEmpty(start) ? null : new DirectoryInfo(start);
+                folder is not null;
+                folder = folder.Parent
+            )
+                if (Path.Combine(folder.FullName, "tests", "fixtures", name) is var path && File.Exists(path))
+                    return path;
+        throw new FileNotFoundException(
+            $"there is no tests/fixtures/{name} in the repository; check the name, or open the notebook "
+                + "inside the repository",
+            name
+        );
     }
 
-    /// <summary>Trains a model under a progress bar that ends as one line; afterwards its weights no longer record gradients, so that cells may look at them freely.</summary>
+    /// <summary>Trains a model under a progress bar that ends as one line; afterwards its weights no longer record
+    /// gradients, so that cells may look at them freely.</summary>
     /// <param name="what">What is trained, shown before the bar.</param>
     /// <param name="model">The model, trained in place.</param>
     /// <param name="data">Clean samples, (n, SampleShape…).</param>
     /// <param name="options">The recipe.</param>
     /// <returns>The history of the training, which the caller owns.</returns>
-    public static TrainingResult Train<TModel>(string what, TModel model, torch.Tensor data, TrainingOptions options) where TModel : torch.nn.Module, IDenoiser
+    public static TrainingResult Train<TModel>(string what, TModel model, torch.Tensor data, TrainingOptions options)
+        where TModel : torch.nn.Module, IDenoiser
     {
         using var bar = Progress.Training(what);
-        foreach (var parameter in model.parameters()) parameter.requires_grad_(true);
+        foreach (var parameter in model.parameters())
+            parameter.requires_grad_(true);
         var result = Trainer.Fit(model, data, options, bar);
-        foreach (var parameter in model.parameters()) parameter.requires_grad_(false);
+        foreach (var parameter in model.parameters())
+            parameter.requires_grad_(false);
         return result;
     }
 
     internal static LabParameters Parameters => parameters ?? throw NotStarted();
 
-    private static InvalidOperationException NotStarted() => new("the notebook has not been started; call Lab.Start(\"its-name\") in the first cell");
+    private static InvalidOperationException NotStarted() =>
+        new("the notebook has not been started; call Lab.Start(\"its-name\") in the first cell");
 
     private static string Versions()
     {
         static string Of(Type type) => type.Assembly.GetName().Version?.ToString(3) ?? "?";
-        return $"TorchSharp {Of(typeof(torch))}, libtorch {torch.__version__}, Plotly.NET {Of(typeof(Plotly.NET.GenericChart))}, "
+        return $"TorchSharp {Of(typeof(torch))}, libtorch {torch.__version__}, Plotly.NET "
+            + $"{Of(typeof(Plotly.NET.GenericChart))}, "
             + $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}";
     }
 }

@@ -3,12 +3,15 @@ using BalancedDiffusion.Runtime;
 namespace BalancedDiffusion.Notebook;
 
 /// <summary>
-/// Frees what cells have let go of. A tensor is a small object to the garbage collector and a large one to the machine, so that gigabytes of tensors which nobody holds any more can wait for a collection that no one asks for; and the
-/// C library keeps what was freed. The watch looks at the process a few times a second, and has both cleaned up when it has grown.
+/// Frees what cells have let go of. A tensor is a small object to the garbage collector and a large one to the machine,
+/// so that gigabytes of tensors which nobody holds any more can wait for a collection that no one asks for; and the
+/// C library keeps what was freed. The watch looks at the process a few times a second, and has both cleaned up when it
+/// has grown.
 /// </summary>
 internal sealed class NativeMemoryWatch : IDisposable
 {
-    // A computation that swings by more than the step in every second is left to swing further, up to this many steps: cleaning up costs it time.
+    // A computation that swings by more than the step in every second is left to swing further, up to this many steps:
+    // cleaning up costs it time.
     private const int MostSteps = 4;
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
 
@@ -16,7 +19,9 @@ internal sealed class NativeMemoryWatch : IDisposable
     private readonly Func<long> resident;
     private readonly TimeProvider clock;
     private readonly long most;
-    private long step, lowest, last;
+    private long step,
+        lowest,
+        last;
     private int busy;
 
     /// <summary>Begins to watch.</summary>
@@ -38,17 +43,21 @@ internal sealed class NativeMemoryWatch : IDisposable
     /// <summary>How often it cleaned up.</summary>
     public int Times { get; private set; }
 
-    /// <summary>Looks once: cleans up where the process has grown by the step since it was smallest after the last time.</summary>
+    /// <summary>Looks once: cleans up where the process has grown by the step since it was smallest after the last
+    /// time.</summary>
     internal void Look()
     {
         // A look that takes longer than the period is not joined by the next.
-        if (Interlocked.Exchange(ref busy, 1) == 1) return;
+        if (Interlocked.Exchange(ref busy, 1) == 1)
+            return;
         try
         {
             var now = resident();
             lowest = Math.Min(lowest, now);
-            if (now < lowest + step) return;
-            if (Times > 0 && clock.GetElapsedTime(last) < Soon) step = Math.Min(2 * step, most);
+            if (now < lowest + step)
+                return;
+            if (Times > 0 && clock.GetElapsedTime(last) < Soon)
+                step = Math.Min(2 * step, most);
             TorchRuntime.ReleaseMemory();
             Times++;
             (lowest, last) = (resident(), clock.GetTimestamp());

@@ -5,7 +5,8 @@ using Microsoft.DotNet.Interactive.Formatting;
 
 namespace BalancedDiffusion.Notebook;
 
-/// <summary>The one place that hands something to the notebook; outside a notebook the plain text goes to the console.</summary>
+/// <summary>The one place that hands something to the notebook; outside a notebook the plain text goes to the
+/// console.</summary>
 internal static class Output
 {
     /// <summary>Shows one thing in several forms at once; each host takes the form that it likes best.</summary>
@@ -22,8 +23,11 @@ internal static class Output
     }
 
     /// <summary>Puts other forms in the place of what was shown under this name.</summary>
-    public static void Replace(KernelInvocationContext context, string id, params (string Mime, string Value)[] forms) =>
-        context.Publish(new DisplayedValueUpdated(null, id, context.Command, Values(forms)));
+    public static void Replace(
+        KernelInvocationContext context,
+        string id,
+        params (string Mime, string Value)[] forms
+    ) => context.Publish(new DisplayedValueUpdated(null, id, context.Command, Values(forms)));
 
     /// <summary>Shows a sentence as plain text on standard output.</summary>
     public static void Say(string sentence) => Console.WriteLine(sentence);
@@ -31,25 +35,47 @@ internal static class Output
     /// <summary>The text with the characters that HTML reserves replaced.</summary>
     public static string Escape(string text) => WebUtility.HtmlEncode(text);
 
-    /// <summary>A table in HTML that needs no style sheet: header (may be null) and rows of cells that are HTML already.</summary>
-    public static string HtmlTable(IReadOnlyList<string>? header, IEnumerable<IReadOnlyList<string>> rows, string? caption = null)
+    /// <summary>A table in HTML that needs no style sheet: header (may be null) and rows of cells that are HTML
+    /// already.</summary>
+    public static string HtmlTable(
+        IReadOnlyList<string>? header,
+        IEnumerable<IReadOnlyList<string>> rows,
+        string? caption = null
+    )
     {
-        var head = header is null ? "" : $"<thead><tr>{string.Concat(header.Select(cell => $"<th style=\"text-align:left\">{cell}</th>"))}</tr></thead>";
-        var body = string.Concat(rows.Select(row => $"<tr>{string.Concat(row.Select(cell => $"<td style=\"text-align:left\">{cell}</td>"))}</tr>"));
+        var head = header is null
+            ? ""
+            : $"<thead><tr>{string.Concat(header.Select(cell => $"<th style=\"text-align:left\">{cell}</th>"))}</tr></thead>";
+        var body = string.Concat(
+            rows.Select(row =>
+                $"<tr>{string.Concat(row.Select(cell => $"<td style=\"text-align:left\">{cell}</td>"))}</tr>"
+            )
+        );
         return $"<table>{(caption is null ? "" : $"<caption style=\"text-align:left\"><b>{caption}</b></caption>")}{head}<tbody>{body}</tbody></table>";
     }
 
     /// <summary>A table in plain text, its columns aligned.</summary>
     public static string PlainTable(IReadOnlyList<string>? header, IReadOnlyList<IReadOnlyList<string>> rows)
     {
-        var all = (header is null ? rows : [header, .. rows]).Select(row => row.Select(cell => cell.ReplaceLineEndings(" ")).ToArray()).ToList();
-        if (all.Count == 0) return "";
-        var widths = Enumerable.Range(0, all.Max(row => row.Length)).Select(i => all.Max(row => i < row.Length ? row[i].Length : 0)).ToArray();
-        return string.Join("\n", all.Select(row => string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd()));
+        var all = (header is null ? rows : [header, .. rows])
+            .Select(row => row.Select(cell => cell.ReplaceLineEndings(" ")).ToArray())
+            .ToList();
+        if (all.Count == 0)
+            return "";
+        var widths = Enumerable
+            .Range(0, all.Max(row => row.Length))
+            .Select(i => all.Max(row => i < row.Length ? row[i].Length : 0))
+            .ToArray();
+        return string.Join(
+            "\n",
+            all.Select(row => string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd())
+        );
     }
 
-    private static FormattedValue[] Values((string Mime, string Value)[] forms) => [.. forms.Select(form => new FormattedValue(form.Mime, form.Value))];
+    private static FormattedValue[] Values((string Mime, string Value)[] forms) =>
+        [.. forms.Select(form => new FormattedValue(form.Mime, form.Value))];
 
     private static string Plain((string Mime, string Value)[] forms) =>
-        forms.Where(form => form.Mime is "text/plain" or "text/markdown").Select(form => form.Value).FirstOrDefault() ?? $"[{forms[0].Mime}]";
+        forms.Where(form => form.Mime is "text/plain" or "text/markdown").Select(form => form.Value).FirstOrDefault()
+        ?? $"[{forms[0].Mime}]";
 }

@@ -5,8 +5,14 @@ using Microsoft.DotNet.Interactive;
 
 namespace BalancedDiffusion.Notebook;
 
-/// <summary>A progress bar in the notebook, drawn again at most five times a second; made by <see cref="Progress"/>.</summary>
-public sealed class ProgressBar : IProgress<int>, IProgress<long>, IProgress<double>, IProgress<TrainingProgress>, IDisposable
+/// <summary>A progress bar in the notebook, drawn again at most five times a second; made by
+/// <see cref="Progress"/>.</summary>
+public sealed class ProgressBar
+    : IProgress<int>,
+        IProgress<long>,
+        IProgress<double>,
+        IProgress<TrainingProgress>,
+        IDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
     private readonly Lock gate = new();
@@ -15,15 +21,18 @@ public sealed class ProgressBar : IProgress<int>, IProgress<long>, IProgress<dou
     private readonly string what;
     private readonly string? shown;
     private TimeSpan drawn;
-    private long total, done;
+    private long total,
+        done;
     private string note = "";
     private bool ended;
 
     internal ProgressBar(string what, long total)
     {
-        if (string.IsNullOrWhiteSpace(what)) throw new ArgumentException("a progress bar needs a word that says what is being done", nameof(what));
+        if (string.IsNullOrWhiteSpace(what))
+            throw new ArgumentException("a progress bar needs a word that says what is being done", nameof(what));
         (this.what, this.total) = (what, total);
-        if (context is not null) shown = Output.Show(Forms());
+        if (context is not null)
+            shown = Output.Show(Forms());
     }
 
     /// <summary>Says how many steps are done.</summary>
@@ -33,7 +42,8 @@ public sealed class ProgressBar : IProgress<int>, IProgress<long>, IProgress<dou
     public void Report(long value) => Move(value);
 
     /// <summary>Says which share is done, 0 to 1.</summary>
-    public void Report(double value) => Move((long)Math.Round(Math.Clamp(double.IsNaN(value) ? 0 : value, 0, 1) * total));
+    public void Report(double value) =>
+        Move((long)Math.Round(Math.Clamp(double.IsNaN(value) ? 0 : value, 0, 1) * total));
 
     /// <summary>Takes a report of the trainer.</summary>
     public void Report(TrainingProgress value)
@@ -43,7 +53,9 @@ public sealed class ProgressBar : IProgress<int>, IProgress<long>, IProgress<dou
         {
             total = value.Steps;
             var left = value.SecondsLeft;
-            note = $", loss {TensorSummary.Format(value.Loss)}{(double.IsFinite(left) && left >= 1 ? $", {left.ToString("0", CultureInfo.InvariantCulture)} s left" : "")}";
+            note =
+                ", loss "
+                + $"{TensorSummary.Format(value.Loss)}{(double.IsFinite(left) && left >= 1 ? $", {left.ToString("0", CultureInfo.InvariantCulture)} s left" : "")}";
         }
         Move(value.Step);
     }
@@ -51,7 +63,8 @@ public sealed class ProgressBar : IProgress<int>, IProgress<long>, IProgress<dou
     /// <summary>Counts one more step.</summary>
     public void Step()
     {
-        lock (gate) Move(done + 1);
+        lock (gate)
+            Move(done + 1);
     }
 
     /// <summary>Ends the bar: it becomes one line.</summary>
@@ -59,10 +72,14 @@ public sealed class ProgressBar : IProgress<int>, IProgress<long>, IProgress<dou
     {
         lock (gate)
         {
-            if (ended) return;
+            if (ended)
+                return;
             ended = true;
             clock.Stop();
-            if (shown is not null) Output.Replace(context!, shown, Forms()); else Console.WriteLine(Line());
+            if (shown is not null)
+                Output.Replace(context!, shown, Forms());
+            else
+                Console.WriteLine(Line());
         }
     }
 
@@ -70,18 +87,28 @@ public sealed class ProgressBar : IProgress<int>, IProgress<long>, IProgress<dou
     internal string Line()
     {
         var seconds = clock.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
-        var steps = total > 0 ? $"{done.ToString("N0", CultureInfo.InvariantCulture)} of {total.ToString("N0", CultureInfo.InvariantCulture)}, " : "";
-        var loss = ended ? note.Split(", ").FirstOrDefault(part => part.StartsWith("loss", StringComparison.Ordinal)) : null;
-        return ended ? $"{what}: {steps}{(loss is null ? "" : loss + ", ")}{seconds} s" : $"{what}: {steps}{seconds} s{note}";
+        var steps =
+            total > 0
+                ? $"{done.ToString("N0", CultureInfo.InvariantCulture)} of "
+                    + $"{total.ToString("N0", CultureInfo.InvariantCulture)}, "
+                : "";
+        var loss = ended
+            ? note.Split(", ").FirstOrDefault(part => part.StartsWith("loss", StringComparison.Ordinal))
+            : null;
+        return ended
+            ? $"{what}: {steps}{(loss is null ? "" : loss + ", ")}{seconds} s"
+            : $"{what}: {steps}{seconds} s{note}";
     }
 
     private void Move(long to)
     {
         lock (gate)
         {
-            if (ended) return;
+            if (ended)
+                return;
             done = Math.Max(0, total > 0 ? Math.Min(to, total) : to);
-            if (shown is null || clock.Elapsed - drawn < Pause) return;
+            if (shown is null || clock.Elapsed - drawn < Pause)
+                return;
             drawn = clock.Elapsed;
             Output.Replace(context!, shown, Forms());
         }
@@ -91,6 +118,16 @@ public sealed class ProgressBar : IProgress<int>, IProgress<long>, IProgress<dou
     {
         var line = Line();
         var words = $"<span>{Output.Escape(line)}</span>";
-        return [("text/html", ended || total == 0 ? words : $"<progress value=\"{done}\" max=\"{total}\" style=\"width:260px;vertical-align:middle\"></progress> {words}"), ("text/plain", line)];
+        return
+        [
+            (
+                "text/html",
+                ended || total == 0
+                    ? words
+                    : $"<progress value=\"{done}\" max=\"{total}\" "
+                        + $"style=\"width:260px;vertical-align:middle\"></progress> {words}"
+            ),
+            ("text/plain", line),
+        ];
     }
 }

@@ -8,7 +8,8 @@ public sealed class Relation
     private readonly Func<double, double, bool> holds;
     private readonly Func<double, string> symbol;
 
-    private Relation(Func<double, double, bool> holds, Func<double, string> symbol) => (this.holds, this.symbol) = (holds, symbol);
+    private Relation(Func<double, double, bool> holds, Func<double, string> symbol) =>
+        (this.holds, this.symbol) = (holds, symbol);
 
     /// <summary>measured ≤ bound.</summary>
     public static Relation AtMost { get; } = new((measured, bound) => measured <= bound, _ => "<=");
@@ -35,13 +36,17 @@ public sealed class Relation
     public static Relation WithinFraction(double fraction)
     {
         Runtime.Guard.NotNegative(fraction);
-        return new((measured, bound) => Math.Abs(measured - bound) <= fraction * Math.Abs(bound), bound => Symbol(fraction * Math.Abs(bound)));
+        return new(
+            (measured, bound) => Math.Abs(measured - bound) <= fraction * Math.Abs(bound),
+            bound => Symbol(fraction * Math.Abs(bound))
+        );
     }
 
     /// <summary>Whether the measured number stands so to the bound.</summary>
     public bool Holds(double measured, double bound) => holds(measured, bound);
 
-    /// <summary>The relation in signs, as recorded: <c>&lt;=</c>, <c>&gt;=</c>, <c>&lt;</c>, <c>&gt;</c> or <c>=±tolerance</c>.</summary>
+    /// <summary>The relation in signs, as recorded: <c>&lt;=</c>, <c>&gt;=</c>, <c>&lt;</c>, <c>&gt;</c> or
+    /// <c>=±tolerance</c>.</summary>
     public string ToSymbol(double bound) => symbol(bound);
 
     private static string Symbol(double tolerance) => "=±" + tolerance.ToString("G4", CultureInfo.InvariantCulture);

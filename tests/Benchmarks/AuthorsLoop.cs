@@ -5,7 +5,8 @@ using static TorchSharp.torch.nn;
 namespace BalancedDiffusion.Benchmarks;
 
 /// <summary>
-/// The plain loop as the authors write it, on the same libtorch: noise, two layers, the mean squared error, <c>backward</c>, an optimizer of torch. "Tied" means two parameters over
+/// The plain loop as the authors write it, on the same libtorch: noise, two layers, the mean squared error,
+/// <c>backward</c>, an optimizer of torch. "Tied" means two parameters over
 /// one storage, which the optimizer updates one after the other.
 /// </summary>
 public sealed class AuthorsLoop : IDisposable
@@ -13,7 +14,8 @@ public sealed class AuthorsLoop : IDisposable
     private const int Units = 100;
     private readonly torch.Tensor data;
     private readonly long batch;
-    private readonly Linear encoder, decoder;
+    private readonly Linear encoder,
+        decoder;
     private readonly torch.optim.Optimizer optimizer;
 
     /// <summary>Makes the network and its optimizer.</summary>

@@ -2,10 +2,14 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Benchmarks;
 
-/// <summary>The products that a search through a set in blocks cannot do without, and nothing else: the ceiling that searches are measured by.</summary>
+/// <summary>The products that a search through a set in blocks cannot do without, and nothing else: the ceiling that
+/// searches are measured by.</summary>
 public sealed class BlockProducts : IDisposable
 {
-    private readonly torch.Tensor queries, block, scores, means;
+    private readonly torch.Tensor queries,
+        block,
+        scores,
+        means;
     private readonly int rows;
 
     /// <summary>Products of these shapes.</summary>
@@ -26,13 +30,15 @@ public sealed class BlockProducts : IDisposable
     public void Scores(int samples)
     {
         using var across = block.t();
-        for (var at = 0; at < samples; at += rows) scores.addmm_(queries, across, beta: 0);
+        for (var at = 0; at < samples; at += rows)
+            scores.addmm_(queries, across, beta: 0);
     }
 
     /// <summary>Weights with so many samples, rounded up to whole blocks.</summary>
     public void Means(int samples)
     {
-        for (var at = 0; at < samples; at += rows) means.addmm_(scores, block, beta: 0);
+        for (var at = 0; at < samples; at += rows)
+            means.addmm_(scores, block, beta: 0);
     }
 
     /// <summary>Frees them.</summary>

@@ -4,7 +4,8 @@ using BenchmarkDotNet.Attributes;
 namespace BalancedDiffusion.Benchmarks;
 
 /// <summary>
-/// How fast parametric faces are made, factors, pixels and the data set around them. The goal, which nothing enforces: 50,000 grey faces of 32×32 pixels a second on two cores, in the column samples/s.
+/// How fast parametric faces are made, factors, pixels and the data set around them. The goal, which nothing enforces:
+/// 50,000 grey faces of 32×32 pixels a second on two cores, in the column samples/s.
 /// The first row is the share of drawing the factors.
 /// </summary>
 public class FaceBenchmarks
@@ -12,13 +13,16 @@ public class FaceBenchmarks
     private const string Faces = "parametric faces";
     private const int Count = 10_000;
 
-    private readonly ParametricFaces grey = new(), rgb = new(rgb: true), large = new(size: 64);
+    private readonly ParametricFaces grey = new(),
+        rgb = new(rgb: true),
+        large = new(size: 64);
 
     /// <summary>The factors alone, on one core.</summary>
     [Benchmark(Description = "factors alone, one core"), BenchmarkCategory(Faces), Samples(Count)]
     public void Factors()
     {
-        for (var i = 0; i < Count; i++) FaceLaw.Draw(0, i);
+        for (var i = 0; i < Count; i++)
+            FaceLaw.Draw(0, i);
     }
 
     /// <summary>The goal's row.</summary>

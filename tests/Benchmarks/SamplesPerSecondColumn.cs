@@ -6,7 +6,8 @@ using BenchmarkDotNet.Running;
 
 namespace BalancedDiffusion.Benchmarks;
 
-/// <summary>The column samples/s: the number of <see cref="SamplesAttribute"/> over the mean time; a dash for methods without one.</summary>
+/// <summary>The column samples/s: the number of <see cref="SamplesAttribute"/> over the mean time; a dash for methods
+/// without one.</summary>
 public sealed class SamplesPerSecondColumn : IColumn
 {
     /// <inheritdoc/>
@@ -40,13 +41,17 @@ public sealed class SamplesPerSecondColumn : IColumn
     public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
 
     /// <inheritdoc/>
-    public string GetValue(Summary summary, BenchmarkCase benchmarkCase) => GetValue(summary, benchmarkCase, summary.Style);
+    public string GetValue(Summary summary, BenchmarkCase benchmarkCase) =>
+        GetValue(summary, benchmarkCase, summary.Style);
 
     /// <inheritdoc/>
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style)
     {
-        if (benchmarkCase.Descriptor.WorkloadMethod.GetCustomAttribute<SamplesAttribute>() is not { } samples) return "-";
+        if (benchmarkCase.Descriptor.WorkloadMethod.GetCustomAttribute<SamplesAttribute>() is not { } samples)
+            return "-";
         // Times are in nanoseconds; a benchmark that failed has none.
-        return summary[benchmarkCase]?.ResultStatistics is { } times ? (samples.Count * 1e9 / times.Mean).ToString("N0", CultureInfo.InvariantCulture) : "NA";
+        return summary[benchmarkCase]?.ResultStatistics is { } times
+            ? (samples.Count * 1e9 / times.Mean).ToString("N0", CultureInfo.InvariantCulture)
+            : "NA";
     }
 }

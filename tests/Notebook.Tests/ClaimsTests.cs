@@ -12,7 +12,8 @@ public sealed class ClaimsTests : IDisposable
 
     public void Dispose()
     {
-        if (Directory.Exists(Path.GetDirectoryName(path)!)) Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+        if (Directory.Exists(Path.GetDirectoryName(path)!))
+            Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
     }
 
     [Fact]
@@ -49,19 +50,40 @@ public sealed class ClaimsTests : IDisposable
     [Fact]
     public void AKnownExceptionIsShownWithItsNumberAndDoesNotFailTheRun()
     {
-        var claim = Claims.Check("a", "the reader reads", 0.4, Relation.AtLeast, 0.5, "photographs have labels of yes and no");
+        var claim = Claims.Check(
+            "a",
+            "the reader reads",
+            0.4,
+            Relation.AtLeast,
+            0.5,
+            "photographs have labels of yes and no"
+        );
         Assert.True(claim.IsExcepted);
         Assert.False(claim.Holds);
         Assert.True(Claims.AllHold);
         var line = JsonDocument.Parse(File.ReadAllLines(path).Single()).RootElement;
         Assert.True(line.GetProperty("skipped").GetBoolean());
-        Assert.Equal(("photographs have labels of yes and no", 0.4, 0.5), (line.GetProperty("reason").GetString(), line.GetProperty("measured").GetDouble(), line.GetProperty("bound").GetDouble()));
+        Assert.Equal(
+            ("photographs have labels of yes and no", 0.4, 0.5),
+            (
+                line.GetProperty("reason").GetString(),
+                line.GetProperty("measured").GetDouble(),
+                line.GetProperty("bound").GetDouble()
+            )
+        );
     }
 
     [Fact]
     public void AnExceptionThatIsNotNeededChangesNothing()
     {
-        var claim = Claims.Check("a", "the reader reads", 0.6, Relation.AtLeast, 0.5, "photographs have labels of yes and no");
+        var claim = Claims.Check(
+            "a",
+            "the reader reads",
+            0.6,
+            Relation.AtLeast,
+            0.5,
+            "photographs have labels of yes and no"
+        );
         Assert.True(claim.Holds);
         Assert.False(claim.IsExcepted);
         Assert.Null(claim.Skipped);
@@ -74,17 +96,22 @@ public sealed class ClaimsTests : IDisposable
     {
         Assert.False(Claims.Check("most", "s", measured, Relation.AtMost, 1).Holds);
         Assert.False(Claims.Check("near", "s", measured, Relation.Within(5), 1).Holds);
-        foreach (var line in File.ReadAllLines(path)) JsonDocument.Parse(line);
+        foreach (var line in File.ReadAllLines(path))
+            JsonDocument.Parse(line);
     }
 
     [Fact]
-    public void NaNIsNotAtLeastAnything() => Assert.False(Claims.Check("least", "s", double.NaN, Relation.AtLeast, -1e300).Holds);
+    public void NaNIsNotAtLeastAnything() =>
+        Assert.False(Claims.Check("least", "s", double.NaN, Relation.AtLeast, -1e300).Holds);
 
     [Fact]
     public void OneNameForTwoClaimsIsAMistake()
     {
         Claims.Check("a", "one", 1, Relation.AtLeast, 0);
-        Assert.Contains("'a'", Assert.Throws<ArgumentException>(() => Claims.Check("a", "one", 1, Relation.AtLeast, 0)).Message);
+        Assert.Contains(
+            "'a'",
+            Assert.Throws<ArgumentException>(() => Claims.Check("a", "one", 1, Relation.AtLeast, 0)).Message
+        );
         Assert.Single(File.ReadAllLines(path));
     }
 
@@ -103,11 +130,17 @@ public sealed class ClaimsTests : IDisposable
     [InlineData("two words")]
     [InlineData("a\"b")]
     public void ABadNameIsQuoted(string id) =>
-        Assert.Contains($"'{id}'", Assert.Throws<ArgumentException>(() => Claims.Check(id, "s", 1, Relation.AtLeast, 0)).Message);
+        Assert.Contains(
+            $"'{id}'",
+            Assert.Throws<ArgumentException>(() => Claims.Check(id, "s", 1, Relation.AtLeast, 0)).Message
+        );
 
     [Fact]
     public void ABoundThatIsNotFiniteIsRefused() =>
-        Assert.Contains("was NaN", Assert.Throws<ArgumentException>(() => Claims.Check("a", "s", 1, Relation.AtLeast, double.NaN)).Message);
+        Assert.Contains(
+            "was NaN",
+            Assert.Throws<ArgumentException>(() => Claims.Check("a", "s", 1, Relation.AtLeast, double.NaN)).Message
+        );
 
     [Theory]
     [InlineData(1.0, true, true, false, false)]

@@ -40,18 +40,35 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     [InlineData("data fetch no-such-set", "there is no data set or checkpoint named 'no-such-set'")]
     [InlineData("data fetch", "missing required argument 'NAME'")]
     [InlineData("train", "missing required argument 'MODEL'")]
-    [InlineData("train relu", "there is no model 'relu'; known are relu-diffusion-memorizing, relu-diffusion-generalizing, unet-memorizing, unet-generalizing, unet-hybrid, dit-memorizing, dit-generalizing, dit-hybrid, attribute-regressor.")]
-    [InlineData("train attribute-regressor --data fashion-mnist", "fashion-mnist has no attributes to read; use --data faces or --data celeba")]
-    [InlineData("train relu-diffusion-hybrid", "there is no model 'relu-diffusion-hybrid'; known are relu-diffusion-memorizing")]
+    [InlineData(
+        "train relu",
+        "there is no model 'relu'; known are relu-diffusion-memorizing, relu-diffusion-generalizing, "
+            + "unet-memorizing, unet-generalizing, unet-hybrid, dit-memorizing, dit-generalizing, dit-hybrid, "
+            + "attribute-regressor."
+    )]
+    [InlineData(
+        "train attribute-regressor --data fashion-mnist",
+        "fashion-mnist has no attributes to read; use --data faces or --data celeba"
+    )]
+    [InlineData(
+        "train relu-diffusion-hybrid",
+        "there is no model 'relu-diffusion-hybrid'; known are relu-diffusion-memorizing"
+    )]
     [InlineData("train UNet-hybrid", "there is no model 'UNet-hybrid'; known are relu-diffusion-memorizing")]
     [InlineData("train dit-hybrid --data cats", "--data must be one of faces, fashion-mnist, celeba, was 'cats'")]
     [InlineData("train unet-generalizing --steps -3", "--steps must be at least 1, was -3")]
     [InlineData("train dit-hybrid --out Notebooks.sln", "--out must name a folder, but 'Notebooks.sln' is a file")]
-    [InlineData("train relu-diffusion-memorizing --data cats", "--data must be one of faces, fashion-mnist, celeba, was 'cats'")]
+    [InlineData(
+        "train relu-diffusion-memorizing --data cats",
+        "--data must be one of faces, fashion-mnist, celeba, was 'cats'"
+    )]
     [InlineData("train relu-diffusion-memorizing --steps 0", "--steps must be at least 1, was 0")]
     [InlineData("train relu-diffusion-memorizing --steps", "--steps needs a value")]
     [InlineData("train relu-diffusion-memorizing --seed -1", "--seed must be 0 or more, was -1")]
-    [InlineData("train relu-diffusion-memorizing --out Notebooks.sln", "--out must name a folder, but 'Notebooks.sln' is a file")]
+    [InlineData(
+        "train relu-diffusion-memorizing --out Notebooks.sln",
+        "--out must name a folder, but 'Notebooks.sln' is a file"
+    )]
     [InlineData("exercises test", "this command belongs to the teacher's clone, not to a student's copy")]
     [InlineData("exercises build --out", "--out needs a value")]
     [InlineData("exercises build --out Notebooks.sln", "--out must name a folder, but 'Notebooks.sln' is a file")]
@@ -104,7 +121,8 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     [Fact]
     public void Numbers_and_ranges_choose_notebooks_once_and_in_order()
     {
-        foreach (var stem in new[] { "00-a", "02-b", "03-c", "10-d", "no-number" }) place.Add(stem, "1");
+        foreach (var stem in new[] { "00-a", "02-b", "03-c", "10-d", "no-number" })
+            place.Add(stem, "1");
         Assert.Equal(["00-a", "02-b", "03-c", "10-d"], place.Repository.Select([]).Select(n => n.Stem));
         Assert.Equal(["02-b", "03-c", "10-d"], place.Repository.Select(["10", "2-3", "02"]).Select(n => n.Stem));
     }
@@ -132,7 +150,11 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     {
         var (code, _) = await RunAsync("kernel install --prefix venv");
         Assert.Equal(0, code);
-        var spec = JsonNode.Parse(File.ReadAllText(Path.Combine(place.Root, "venv", "share", "jupyter", "kernels", ".net-csharp", "kernel.json")))!;
+        var spec = JsonNode.Parse(
+            File.ReadAllText(
+                Path.Combine(place.Root, "venv", "share", "jupyter", "kernels", ".net-csharp", "kernel.json")
+            )
+        )!;
         Assert.Equal(".NET (C#)", (string?)spec["display_name"]);
         var words = spec["argv"]!.AsArray().Select(w => (string)w!).ToList();
         Assert.Equal("dotnet", words[0]);
@@ -157,10 +179,17 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         (code, output) = await RunAsync("publish --out kept");
         Assert.True(code == 0, output);
         var written = BalancedDiffusion.Reproduce.Notebooks.NotebookDocument.Load(good.File);
-        Assert.Equal((written.SourcesHash, written.OutputsHash), (written.StoredSourcesHash, written.StoredOutputsHash));
+        Assert.Equal(
+            (written.SourcesHash, written.OutputsHash),
+            (written.StoredSourcesHash, written.StoredOutputsHash)
+        );
         Assert.Equal(1, written.CodeCells.Single().ExecutionCount);
-        Assert.DoesNotContain(Directory.EnumerateFiles(Path.GetDirectoryName(good.File)!), f => f.EndsWith(".part", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            Directory.EnumerateFiles(Path.GetDirectoryName(good.File)!),
+            f => f.EndsWith(".part", StringComparison.Ordinal)
+        );
     }
 
-    private Task<(int Code, string Output)> RunAsync(string line, string? folder = null) => place.RunAsync(line, folder);
+    private Task<(int Code, string Output)> RunAsync(string line, string? folder = null) =>
+        place.RunAsync(line, folder);
 }

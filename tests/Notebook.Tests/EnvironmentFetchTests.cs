@@ -32,9 +32,32 @@ public sealed class EnvironmentFetchTests : IDisposable
     private string Manifest(string url, bool published = true)
     {
         object file = published
-            ? new { path = "weights/net.bin", bytes = Content.Length, sha256 = Convert.ToHexStringLower(SHA256.HashData(Content)), urls = new[] { url } }
-            : new { path = "weights/net.bin", recordsSum = true, urls = new[] { url } };
-        var entry = new { name = "net", kind = "checkpoint", title = "A network", licence = "for research alone", redistributable = false, source = "https://home.example", citation = "c", howToGet = "by hand", aboutBytes = 3_000_000, files = new[] { file } };
+            ? new
+            {
+                path = "weights/net.bin",
+                bytes = Content.Length,
+                sha256 = Convert.ToHexStringLower(SHA256.HashData(Content)),
+                urls = new[] { url },
+            }
+            : new
+            {
+                path = "weights/net.bin",
+                recordsSum = true,
+                urls = new[] { url },
+            };
+        var entry = new
+        {
+            name = "net",
+            kind = "checkpoint",
+            title = "A network",
+            licence = "for research alone",
+            redistributable = false,
+            source = "https://home.example",
+            citation = "c",
+            howToGet = "by hand",
+            aboutBytes = 3_000_000,
+            files = new[] { file },
+        };
         var path = Path.Combine(place.Root, "list.json");
         File.WriteAllText(path, JsonSerializer.Serialize(new { entries = new[] { entry } }));
         return path;
@@ -42,9 +65,23 @@ public sealed class EnvironmentFetchTests : IDisposable
 
     private Process Start(string manifest, params string[] more)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Reproduce.dll"), "data", "fetch", "net", "--manifest", manifest, .. more])
+        var start = new ProcessStartInfo(
+            "dotnet",
+            [
+                Path.Combine(AppContext.BaseDirectory, "Reproduce.dll"),
+                "data",
+                "fetch",
+                "net",
+                "--manifest",
+                manifest,
+                .. more,
+            ]
+        )
         {
-            WorkingDirectory = place.Root, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
+            WorkingDirectory = place.Root,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
         };
         start.Environment["BALANCED_DIFFUSION_CACHE"] = cache;
         start.Environment.Remove("BALANCED_DIFFUSION_DATA");
@@ -68,7 +105,11 @@ public sealed class EnvironmentFetchTests : IDisposable
         Assert.Equal(CommandLine.UsageError, code);
         Assert.Contains("  size: 3 MB, 1 file(s) from https://home.example", output);
         Assert.Contains("  licence: for research alone", output);
-        Assert.Contains("Error: 'net' is fetched only when you accept its size and licence, and there is no terminal to ask on; add --yes to accept them.", output);
+        Assert.Contains(
+            "Error: 'net' is fetched only when you accept its size and licence, and there is no terminal to "
+                + "ask on; add --yes to accept them.",
+            output
+        );
         Assert.Empty(server.Requests);
         (code, output) = await RunAsync(manifest, "--yes");
         Assert.Equal((0, true), (code, output.Contains($"have {Fetched}\n")));
@@ -81,30 +122,40 @@ public sealed class EnvironmentFetchTests : IDisposable
     [Fact]
     public async Task A_fetch_that_is_killed_goes_on_where_it_was()
     {
-        if (!OperatingSystem.IsLinux()) Assert.Skip("a process is killed as on Linux");
+        if (!OperatingSystem.IsLinux())
+            Assert.Skip("a process is killed as on Linux");
         var served = 0L;
-        await using var server = new TinyServer(async (request, stream, stop) =>
-        {
-            var from = (int)(request.From ?? 0);
-            await TinyServer.HeadAsync(stream, from == 0 ? "200 OK" : "206 Partial Content", Content.Length - from, (from == 0 ? "" : $"Content-Range: bytes {from}-{Content.Length - 1}/{Content.Length}\r\n") + "ETag: \"1\"");
-            for (var at = from; at < Content.Length; at += 50_000)
+        await using var server = new TinyServer(
+            async (request, stream, stop) =>
             {
-                var piece = Content.AsMemory(at, Math.Min(50_000, Content.Length - at));
-                // The first time it stops half-way and is silent until the client goes away.
-                if (request.Number == 0 && at >= 1_500_000)
+                var from = (int)(request.From ?? 0);
+                await TinyServer.HeadAsync(
+                    stream,
+                    from == 0 ? "200 OK" : "206 Partial Content",
+                    Content.Length - from,
+                    (from == 0 ? "" : $"Content-Range: bytes {from}-{Content.Length - 1}/{Content.Length}\r\n")
+                        + "ETag: \"1\""
+                );
+                for (var at = from; at < Content.Length; at += 50_000)
                 {
-                    await stream.ReadAtLeastAsync(new byte[1], 1, throwOnEndOfStream: false, stop);
-                    return;
+                    var piece = Content.AsMemory(at, Math.Min(50_000, Content.Length - at));
+                    // The first time it stops half-way and is silent until the client goes away.
+                    if (request.Number == 0 && at >= 1_500_000)
+                    {
+                        await stream.ReadAtLeastAsync(new byte[1], 1, throwOnEndOfStream: false, stop);
+                        return;
+                    }
+                    await stream.WriteAsync(piece, stop);
+                    Interlocked.Add(ref served, piece.Length);
                 }
-                await stream.WriteAsync(piece, stop);
-                Interlocked.Add(ref served, piece.Length);
             }
-        });
+        );
         var manifest = Manifest(server.Url, published: false);
         using (var first = Start(manifest, "--yes"))
         {
             var clock = Stopwatch.StartNew();
-            while (Parts().Sum(f => new FileInfo(f).Length) < 1_500_000 && clock.Elapsed < TimeSpan.FromSeconds(60)) await Task.Delay(20, TestContext.Current.CancellationToken);
+            while (Parts().Sum(f => new FileInfo(f).Length) < 1_500_000 && clock.Elapsed < TimeSpan.FromSeconds(60))
+                await Task.Delay(20, TestContext.Current.CancellationToken);
             first.Kill(); // SIGKILL: nothing is tidied up
             await first.WaitForExitAsync(TestContext.Current.CancellationToken);
         }
@@ -115,10 +166,16 @@ public sealed class EnvironmentFetchTests : IDisposable
         Assert.Equal((1_500_000L, "\"1\""), (server.Requests[1].From, server.Requests[1].IfRange));
         Assert.Equal(Content.Length, served);
         Assert.Equal(Content, File.ReadAllBytes(Fetched));
-        Assert.Contains("no published checksum at hand to compare with: that of the first download is recorded beside it", output);
+        Assert.Contains(
+            "no published checksum at hand to compare with: that of the first download is recorded beside it",
+            output
+        );
         Assert.Empty(Parts());
 
-        string[] Parts() => Directory.Exists(Path.GetDirectoryName(Fetched)) ? Directory.GetFiles(Path.GetDirectoryName(Fetched)!, "*.part") : [];
+        string[] Parts() =>
+            Directory.Exists(Path.GetDirectoryName(Fetched))
+                ? Directory.GetFiles(Path.GetDirectoryName(Fetched)!, "*.part")
+                : [];
     }
 
     [Fact]

@@ -13,39 +13,56 @@ public sealed class EnvironmentSignalTests
     [InlineData(2)] // twice at once, as where both 'dotnet run' and what it started are told
     public async Task No_kernel_outlives_a_run_of_two_notebooks_that_is_told_to_end(int times)
     {
-        if (!OperatingSystem.IsLinux()) Assert.Skip("signals are sent, and processes read, as on Linux");
+        if (!OperatingSystem.IsLinux())
+            Assert.Skip("signals are sent, and processes read, as on Linux");
         using var place = new EnvironmentWorkspace();
-        foreach (var stem in new[] { "00-a", "01-b" }) place.Add(stem, "1", "while (true) { }");
+        foreach (var stem in new[] { "00-a", "01-b" })
+            place.Add(stem, "1", "while (true) { }");
         // Where memory is short they run one after another.
         var jobs = JobPlan.Choose(2, 2, 2, MemorySize.Free(), onGpu: false, null).Jobs;
         Process? left = null;
         int[] kernels = [];
         try
         {
-            var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Reproduce.dll"), "run", "--jobs", "2"])
+            var start = new ProcessStartInfo(
+                "dotnet",
+                [Path.Combine(AppContext.BaseDirectory, "Reproduce.dll"), "run", "--jobs", "2"]
+            )
             {
-                WorkingDirectory = place.Root, RedirectStandardOutput = true, RedirectStandardError = true,
+                WorkingDirectory = place.Root,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
             };
             var run = left = Process.Start(start)!;
             // They compute: each one's first cell has come back.
             var begun = 0;
-            while (begun < jobs && await run.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
-                if (line.Contains("cell 1/2")) begun++;
+            while (
+                begun < jobs
+                && await run.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line
+            )
+                if (line.Contains("cell 1/2"))
+                    begun++;
             kernels = Below(run.Id);
             Assert.InRange(kernels.Length, jobs, int.MaxValue);
-            for (var i = 0; i < times; i++) using (var kill = Process.Start("kill", ["-TERM", run.Id.ToString(CultureInfo.InvariantCulture)])) await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
+            for (var i = 0; i < times; i++)
+                using (var kill = Process.Start("kill", ["-TERM", run.Id.ToString(CultureInfo.InvariantCulture)]))
+                    await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
             _ = run.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
             _ = run.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-            await run.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            await run.WaitForExitAsync(TestContext.Current.CancellationToken)
+                .WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
             var clock = Stopwatch.StartNew();
-            while (kernels.Any(Lives) && clock.Elapsed < TimeSpan.FromSeconds(10)) await Task.Delay(100, TestContext.Current.CancellationToken);
+            while (kernels.Any(Lives) && clock.Elapsed < TimeSpan.FromSeconds(10))
+                await Task.Delay(100, TestContext.Current.CancellationToken);
             Assert.DoesNotContain(kernels, Lives);
             left = null;
         }
         finally
         {
             // Where the test fails, nothing that it started goes on.
-            foreach (var id in left is null ? [] : kernels.Append(left.Id).Where(Lives)) using (var stray = Process.GetProcessById(id)) stray.Kill(entireProcessTree: true);
+            foreach (var id in left is null ? [] : kernels.Append(left.Id).Where(Lives))
+                using (var stray = Process.GetProcessById(id))
+                    stray.Kill(entireProcessTree: true);
         }
     }
 
@@ -67,7 +84,13 @@ public sealed class EnvironmentSignalTests
 
     private static int[] Below(int id)
     {
-        var children = Directory.GetDirectories("/proc").Select(Path.GetFileName).Where(n => int.TryParse(n, out _)).Select(int.Parse!).Where(p => Stat(p)?[1] == id.ToString(CultureInfo.InvariantCulture)).ToArray();
+        var children = Directory
+            .GetDirectories("/proc")
+            .Select(Path.GetFileName)
+            .Where(n => int.TryParse(n, out _))
+            .Select(int.Parse!)
+            .Where(p => Stat(p)?[1] == id.ToString(CultureInfo.InvariantCulture))
+            .ToArray();
         return [.. children, .. children.SelectMany(Below)];
     }
 }

@@ -10,7 +10,8 @@ public sealed class EnvironmentSilence : IRunProgress
 
     public Action<NotebookFile, int>? OnCell { get; set; }
 
-    public void NotebookStarted(NotebookFile notebook, IReadOnlyList<string> cellIds) => Events.Add($"{notebook.Stem} start {cellIds.Count}");
+    public void NotebookStarted(NotebookFile notebook, IReadOnlyList<string> cellIds) =>
+        Events.Add($"{notebook.Stem} start {cellIds.Count}");
 
     public void CellStarted(NotebookFile notebook, int cell)
     {
@@ -18,7 +19,8 @@ public sealed class EnvironmentSilence : IRunProgress
         OnCell?.Invoke(notebook, cell);
     }
 
-    public void CellFinished(NotebookFile notebook, int cell, double seconds) => Events.Add($"{notebook.Stem} cell {cell} done");
+    public void CellFinished(NotebookFile notebook, int cell, double seconds) =>
+        Events.Add($"{notebook.Stem} cell {cell} done");
 
     public void NotebookFinished(NotebookResult result) => Events.Add($"{result.Notebook.Stem} end");
 }

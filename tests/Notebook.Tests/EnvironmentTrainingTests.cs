@@ -1,15 +1,16 @@
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Networks;
-using BalancedDiffusion.Steering;
 using BalancedDiffusion.Reproduce;
+using BalancedDiffusion.Steering;
 using BalancedDiffusion.Training;
 using Spectre.Console;
 using TorchSharp;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
-/// <summary>The command <c>train</c>, with a cache of its own: unfinished runs are kept there, and the user's must not meet the tests'.</summary>
+/// <summary>The command <c>train</c>, with a cache of its own: unfinished runs are kept there, and the user's must not
+/// meet the tests'.</summary>
 [Collection(OwnCache.Name)]
 public sealed class EnvironmentTrainingTests : IDisposable
 {
@@ -26,7 +27,8 @@ public sealed class EnvironmentTrainingTests : IDisposable
         public override void WriteLine(string? value)
         {
             base.WriteLine(value);
-            if (value?.StartsWith(beginning, StringComparison.Ordinal) is true) act();
+            if (value?.StartsWith(beginning, StringComparison.Ordinal) is true)
+                act();
         }
     }
 
@@ -41,7 +43,8 @@ public sealed class EnvironmentTrainingTests : IDisposable
     private readonly EnvironmentWorkspace place = new();
     private readonly string? before = Environment.GetEnvironmentVariable(Variable);
 
-    public EnvironmentTrainingTests() => Environment.SetEnvironmentVariable(Variable, Path.Combine(place.Root, "cache"));
+    public EnvironmentTrainingTests() =>
+        Environment.SetEnvironmentVariable(Variable, Path.Combine(place.Root, "cache"));
 
     public void Dispose()
     {
@@ -49,11 +52,13 @@ public sealed class EnvironmentTrainingTests : IDisposable
         place.Dispose();
     }
 
-    private string Unfinished(string name) => Path.Combine(place.Root, "cache", "data", "unfinished", $"{name}.safetensors");
+    private string Unfinished(string name) =>
+        Path.Combine(place.Root, "cache", "data", "unfinished", $"{name}.safetensors");
 
     private string[] AllUnfinished => Directory.GetFiles(Path.Combine(place.Root, "cache", "data", "unfinished"));
 
-    private string Weights(string folder, string model) => Path.Combine(place.Root, folder, "checkpoints", $"{model}-faces.safetensors");
+    private string Weights(string folder, string model) =>
+        Path.Combine(place.Root, folder, "checkpoints", $"{model}-faces.safetensors");
 
     [Fact]
     public async Task Training_writes_weights_that_load_and_that_say_how_they_were_made()
@@ -64,7 +69,10 @@ public sealed class EnvironmentTrainingTests : IDisposable
         using var model = ReluDiffusionCheckpoint.Load(file);
         Assert.Equal((1024, 256), (model.Dimension, model.Units));
         var told = ReluDiffusionCheckpoint.Provenance(file);
-        Assert.Equal("dotnet run --project environment -- train relu-diffusion-memorizing --data faces --seed 3 --steps 2", told["command"]);
+        Assert.Equal(
+            "dotnet run --project environment -- train relu-diffusion-memorizing --data faces --seed 3 --steps 2",
+            told["command"]
+        );
         Assert.Equal(("5", "2"), (told["images"], told["steps"]));
         Assert.DoesNotContain(place.Root, string.Join(" ", told.Values));
         Assert.Empty(AllUnfinished);
@@ -104,7 +112,10 @@ public sealed class EnvironmentTrainingTests : IDisposable
         using var reader = AttributeRegressor.Load(file);
         Assert.Equal(["Age", "Glasses", "Smile", "Beard", "LightX"], reader.Names);
         var told = BalancedDiffusion.Checkpoints.DeepCheckpoint.Provenance(file);
-        Assert.Equal("dotnet run --project environment -- train attribute-regressor --data faces --seed 1 --steps 2", told["command"]);
+        Assert.Equal(
+            "dotnet run --project environment -- train attribute-regressor --data faces --seed 1 --steps 2",
+            told["command"]
+        );
         Assert.StartsWith("Age ", told["explained variance on held-out images"]);
         Assert.DoesNotContain(place.Root, string.Join(" ", told.Values));
     }
@@ -138,8 +149,24 @@ public sealed class EnvironmentTrainingTests : IDisposable
         using (var stop = new CancellationTokenSource())
         {
             var network = preset.Create(images.Distinct, 3);
-            var recipe = preset.Recipe with { Steps = 4, Seed = 3, LogEvery = 1, CheckpointPath = Unfinished("dit-memorizing-faces-seed3") };
-            using var part = preset.Fit(network, images, recipe, new Told<TrainingProgress>(p => { if (p.Step == 2) stop.Cancel(); }), stop.Token);
+            var recipe = preset.Recipe with
+            {
+                Steps = 4,
+                Seed = 3,
+                LogEvery = 1,
+                CheckpointPath = Unfinished("dit-memorizing-faces-seed3"),
+            };
+            using var part = preset.Fit(
+                network,
+                images,
+                recipe,
+                new Told<TrainingProgress>(p =>
+                {
+                    if (p.Step == 2)
+                        stop.Cancel();
+                }),
+                stop.Token
+            );
             Assert.Equal((2, true), (part.StepsDone, part.Cancelled));
             ((IDisposable)network).Dispose();
         }
@@ -185,12 +212,29 @@ public sealed class EnvironmentTrainingTests : IDisposable
         Assert.False(File.Exists(Weights("weights", "dit-memorizing")));
     }
 
-    private async Task<(int Code, string Output)> RunAsync(string line, StringWriter? watched = null, CancellationToken? cancellation = null)
+    private async Task<(int Code, string Output)> RunAsync(
+        string line,
+        StringWriter? watched = null,
+        CancellationToken? cancellation = null
+    )
     {
         using var own = new StringWriter();
         var writer = watched ?? own;
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer), Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Interactive = InteractionSupport.No });
-        var code = await CommandLine.RunAsync(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), console, place.Root, cancellation ?? TestContext.Current.CancellationToken);
+        var console = AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                Out = new AnsiConsoleOutput(writer),
+                Ansi = AnsiSupport.No,
+                ColorSystem = ColorSystemSupport.NoColors,
+                Interactive = InteractionSupport.No,
+            }
+        );
+        var code = await CommandLine.RunAsync(
+            line.Split(' ', StringSplitOptions.RemoveEmptyEntries),
+            console,
+            place.Root,
+            cancellation ?? TestContext.Current.CancellationToken
+        );
         return (code, writer.ToString().ReplaceLineEndings("\n"));
     }
 }

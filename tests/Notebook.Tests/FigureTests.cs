@@ -6,14 +6,21 @@ namespace Notebook.Tests;
 [Collection("claims")]
 public class FigureTests
 {
-    private static readonly double[] X = [1, 2, 3], Y = [4, 5, 6];
+    private static readonly double[] X = [1, 2, 3],
+        Y = [4, 5, 6];
 
     [Fact]
     public void AnAxisWithoutATitleIsRefusedAndNamed()
     {
         var bare = Plotly.NET.CSharp.Chart.Line<double, double, string>(X, Y);
-        Assert.Contains("x axis", Assert.Throws<ArgumentException>(() => Figure.Prepare(bare, "1.1", "t", "see")).Message);
-        Assert.Contains("y axis", Assert.Throws<ArgumentException>(() => Figure.Prepare(bare, "1.1", "t", "see", xTitle: "time (s)")).Message);
+        Assert.Contains(
+            "x axis",
+            Assert.Throws<ArgumentException>(() => Figure.Prepare(bare, "1.1", "t", "see")).Message
+        );
+        Assert.Contains(
+            "y axis",
+            Assert.Throws<ArgumentException>(() => Figure.Prepare(bare, "1.1", "t", "see", xTitle: "time (s)")).Message
+        );
         var json = JObject.Parse(Figure.Prepare(bare, "1.1", "t", "see", "time (s)", "length (m)").Json);
         Assert.Equal("length (m)", (string?)json["layout"]!["yaxis"]!["title"]!["text"]);
     }
@@ -23,13 +30,33 @@ public class FigureTests
     [InlineData("1.1", " ", "see")]
     [InlineData("1.1", "t", "")]
     public void AFigureNeedsItsWords(string id, string title, string takeaway) =>
-        Assert.Contains("was empty", Assert.Throws<ArgumentException>(() => Figure.Prepare(Plot.Lines([Plot.Curve("a", X, Y)], "x (s)", "y (m)"), id, title, takeaway)).Message);
+        Assert.Contains(
+            "was empty",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    Figure.Prepare(Plot.Lines([Plot.Curve("a", X, Y)], "x (s)", "y (m)"), id, title, takeaway)
+                )
+                .Message
+        );
 
     [Fact]
     public void LinesOverAHeatmapKeepTheirNumbersAndTheViewOfTheCells()
     {
-        var values = new double[,] { { 1, 2, 3 }, { 4, 5, 6 } };
-        var chart = Plot.Heatmap(values, [1, 10, 100], [2, 4], "copies", "penalty", "norm", logX: true, over: [Plot.Curve("predicted", [0.01, 1e4], [1, 9])]);
+        var values = new double[,]
+        {
+            { 1, 2, 3 },
+            { 4, 5, 6 },
+        };
+        var chart = Plot.Heatmap(
+            values,
+            [1, 10, 100],
+            [2, 4],
+            "copies",
+            "penalty",
+            "norm",
+            logX: true,
+            over: [Plot.Curve("predicted", [0.01, 1e4], [1, 9])]
+        );
         var figure = JObject.Parse(Figure.Prepare(chart, "1.1", "t", "see").Json);
         var traces = (JArray)figure["data"]!;
         Assert.Equal(["heatmap", "scatter", "scatter"], traces.Select(t => (string?)t["type"]));
@@ -41,14 +68,34 @@ public class FigureTests
         Assert.Equal([2.0, 4], traces[0]["y"]!.Select(v => (double)v));
         Assert.Equal([-0.5, 2.5], figure["layout"]!["xaxis"]!["range"]!.Select(v => (double)v));
         Assert.Equal([1.0, 5], figure["layout"]!["yaxis"]!["range"]!.Select(v => (double)v));
-        Assert.Contains("'predicted' has -1", Assert.Throws<ArgumentException>(() =>
-            Plot.Heatmap(values, [1, 10, 100], [2, 4], "copies", "penalty", "norm", logX: true, over: [Plot.Curve("predicted", [-1.0, 1], [1.0, 2])])).Message);
+        Assert.Contains(
+            "'predicted' has -1",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    Plot.Heatmap(
+                        values,
+                        [1, 10, 100],
+                        [2, 4],
+                        "copies",
+                        "penalty",
+                        "norm",
+                        logX: true,
+                        over: [Plot.Curve("predicted", [-1.0, 1], [1.0, 2])]
+                    )
+                )
+                .Message
+        );
     }
 
     [Fact]
     public void APlotKeepsItsNumbersAndItsAxes()
     {
-        var chart = Plot.Lines([Plot.Curve("a", [1, 10, 100], [0.1f, 0.25f, 0.5f]), Plot.Curve("b", X, Y).WithBand([3, 4, 5], [5, 6, 7])], "σ (pixel units)", "loss (nat)", logX: true);
+        var chart = Plot.Lines(
+            [Plot.Curve("a", [1, 10, 100], [0.1f, 0.25f, 0.5f]), Plot.Curve("b", X, Y).WithBand([3, 4, 5], [5, 6, 7])],
+            "σ (pixel units)",
+            "loss (nat)",
+            logX: true
+        );
         var figure = JObject.Parse(Figure.Prepare(chart, "1.1", "t", "see").Json);
         var traces = (JArray)figure["data"]!;
         Assert.Equal(3, traces.Count);
@@ -63,24 +110,46 @@ public class FigureTests
     [Fact]
     public void NumbersThatAreNotFiniteBecomeGapsNotBrokenJson()
     {
-        var (json, _, _) = Figure.Prepare(Plot.Lines([Plot.Curve("a", X, [1, double.NaN, double.PositiveInfinity])], "x (s)", "y (m)"), "1.1", "t", "see");
+        var (json, _, _) = Figure.Prepare(
+            Plot.Lines([Plot.Curve("a", X, [1, double.NaN, double.PositiveInfinity])], "x (s)", "y (m)"),
+            "1.1",
+            "t",
+            "see"
+        );
         using var strict = System.Text.Json.JsonDocument.Parse(json);
-        Assert.Equal(System.Text.Json.JsonValueKind.Null, strict.RootElement.GetProperty("data")[0].GetProperty("y")[1].ValueKind);
-        Assert.Equal(System.Text.Json.JsonValueKind.Null, strict.RootElement.GetProperty("data")[0].GetProperty("y")[2].ValueKind);
+        Assert.Equal(
+            System.Text.Json.JsonValueKind.Null,
+            strict.RootElement.GetProperty("data")[0].GetProperty("y")[1].ValueKind
+        );
+        Assert.Equal(
+            System.Text.Json.JsonValueKind.Null,
+            strict.RootElement.GetProperty("data")[0].GetProperty("y")[2].ValueKind
+        );
     }
 
     [Fact]
     public void AHistogramCountsEveryValueOnce()
     {
         double[] values = [0, 0.1, 0.2, 1, 1, 2];
-        var figure = JObject.Parse(Figure.Prepare(Plot.Histogram([("a", values)], "v (s)", bins: 4, asShare: false), "1.1", "t", "see").Json);
+        var figure = JObject.Parse(
+            Figure.Prepare(Plot.Histogram([("a", values)], "v (s)", bins: 4, asShare: false), "1.1", "t", "see").Json
+        );
         Assert.Equal([3.0, 0, 2, 1], figure["data"]![0]!["y"]!.Select(v => (double)v));
     }
 
     [Fact]
     public void MeasuredPointsHaveMarkersAndNoLineBesideThePredictedLineOfTheirColour()
     {
-        var (json, _, _) = Figure.Prepare(Plot.Lines([Plot.Curve("predicted", X, Y).WithColour(2), Plot.Curve("measured", X, Y).WithColour(2).AsPoints()], "x (s)", "y (m)"), "1.1", "t", "see");
+        var (json, _, _) = Figure.Prepare(
+            Plot.Lines(
+                [Plot.Curve("predicted", X, Y).WithColour(2), Plot.Curve("measured", X, Y).WithColour(2).AsPoints()],
+                "x (s)",
+                "y (m)"
+            ),
+            "1.1",
+            "t",
+            "see"
+        );
         var traces = JObject.Parse(json)["data"]!;
         Assert.Equal("lines", (string?)traces[0]!["mode"]);
         Assert.Equal("markers", (string?)traces[1]!["mode"]);
@@ -102,11 +171,21 @@ public class FigureTests
 
     [Fact]
     public void ALogarithmicAxisRefusesZeroAndNamesTheCurve() =>
-        Assert.Contains("'a' has 0", Assert.Throws<ArgumentException>(() => Plot.Lines([Plot.Curve("a", [0, 1], [1, 2])], "x (s)", "y (m)", logX: true)).Message);
+        Assert.Contains(
+            "'a' has 0",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    Plot.Lines([Plot.Curve("a", [0, 1], [1, 2])], "x (s)", "y (m)", logX: true)
+                )
+                .Message
+        );
 
     [Fact]
     public void CurvesOfUnequalLengthAreRefused() =>
-        Assert.Contains("3 x values and 2 y values", Assert.Throws<ArgumentException>(() => Plot.Curve("a", X, [1, 2])).Message);
+        Assert.Contains(
+            "3 x values and 2 y values",
+            Assert.Throws<ArgumentException>(() => Plot.Curve("a", X, [1, 2])).Message
+        );
 
     [Theory]
     [InlineData("BALANCED_DIFFUSION_BROWSER")]
@@ -123,7 +202,10 @@ public class FigureTests
     public void TheFirstBrowserOnThePathIsTaken()
     {
         var folder = Path.GetTempPath();
-        var (path, trouble) = BrowserSearch.Find(name => name == "PATH" ? $"{folder}{Path.PathSeparator}/elsewhere" : null, file => file.StartsWith(folder, StringComparison.Ordinal) && file.Contains("chrome"));
+        var (path, trouble) = BrowserSearch.Find(
+            name => name == "PATH" ? $"{folder}{Path.PathSeparator}/elsewhere" : null,
+            file => file.StartsWith(folder, StringComparison.Ordinal) && file.Contains("chrome")
+        );
         Assert.Null(trouble);
         Assert.StartsWith(folder, path);
         Assert.Contains("install one", BrowserSearch.Find(_ => null, _ => false).Trouble);

@@ -18,7 +18,9 @@ public class ImagePngTests
         {
             var rgb = new byte[3 * width * height];
             random.NextBytes(rgb);
-            if (grey) for (var i = 0; i < rgb.Length; i += 3) rgb[i + 1] = rgb[i + 2] = rgb[i];
+            if (grey)
+                for (var i = 0; i < rgb.Length; i += 3)
+                    rgb[i + 1] = rgb[i + 2] = rgb[i];
             var (w, h, pixels) = Decode(PngEncoder.Encode(rgb, width, height));
             Assert.Equal((width, height), (w, h));
             Assert.Equal(rgb, pixels);
@@ -29,7 +31,8 @@ public class ImagePngTests
     public void ASmoothPictureIsMuchSmallerThanItsPixels()
     {
         var rgb = new byte[3 * 200 * 200];
-        for (var i = 0; i < 200 * 200; i++) rgb[3 * i] = rgb[3 * i + 1] = rgb[3 * i + 2] = (byte)(i % 200);
+        for (var i = 0; i < 200 * 200; i++)
+            rgb[3 * i] = rgb[3 * i + 1] = rgb[3 * i + 2] = (byte)(i % 200);
         Assert.True(PngEncoder.Encode(rgb, 200, 200).Length < 2000);
     }
 
@@ -43,11 +46,17 @@ public class ImagePngTests
         using var images = torch.tensor(new float[] { -1, 0, 1, -2, 3, 0.5f }).reshape(1, 1, 2, 3);
         var (width, height, pixels) = Decode(ImageGrid.Draw(images, "t", scale: 4));
         // The image is the only thing of its size in the picture: find its top left black square below the title.
-        byte[][] expected = [[0, 128, 255], [0, 255, 191]];
+        byte[][] expected =
+        [
+            [0, 128, 255],
+            [0, 255, 191],
+        ];
         var found = false;
         for (var y0 = 0; y0 + 8 <= height && !found; y0++)
-            for (var x0 = 0; x0 + 12 <= width && !found; x0++)
-                found = Enumerable.Range(0, 8 * 12).All(k => pixels[3 * ((y0 + k / 12) * width + x0 + k % 12)] == expected[k / 12 / 4][k % 12 / 4]);
+        for (var x0 = 0; x0 + 12 <= width && !found; x0++)
+            found = Enumerable
+                .Range(0, 8 * 12)
+                .All(k => pixels[3 * ((y0 + k / 12) * width + x0 + k % 12)] == expected[k / 12 / 4][k % 12 / 4]);
         Assert.True(found);
     }
 
@@ -56,7 +65,11 @@ public class ImagePngTests
     {
         using var images = torch.tensor(new float[] { -2, 0, 2, 0 }).reshape(1, 4);
         var (width, height, pixels) = Decode(ImageGrid.Draw(images, "t", scale: 8, signed: true));
-        var colours = Enumerable.Range(0, width * height).Select(i => (pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2])).GroupBy(c => c).ToDictionary(g => g.Key, g => g.Count());
+        var colours = Enumerable
+            .Range(0, width * height)
+            .Select(i => (pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]))
+            .GroupBy(c => c)
+            .ToDictionary(g => g.Key, g => g.Count());
         Assert.Equal(64, colours[(165, 15, 21)]);
         Assert.Equal(64, colours[(8, 69, 148)]);
     }
@@ -87,26 +100,38 @@ public class ImagePngTests
         Assert.Equal(text, string.Join(' ', Letters.Wrap(text, 300)));
     }
 
-    // Written from the PNG specification: chunks with their checksums, one of the five filters a row, grey or RGB of 8 bits.
+    // Written from the PNG specification: chunks with their checksums, one of the five filters a row, grey or RGB of 8
+    // bits.
     private static (int Width, int Height, byte[] Rgb) Decode(byte[] png)
     {
         Assert.Equal([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A], png[..8]);
-        int width = 0, height = 0, channels = 0;
+        int width = 0,
+            height = 0,
+            channels = 0;
         using var packed = new MemoryStream();
-        for (var at = 8; at < png.Length;)
+        for (var at = 8; at < png.Length; )
         {
             var length = BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(at));
             var type = System.Text.Encoding.ASCII.GetString(png, at + 4, 4);
-            Assert.Equal(Crc(png.AsSpan(at + 4, length + 4)), BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(at + 8 + length)));
+            Assert.Equal(
+                Crc(png.AsSpan(at + 4, length + 4)),
+                BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(at + 8 + length))
+            );
             var body = png.AsSpan(at + 8, length);
             if (type == "IHDR")
             {
                 width = BinaryPrimitives.ReadInt32BigEndian(body);
                 height = BinaryPrimitives.ReadInt32BigEndian(body[4..]);
                 Assert.Equal(8, body[8]);
-                channels = body[9] switch { 0 => 1, 2 => 3, _ => throw new InvalidDataException($"colour type {body[9]}") };
+                channels = body[9] switch
+                {
+                    0 => 1,
+                    2 => 3,
+                    _ => throw new InvalidDataException($"colour type {body[9]}"),
+                };
             }
-            if (type == "IDAT") packed.Write(body);
+            if (type == "IDAT")
+                packed.Write(body);
             at += 12 + length;
         }
         packed.Position = 0;
@@ -124,12 +149,29 @@ public class ImagePngTests
             var line = lines[y + 1] = new byte[stride];
             for (var i = 0; i < stride; i++)
             {
-                int a = i >= channels ? line[i - channels] : 0, b = lines[y][i], c = i >= channels ? lines[y][i - channels] : 0, p = a + b - c;
-                var nearest = new[] { (Math.Abs(p - a), a), (Math.Abs(p - b), b), (Math.Abs(p - c), c) }.MinBy(pair => pair.Item1).Item2;
-                line[i] = (byte)(data[y * (stride + 1) + 1 + i] + data[y * (stride + 1)] switch { 0 => 0, 1 => a, 2 => b, 3 => (a + b) >> 1, 4 => nearest, var f => throw new InvalidDataException($"filter {f}") });
+                int a = i >= channels ? line[i - channels] : 0,
+                    b = lines[y][i],
+                    c = i >= channels ? lines[y][i - channels] : 0,
+                    p = a + b - c;
+                var nearest = new[] { (Math.Abs(p - a), a), (Math.Abs(p - b), b), (Math.Abs(p - c), c) }
+                    .MinBy(pair => pair.Item1)
+                    .Item2;
+                line[i] = (byte)(
+                    data[y * (stride + 1) + 1 + i]
+                    + data[y * (stride + 1)] switch
+                    {
+                        0 => 0,
+                        1 => a,
+                        2 => b,
+                        3 => (a + b) >> 1,
+                        4 => nearest,
+                        var f => throw new InvalidDataException($"filter {f}"),
+                    }
+                );
             }
             for (var x = 0; x < width; x++)
-                for (var k = 0; k < 3; k++) rgb[3 * (y * width + x) + k] = line[x * channels + (channels == 3 ? k : 0)];
+            for (var k = 0; k < 3; k++)
+                rgb[3 * (y * width + x) + k] = line[x * channels + (channels == 3 ? k : 0)];
         }
         return (width, height, rgb);
     }

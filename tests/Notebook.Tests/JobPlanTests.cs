@@ -14,8 +14,11 @@ public class JobPlanTests
     [InlineData(4, 4, 1)]
     [InlineData(8, 4, 2)]
     [InlineData(15, 4, 3)]
-    public void A_notebook_runs_on_each_core_at_most_four_and_larger_machines_give_them_threads(int cores, int jobs, int threads) =>
-        Assert.Equal(new JobPlan(jobs, threads, null), JobPlan.Choose(null, 11, cores, Plenty, onGpu: false, null));
+    public void A_notebook_runs_on_each_core_at_most_four_and_larger_machines_give_them_threads(
+        int cores,
+        int jobs,
+        int threads
+    ) => Assert.Equal(new JobPlan(jobs, threads, null), JobPlan.Choose(null, 11, cores, Plenty, onGpu: false, null));
 
     [Theory]
     [InlineData(1, 2, 1, 2)]
@@ -44,23 +47,59 @@ public class JobPlanTests
     [InlineData("")]
     [InlineData("0")]
     [InlineData("many")]
-    public void What_is_no_number_of_threads_is_as_good_as_none(string own) => Assert.Equal(JobPlan.Choose(null, 11, 2, Plenty, onGpu: false, null), JobPlan.Choose(null, 11, 2, Plenty, onGpu: false, own));
+    public void What_is_no_number_of_threads_is_as_good_as_none(string own) =>
+        Assert.Equal(
+            JobPlan.Choose(null, 11, 2, Plenty, onGpu: false, null),
+            JobPlan.Choose(null, 11, 2, Plenty, onGpu: false, own)
+        );
 
     [Theory]
-    [InlineData(null, 0L, 1, 1, "0.0 GB of memory are free, and a notebook may need 3.0 GB: one runs at a time instead of 4.")]
-    [InlineData(null, 5_900_000_000L, 1, 1, "5.9 GB of memory are free, and a notebook may need 3.0 GB: one runs at a time instead of 4.")]
-    [InlineData(null, 9_100_000_000L, 3, 1, "9.1 GB of memory are free, and a notebook may need 3.0 GB: 3 run at a time instead of 4.")]
-    [InlineData(2, 5_900_000_000L, 1, 2, "5.9 GB of memory are free, and a notebook may need 3.0 GB: one runs at a time instead of 2.")]
+    [InlineData(
+        null,
+        0L,
+        1,
+        1,
+        "0.0 GB of memory are free, and a notebook may need 3.0 GB: one runs at a time instead of 4."
+    )]
+    [InlineData(
+        null,
+        5_900_000_000L,
+        1,
+        1,
+        "5.9 GB of memory are free, and a notebook may need 3.0 GB: one runs at a time instead of 4."
+    )]
+    [InlineData(
+        null,
+        9_100_000_000L,
+        3,
+        1,
+        "9.1 GB of memory are free, and a notebook may need 3.0 GB: 3 run at a time instead of 4."
+    )]
+    [InlineData(
+        2,
+        5_900_000_000L,
+        1,
+        2,
+        "5.9 GB of memory are free, and a notebook may need 3.0 GB: one runs at a time instead of 2."
+    )]
     [InlineData(2, 6_000_000_000L, 2, 2, null)]
     [InlineData(1, 0L, 1, 4, null)]
-    public void Memory_allows_fewer_and_says_so_but_changes_no_threads(int? asked, long free, int jobs, int threads, string? notice) =>
-        Assert.Equal(new JobPlan(jobs, threads, notice), JobPlan.Choose(asked, 11, 4, free, onGpu: false, null));
+    public void Memory_allows_fewer_and_says_so_but_changes_no_threads(
+        int? asked,
+        long free,
+        int jobs,
+        int threads,
+        string? notice
+    ) => Assert.Equal(new JobPlan(jobs, threads, notice), JobPlan.Choose(asked, 11, 4, free, onGpu: false, null));
 
     [Fact]
     public void A_single_notebook_computes_with_the_threads_that_it_has_among_others()
     {
         Assert.Equal(new JobPlan(1, 1, null), JobPlan.Choose(null, 1, 2, 1, onGpu: false, null));
-        Assert.Equal(JobPlan.Choose(null, 11, 2, Plenty, onGpu: false, null).Threads, JobPlan.Choose(null, 1, 2, Plenty, onGpu: false, null).Threads);
+        Assert.Equal(
+            JobPlan.Choose(null, 11, 2, Plenty, onGpu: false, null).Threads,
+            JobPlan.Choose(null, 1, 2, Plenty, onGpu: false, null).Threads
+        );
     }
 
     [Theory]
@@ -69,7 +108,9 @@ public class JobPlanTests
     [InlineData(1, 0, 1)]
     [InlineData(1, 1, 0)]
     public void Nothing_runs_on_nothing(int asked, int notebooks, int cores) =>
-        Assert.Throws<ArgumentOutOfRangeException>(() => JobPlan.Choose(asked, notebooks, cores, Plenty, onGpu: false, null));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            JobPlan.Choose(asked, notebooks, cores, Plenty, onGpu: false, null)
+        );
 
     [Fact]
     public void This_machine_has_memory_and_this_process_takes_some()
@@ -77,7 +118,8 @@ public class JobPlanTests
         Assert.InRange(MemorySize.Free(), 1, long.MaxValue);
         using var self = System.Diagnostics.Process.GetCurrentProcess();
         var peak = BalancedDiffusion.Reproduce.Kernel.ProcessTree.PeakBytes(self, "no process carries this");
-        if (!OperatingSystem.IsMacOS()) Assert.InRange(peak!.Value, 10_000_000, long.MaxValue);
+        if (!OperatingSystem.IsMacOS())
+            Assert.InRange(peak!.Value, 10_000_000, long.MaxValue);
     }
 
     [Theory]

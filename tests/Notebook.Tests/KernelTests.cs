@@ -4,7 +4,8 @@ using System.Text.Json;
 
 namespace Notebook.Tests;
 
-/// <summary>Runs cells in the pinned kernel itself, started as editors start it, and looks at what it hands back.</summary>
+/// <summary>Runs cells in the pinned kernel itself, started as editors start it, and looks at what it hands
+/// back.</summary>
 public sealed class KernelTests
 {
     private static readonly string Root = FindRoot();
@@ -22,24 +23,43 @@ public sealed class KernelTests
         var tensor = await kernel.RunAsync("var t = arange(6, dtype: ScalarType.Float32).reshape(2, 3); t");
         Assert.Contains("tensor (2, 3) float32", tensor["text/plain"]);
 
-        var frame = await kernel.RunAsync("Frame.FromColumns(new Dictionary<string, Series<int, double>> { [\"loss\"] = new Series<int, double>(new[] { 7, 8 }, new[] { 0.25, 0.5 }) })");
+        var frame = await kernel.RunAsync(
+            "Frame.FromColumns(new Dictionary<string, Series<int, double>> { [\"loss\"] = new Series<int, "
+                + "double>(new[] { 7, 8 }, new[] { 0.25, 0.5 }) })"
+        );
         Assert.Contains("<td style=\"text-align:left\">0.25</td>", frame["text/html"]);
 
-        var figure = await kernel.RunAsync("Figure.Show(Plot.Lines([Plot.Curve(\"a\", [1, 2, 3], t[0].ToDoubles())], \"step\", \"loss (nat)\"), \"1.1\", \"A line\", \"It rises.\");");
+        var figure = await kernel.RunAsync(
+            "Figure.Show(Plot.Lines([Plot.Curve(\"a\", [1, 2, 3], t[0].ToDoubles())], \"step\", \"loss "
+                + "(nat)\"), \"1.1\", \"A line\", \"It rises.\");"
+        );
         using var plotly = JsonDocument.Parse(figure["application/vnd.plotly.v1+json"]);
-        Assert.Equal([0.0, 1, 2], plotly.RootElement.GetProperty("data")[0].GetProperty("y").EnumerateArray().Select(v => v.GetDouble()));
-        Assert.Equal("Line chart: A line. It rises. X: step. Y: loss (nat). 1 curve: a.", plotly.RootElement.GetProperty("layout").GetProperty("meta").GetProperty("alt").GetString());
+        Assert.Equal(
+            [0.0, 1, 2],
+            plotly.RootElement.GetProperty("data")[0].GetProperty("y").EnumerateArray().Select(v => v.GetDouble())
+        );
+        Assert.Equal(
+            "Line chart: A line. It rises. X: step. Y: loss (nat). 1 curve: a.",
+            plotly.RootElement.GetProperty("layout").GetProperty("meta").GetProperty("alt").GetString()
+        );
         Assert.Equal("**Figure 1.1.** It rises.", figure["text/markdown"]);
-        if (BalancedDiffusion.Notebook.BrowserSearch.Find(Environment.GetEnvironmentVariable, File.Exists).Path is not null)
+        if (
+            BalancedDiffusion.Notebook.BrowserSearch.Find(Environment.GetEnvironmentVariable, File.Exists).Path
+            is not null
+        )
             Assert.Equal([0x89, 0x50, 0x4E, 0x47], Convert.FromBase64String(figure["image/png"])[..4]);
 
-        var images = await kernel.RunAsync("var faces = Lab.Images.Train(4); ImageGrid.Show(faces.Images, \"1.2\", \"Faces\", \"All differ.\");");
+        var images = await kernel.RunAsync(
+            "var faces = Lab.Images.Train(4); ImageGrid.Show(faces.Images, \"1.2\", \"Faces\", \"All differ.\");"
+        );
         Assert.Equal([0x89, 0x50, 0x4E, 0x47], Convert.FromBase64String(images["image/png"])[..4]);
 
         var claim = await kernel.RunAsync("Claims.Check(\"a\", \"one is at most two\", 1, Relation.AtMost, 2);");
         Assert.Contains("✓ holds", claim["text/plain"]);
 
-        var every = await kernel.RunAsync("using (var bar = Progress.Start(\"counting\", 3)) for (var i = 1; i <= 3; i++) bar.Report(i);");
+        var every = await kernel.RunAsync(
+            "using (var bar = Progress.Start(\"counting\", 3)) for (var i = 1; i <= 3; i++) bar.Report(i);"
+        );
         Assert.StartsWith("counting: 3 of 3, ", every["text/plain"]);
     }
 
@@ -48,11 +68,23 @@ public sealed class KernelTests
     {
         await using var kernel = await Kernel.StartAsync(Path.Combine(Root, "notebooks"));
         await kernel.RunAsync("#!import \"lab.dib\"");
-        foreach (var group in typeof(BalancedDiffusion.Runtime.Seeds).Assembly.GetExportedTypes().Concat(typeof(BalancedDiffusion.Notebook.Lab).Assembly.GetExportedTypes())
-                     .Where(type => !type.IsGenericType && !type.IsNested).GroupBy(type => type.Name))
-            Assert.True(group.Count() == 1, $"{group.Key} is the name of {group.Count()} types, so no cell can say which it means");
-        foreach (var type in typeof(BalancedDiffusion.Runtime.Seeds).Assembly.GetExportedTypes().Where(type => !type.IsGenericType && !type.IsNested)
-                     .Concat(typeof(BalancedDiffusion.Notebook.Lab).Assembly.GetExportedTypes()))
+        foreach (
+            var group in typeof(BalancedDiffusion.Runtime.Seeds)
+                .Assembly.GetExportedTypes()
+                .Concat(typeof(BalancedDiffusion.Notebook.Lab).Assembly.GetExportedTypes())
+                .Where(type => !type.IsGenericType && !type.IsNested)
+                .GroupBy(type => type.Name)
+        )
+            Assert.True(
+                group.Count() == 1,
+                $"{group.Key} is the name of {group.Count()} types, so no cell can say which it means"
+            );
+        foreach (
+            var type in typeof(BalancedDiffusion.Runtime.Seeds)
+                .Assembly.GetExportedTypes()
+                .Where(type => !type.IsGenericType && !type.IsNested)
+                .Concat(typeof(BalancedDiffusion.Notebook.Lab).Assembly.GetExportedTypes())
+        )
         {
             var answer = await kernel.RunAsync($"typeof({type.Name}).FullName");
             Assert.Contains(type.FullName!, string.Concat(answer.Values));
@@ -68,7 +100,12 @@ public sealed class KernelTests
             await using var kernel = await Kernel.StartAsync(Root);
             var copy = Path.Combine(elsewhere.FullName, "lab.dib");
             File.Copy(Path.Combine(Root, "notebooks", "lab.dib"), copy);
-            var e = await Assert.ThrowsAsync<InvalidOperationException>(() => kernel.RunAsync($"System.Environment.CurrentDirectory = @\"{elsewhere.FullName}\";\n#!import \"{copy.Replace('\\', '/')}\""));
+            var e = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+                kernel.RunAsync(
+                    $"System.Environment.CurrentDirectory = @\"{elsewhere.FullName}\";\n#!import "
+                        + $"\"{copy.Replace('\\', '/')}\""
+                )
+            );
             Assert.StartsWith("The library was not found in this folder or any above it", e.Message);
             Assert.DoesNotContain("   at ", e.Message);
         }
@@ -81,7 +118,8 @@ public sealed class KernelTests
     private static string FindRoot()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (File.Exists(Path.Combine(folder.FullName, "dotnet-tools.json"))) return folder.FullName;
+            if (File.Exists(Path.Combine(folder.FullName, "dotnet-tools.json")))
+                return folder.FullName;
         throw new InvalidOperationException("the repository was not found above the tests");
     }
 
@@ -95,19 +133,34 @@ public sealed class KernelTests
 
         public static async Task<Kernel> StartAsync(string folder)
         {
-            using (var restore = Process.Start(new ProcessStartInfo("dotnet", "tool restore") { WorkingDirectory = Root, RedirectStandardOutput = true, RedirectStandardError = true })!)
+            using (
+                var restore = Process.Start(
+                    new ProcessStartInfo("dotnet", "tool restore")
+                    {
+                        WorkingDirectory = Root,
+                        RedirectStandardOutput = true,
+                        RedirectStandardError = true,
+                    }
+                )!
+            )
             {
                 _ = restore.StandardError.ReadToEndAsync();
                 _ = restore.StandardOutput.ReadToEndAsync();
                 await restore.WaitForExitAsync();
-                if (restore.ExitCode != 0) Assert.Skip("the pinned kernel cannot be restored on this machine");
+                if (restore.ExitCode != 0)
+                    Assert.Skip("the pinned kernel cannot be restored on this machine");
             }
             var start = new ProcessStartInfo("dotnet", "interactive stdio --default-kernel csharp")
             {
-                WorkingDirectory = folder, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
-                StandardInputEncoding = new UTF8Encoding(false), StandardOutputEncoding = Encoding.UTF8,
+                WorkingDirectory = folder,
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                StandardInputEncoding = new UTF8Encoding(false),
+                StandardOutputEncoding = Encoding.UTF8,
             };
-            foreach (var name in new[] { "PROFILE", "IMAGES", "SEED", "CLAIMS" }) start.Environment.Remove("BALANCED_DIFFUSION_" + name);
+            foreach (var name in new[] { "PROFILE", "IMAGES", "SEED", "CLAIMS" })
+                start.Environment.Remove("BALANCED_DIFFUSION_" + name);
             start.Environment["BALANCED_DIFFUSION_DEVICE"] = "cpu";
             start.Environment["DOTNET_gcServer"] = "0";
             start.Environment["DOTNET_INTERACTIVE_CLI_TELEMETRY_OPTOUT"] = "1";
@@ -121,21 +174,38 @@ public sealed class KernelTests
         public async Task<Dictionary<string, string>> RunAsync(string code)
         {
             var token = $"cell-{++count}";
-            await process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(new { commandType = "SubmitCode", token, command = new { code, targetKernelName = "csharp" } }));
+            await process.StandardInput.WriteLineAsync(
+                JsonSerializer.Serialize(
+                    new
+                    {
+                        commandType = "SubmitCode",
+                        token,
+                        command = new { code, targetKernelName = "csharp" },
+                    }
+                )
+            );
             await process.StandardInput.FlushAsync();
             var shown = new Dictionary<string, string>();
             using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(4));
             while (await process.StandardOutput.ReadLineAsync(patience.Token) is { } line)
             {
-                if (!line.StartsWith('{')) continue;
+                if (!line.StartsWith('{'))
+                    continue;
                 using var json = JsonDocument.Parse(line);
-                if (!json.RootElement.TryGetProperty("eventType", out var type)) continue;
+                if (!json.RootElement.TryGetProperty("eventType", out var type))
+                    continue;
                 var data = json.RootElement.GetProperty("event");
-                var command = json.RootElement.TryGetProperty("command", out var c) && c.ValueKind == JsonValueKind.Object && c.TryGetProperty("token", out var t) ? t.GetString() : null;
+                var command =
+                    json.RootElement.TryGetProperty("command", out var c)
+                    && c.ValueKind == JsonValueKind.Object
+                    && c.TryGetProperty("token", out var t)
+                        ? t.GetString()
+                        : null;
                 switch (type.GetString())
                 {
                     case "DisplayedValueProduced" or "DisplayedValueUpdated" or "ReturnValueProduced":
-                        foreach (var form in data.GetProperty("formattedValues").EnumerateArray()) shown[form.GetProperty("mimeType").GetString()!] = form.GetProperty("value").GetString()!;
+                        foreach (var form in data.GetProperty("formattedValues").EnumerateArray())
+                            shown[form.GetProperty("mimeType").GetString()!] = form.GetProperty("value").GetString()!;
                         break;
                     case "CommandSucceeded" when command == token:
                         return shown;

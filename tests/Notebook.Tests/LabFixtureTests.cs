@@ -9,8 +9,14 @@ public class LabFixtureTests
     {
         var path = Lab.Fixture("dit-tiny.safetensors");
         Assert.True(File.Exists(path));
-        Assert.Equal(Path.Combine("tests", "fixtures", "dit-tiny.safetensors"), Path.GetRelativePath(Path.Combine(path, "..", "..", ".."), path));
-        Assert.StartsWith("there is no tests/fixtures/dit-huge.safetensors in the repository", Assert.Throws<FileNotFoundException>(() => Lab.Fixture("dit-huge.safetensors")).Message);
+        Assert.Equal(
+            Path.Combine("tests", "fixtures", "dit-tiny.safetensors"),
+            Path.GetRelativePath(Path.Combine(path, "..", "..", ".."), path)
+        );
+        Assert.StartsWith(
+            "there is no tests/fixtures/dit-huge.safetensors in the repository",
+            Assert.Throws<FileNotFoundException>(() => Lab.Fixture("dit-huge.safetensors")).Message
+        );
         Assert.ThrowsAny<ArgumentException>(() => Lab.Fixture(" "));
     }
 }

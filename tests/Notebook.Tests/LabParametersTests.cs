@@ -5,7 +5,9 @@ namespace Notebook.Tests;
 public class LabParametersTests
 {
     private static LabParameters Read(params (string Name, string Value)[] variables) =>
-        LabParameters.Read(name => variables.Where(v => v.Name == "BALANCED_DIFFUSION_" + name[19..]).Select(v => v.Value).FirstOrDefault());
+        LabParameters.Read(name =>
+            variables.Where(v => v.Name == "BALANCED_DIFFUSION_" + name[19..]).Select(v => v.Value).FirstOrDefault()
+        );
 
     [Fact]
     public void NothingSetMeansTheQuickProfileOfDrawnFaces() =>
@@ -14,7 +16,12 @@ public class LabParametersTests
     [Fact]
     public void EverySettingIsRead()
     {
-        var read = Read(("BALANCED_DIFFUSION_PROFILE", " Full "), ("BALANCED_DIFFUSION_IMAGES", "fashion-mnist"), ("BALANCED_DIFFUSION_DEVICE", "CPU"), ("BALANCED_DIFFUSION_SEED", "17"));
+        var read = Read(
+            ("BALANCED_DIFFUSION_PROFILE", " Full "),
+            ("BALANCED_DIFFUSION_IMAGES", "fashion-mnist"),
+            ("BALANCED_DIFFUSION_DEVICE", "CPU"),
+            ("BALANCED_DIFFUSION_SEED", "17")
+        );
         Assert.Equal(new LabParameters(LabProfile.Full, "fashion-mnist", "cpu", 17, null), read);
     }
 

@@ -70,5 +70,6 @@ public class NativeMemoryWatchTests
 
     // A method of its own, so that no local keeps a tensor alive.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static WeakReference<torch.Tensor>[] LetGo() => [.. Enumerable.Range(0, 10).Select(_ => new WeakReference<torch.Tensor>(torch.ones(1000)))];
+    private static WeakReference<torch.Tensor>[] LetGo() =>
+        [.. Enumerable.Range(0, 10).Select(_ => new WeakReference<torch.Tensor>(torch.ones(1000)))];
 }

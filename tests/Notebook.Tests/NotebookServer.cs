@@ -7,7 +7,8 @@ using BalancedDiffusion.Reproduce.Kernel;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
-/// <summary>A notebook server of Jupyter on a free port of this machine, which sees one folder, one kernel and nothing of the user's own.</summary>
+/// <summary>A notebook server of Jupyter on a free port of this machine, which sees one folder, one kernel and nothing
+/// of the user's own.</summary>
 internal sealed class NotebookServer : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -20,14 +21,39 @@ internal sealed class NotebookServer : IAsyncDisposable
     {
         var port = FreePort();
         root = new Uri($"http://127.0.0.1:{port}/");
-        var start = new ProcessStartInfo("jupyter",
-            ["notebook", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture), "--port-retries=0", "--NotebookApp.token", token, "--notebook-dir", folder])
+        var start = new ProcessStartInfo(
+            "jupyter",
+            [
+                "notebook",
+                "--no-browser",
+                "--allow-root",
+                "--ip=127.0.0.1",
+                "--port",
+                port.ToString(CultureInfo.InvariantCulture),
+                "--port-retries=0",
+                "--NotebookApp.token",
+                token,
+                "--notebook-dir",
+                folder,
+            ]
+        )
         {
-            WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true,
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("BALANCED_DIFFUSION_", StringComparison.Ordinal) && name != "BALANCED_DIFFUSION_BROWSER").ToList()) start.Environment.Remove(name);
+        foreach (
+            var name in start
+                .Environment.Keys.Where(name =>
+                    name.StartsWith("BALANCED_DIFFUSION_", StringComparison.Ordinal)
+                    && name != "BALANCED_DIFFUSION_BROWSER"
+                )
+                .ToList()
+        )
+            start.Environment.Remove(name);
         start.Environment["JUPYTER_PATH"] = Path.Combine(prefix, "share", "jupyter");
-        foreach (var kind in new[] { "CONFIG", "DATA", "RUNTIME" }) start.Environment[$"JUPYTER_{kind}_DIR"] = Path.Combine(prefix, kind.ToLowerInvariant());
+        foreach (var kind in new[] { "CONFIG", "DATA", "RUNTIME" })
+            start.Environment[$"JUPYTER_{kind}_DIR"] = Path.Combine(prefix, kind.ToLowerInvariant());
         start.Environment["BALANCED_DIFFUSION_DEVICE"] = "cpu";
         start.Environment[ProcessTree.MarkerVariable] = Marker;
         process = Process.Start(start)!;
@@ -43,7 +69,11 @@ internal sealed class NotebookServer : IAsyncDisposable
     /// <summary>What the server has written so far.</summary>
     public string Log
     {
-        get { lock (log) return log.ToString(); }
+        get
+        {
+            lock (log)
+                return log.ToString();
+        }
     }
 
     /// <summary>Whether <c>jupyter notebook</c> can be run here.</summary>
@@ -51,7 +81,13 @@ internal sealed class NotebookServer : IAsyncDisposable
     {
         try
         {
-            using var asked = Process.Start(new ProcessStartInfo("jupyter", ["notebook", "--version"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using var asked = Process.Start(
+                new ProcessStartInfo("jupyter", ["notebook", "--version"])
+                {
+                    RedirectStandardOutput = true,
+                    RedirectStandardError = true,
+                }
+            )!;
             _ = asked.StandardError.ReadToEndAsync(cancellation);
             // The address of a notebook, and the menus the test clicks, are those of version 6.
             var version = await asked.StandardOutput.ReadToEndAsync(cancellation);
@@ -66,7 +102,8 @@ internal sealed class NotebookServer : IAsyncDisposable
 
     /// <summary>Starts a server and waits until it answers.</summary>
     /// <param name="folder">What it serves.</param>
-    /// <param name="prefix">Below its share/jupyter lie the kernels; settings and the server's own files go below it too.</param>
+    /// <param name="prefix">Below its share/jupyter lie the kernels; settings and the server's own files go below it
+    /// too.</param>
     /// <param name="cancellation">Stops the waiting.</param>
     public static async Task<NotebookServer> StartAsync(string folder, string prefix, CancellationToken cancellation)
     {
@@ -77,10 +114,16 @@ internal sealed class NotebookServer : IAsyncDisposable
         {
             try
             {
-                using var answer = await client.GetAsync(new Uri(server.root, $"api/status?token={server.token}"), cancellation);
-                if (answer.IsSuccessStatusCode) return server;
+                using var answer = await client.GetAsync(
+                    new Uri(server.root, $"api/status?token={server.token}"),
+                    cancellation
+                );
+                if (answer.IsSuccessStatusCode)
+                    return server;
             }
-            catch (HttpRequestException) { /* not listening yet */ }
+            catch (HttpRequestException)
+            { /* not listening yet */
+            }
             if (server.process.HasExited || clock.Elapsed > Patience)
             {
                 await server.DisposeAsync();
@@ -91,7 +134,8 @@ internal sealed class NotebookServer : IAsyncDisposable
     }
 
     /// <summary>The address at which a browser sees a notebook of the folder.</summary>
-    public string PageOf(string notebook) => new Uri(root, $"notebooks/{Uri.EscapeDataString(notebook)}?token={token}").ToString();
+    public string PageOf(string notebook) =>
+        new Uri(root, $"notebooks/{Uri.EscapeDataString(notebook)}?token={token}").ToString();
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -110,6 +154,7 @@ internal sealed class NotebookServer : IAsyncDisposable
 
     private void Keep(object sender, DataReceivedEventArgs line)
     {
-        lock (log) log.AppendLine(line.Data);
+        lock (log)
+            log.AppendLine(line.Data);
     }
 }

@@ -7,15 +7,28 @@ namespace BalancedDiffusion.Notebook.Tests;
 /// <summary>What a reader sees of two notebooks that run at the same time.</summary>
 public sealed class ProgressDisplayTests : IDisposable
 {
-    private static readonly NotebookFile A = NotebookFile.TryFrom("/nowhere/00-a.ipynb")!, B = NotebookFile.TryFrom("/nowhere/01-b.ipynb")!;
-    private static readonly IReadOnlyList<(string Stem, IReadOnlyList<string> CellIds)> Both = [("00-a", ["w", "x"]), ("01-b", ["x", "y", "z"])];
+    private static readonly NotebookFile A = NotebookFile.TryFrom("/nowhere/00-a.ipynb")!,
+        B = NotebookFile.TryFrom("/nowhere/01-b.ipynb")!;
+    private static readonly IReadOnlyList<(string Stem, IReadOnlyList<string> CellIds)> Both =
+    [
+        ("00-a", ["w", "x"]),
+        ("01-b", ["x", "y", "z"]),
+    ];
     private readonly EnvironmentWorkspace place = new();
     private readonly StringWriter written = new();
     private readonly IAnsiConsole console;
 
     public ProgressDisplayTests()
     {
-        console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(written), Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Interactive = InteractionSupport.No });
+        console = AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                Out = new AnsiConsoleOutput(written),
+                Ansi = AnsiSupport.No,
+                ColorSystem = ColorSystemSupport.NoColors,
+                Interactive = InteractionSupport.No,
+            }
+        );
         console.Profile.Width = 120;
     }
 
@@ -25,7 +38,8 @@ public sealed class ProgressDisplayTests : IDisposable
         place.Dispose();
     }
 
-    private RunEstimate Estimate => new(Timings.Load(Path.Combine(place.Root, "timings.json")), "quick faces cpu", Both, jobs: 2);
+    private RunEstimate Estimate =>
+        new(Timings.Load(Path.Combine(place.Root, "timings.json")), "quick faces cpu", Both, jobs: 2);
 
     private static void Begin(IRunProgress progress)
     {
@@ -39,7 +53,8 @@ public sealed class ProgressDisplayTests : IDisposable
         progress.CellStarted(B, 2);
     }
 
-    private static NotebookResult Result(NotebookFile notebook) => new(notebook, "title", null, 3, 3, 4, 1, new Dictionary<string, double>(), [], [], null);
+    private static NotebookResult Result(NotebookFile notebook) =>
+        new(notebook, "title", null, 3, 3, 4, 1, new Dictionary<string, double>(), [], [], null);
 
     [Fact]
     public void Lines_carry_the_name_and_the_cells_of_their_notebook()
@@ -47,20 +62,34 @@ public sealed class ProgressDisplayTests : IDisposable
         var progress = new PlainProgress(console, Estimate);
         Begin(progress);
         progress.NotebookFinished(Result(B));
-        var lines = written.ToString().Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal(["00-a: 2 cells", "01-b: 3 cells", "00-a: cell 1/2 0.5 s", "01-b: cell 1/3 0.5 s", "01-b: done after 4.0 s"], lines.Select(l => l.Split(',')[0]));
+        var lines = written
+            .ToString()
+            .Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(
+            [
+                "00-a: 2 cells",
+                "01-b: 3 cells",
+                "00-a: cell 1/2 0.5 s",
+                "01-b: cell 1/3 0.5 s",
+                "01-b: done after 4.0 s",
+            ],
+            lines.Select(l => l.Split(',')[0])
+        );
     }
 
     [Fact]
     public async Task The_table_shows_both_running()
     {
         var progress = new LiveProgress(Both, Estimate);
-        await progress.ShowAsync(console, async () =>
-        {
-            await Task.Yield();
-            Begin(progress);
-            return 0;
-        });
+        await progress.ShowAsync(
+            console,
+            async () =>
+            {
+                await Task.Yield();
+                Begin(progress);
+                return 0;
+            }
+        );
         var rows = written.ToString().Split('\n');
         Assert.Matches(@"2/2 .* running", rows.Last(r => r.Contains("00-a")));
         Assert.Matches(@"2/3 .* running", rows.Last(r => r.Contains("01-b")));

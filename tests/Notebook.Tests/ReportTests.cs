@@ -10,17 +10,53 @@ namespace BalancedDiffusion.Notebook.Tests;
 
 public class ReportTests
 {
-    private static readonly RunOptions Options = new("quick", "faces", "cpu", null, "/nowhere", TimeSpan.FromMinutes(1));
+    private static readonly RunOptions Options = new(
+        "quick",
+        "faces",
+        "cpu",
+        null,
+        "/nowhere",
+        TimeSpan.FromMinutes(1)
+    );
 
-    private static RunSummary Summary(IReadOnlyList<ClaimRecord> claims, NotebookFailure? failure = null, int asked = 1) => new(Options, DateTimeOffset.UnixEpoch, 61,
-        [new NotebookResult(NotebookFile.TryFrom("/nowhere/02-a.ipynb")!, "A <title>", null, 3, failure is null ? 3 : 1, 61, 2, new Dictionary<string, double>(), claims, [], failure)], asked, false);
+    private static RunSummary Summary(
+        IReadOnlyList<ClaimRecord> claims,
+        NotebookFailure? failure = null,
+        int asked = 1
+    ) =>
+        new(
+            Options,
+            DateTimeOffset.UnixEpoch,
+            61,
+            [
+                new NotebookResult(
+                    NotebookFile.TryFrom("/nowhere/02-a.ipynb")!,
+                    "A <title>",
+                    null,
+                    3,
+                    failure is null ? 3 : 1,
+                    61,
+                    2,
+                    new Dictionary<string, double>(),
+                    claims,
+                    [],
+                    failure
+                ),
+            ],
+            asked,
+            false
+        );
 
-    private static ClaimRecord Claim(string id, bool? holds, string? skipped = null) => new("02-a", id, $"statement of {id}", 0.5, skipped is null ? "<" : "", 1.0, holds, 0.1, skipped);
+    private static ClaimRecord Claim(string id, bool? holds, string? skipped = null) =>
+        new("02-a", id, $"statement of {id}", 0.5, skipped is null ? "<" : "", 1.0, holds, 0.1, skipped);
 
     [Fact]
     public void Failed_claims_stand_first_and_skipped_ones_last()
     {
-        var page = HtmlReport.Render(Summary([Claim("skipped", null, "no data"), Claim("good", true), Claim("bad", false)]), []);
+        var page = HtmlReport.Render(
+            Summary([Claim("skipped", null, "no data"), Claim("good", true), Claim("bad", false)]),
+            []
+        );
         var order = Regex.Matches(page, "statement of (\\w+)").Select(m => m.Groups[1].Value);
         Assert.Equal(["bad", "good", "skipped"], order);
         Assert.Contains("1 claim holds, 1 does not, 1 skipped", page);
@@ -29,8 +65,25 @@ public class ReportTests
     [Fact]
     public void The_page_asks_nobody_for_anything_and_escapes_what_it_is_given()
     {
-        var failure = new NotebookFailure(FailureKind.Error, 2, "c", "var a = \"<script src=http://x>\";", new CellError("E", "<b>bad</b>", ["<b>bad</b>"]));
-        var page = HtmlReport.Render(Summary([], failure), [new BalancedDiffusion.Reproduce.Reporting.Figure("02-a", 1, null, "svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>"u8.ToArray())]);
+        var failure = new NotebookFailure(
+            FailureKind.Error,
+            2,
+            "c",
+            "var a = \"<script src=http://x>\";",
+            new CellError("E", "<b>bad</b>", ["<b>bad</b>"])
+        );
+        var page = HtmlReport.Render(
+            Summary([], failure),
+            [
+                new BalancedDiffusion.Reproduce.Reporting.Figure(
+                    "02-a",
+                    1,
+                    null,
+                    "svg",
+                    "<svg xmlns=\"http://www.w3.org/2000/svg\"/>"u8.ToArray()
+                ),
+            ]
+        );
         Assert.DoesNotContain("<script", page);
         Assert.DoesNotContain("<b>bad", page);
         Assert.DoesNotMatch("(src|href)=\"(?!data:)", page);
@@ -41,7 +94,14 @@ public class ReportTests
         Assert.Contains("A &lt;title&gt;", page);
     }
 
-    public static TheoryData<bool, string?, int, int> Outcomes => new() { { true, null, 1, 0 }, { false, null, 1, 1 }, { true, null, 2, 1 }, { false, "why", 1, 0 } };
+    public static TheoryData<bool, string?, int, int> Outcomes =>
+        new()
+        {
+            { true, null, 1, 0 },
+            { false, null, 1, 1 },
+            { true, null, 2, 1 },
+            { false, "why", 1, 0 },
+        };
 
     [Theory]
     [MemberData(nameof(Outcomes))]
@@ -49,11 +109,26 @@ public class ReportTests
         Assert.Equal(exitCode, Summary([Claim("a", skipped is null ? holds : null, skipped)], null, asked).ExitCode);
 
     [Theory]
-    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"measured\":\"NaN\",\"relation\":\"<\",\"bound\":1,\"holds\":false,\"seconds\":0}", "NaN", false, null)]
-    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"measured\":1.5,\"relation\":\"=±0.1\",\"bound\":1.5,\"holds\":true}", "1.5", true, null)]
+    [InlineData(
+        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":\"NaN\",\"relation\":\"<\",\"bound\":1,\"holds\":false,\"seconds\":0}",
+        "NaN",
+        false,
+        null
+    )]
+    [InlineData(
+        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":1.5,\"relation\":\"=±0.1\",\"bound\":1.5,\"holds\":true}",
+        "1.5",
+        true,
+        null
+    )]
     [InlineData("{\"id\":\"a\",\"skipped\":true,\"reason\":\"no data\",\"seconds\":0}", null, null, "no data")]
     [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"skipped\":\"no data\"}", null, null, "no data")]
-    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"measured\":0.4,\"relation\":\">=\",\"bound\":0.5,\"skipped\":true,\"reason\":\"photographs\"}", "0.4", null, "photographs")]
+    [InlineData(
+        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":0.4,\"relation\":\">=\",\"bound\":0.5,\"skipped\":true,\"reason\":\"photographs\"}",
+        "0.4",
+        null,
+        "photographs"
+    )]
     public void A_claim_is_read(string line, string? measured, bool? holds, string? skipped)
     {
         var (claims, problems) = Read(line);
@@ -71,10 +146,15 @@ public class ReportTests
     [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\"}", "lacks \"holds\"")]
     [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":\"yes\"}", "lacks \"holds\"")]
     [InlineData("{\"id\":\"a\",\"skipped\":true}", "lacks \"reason\"")]
-    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":true,\"seconds\":\"x\"}", "\"seconds\" is no number")]
+    [InlineData(
+        "{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":true,\"seconds\":\"x\"}",
+        "\"seconds\" is no number"
+    )]
     public void A_line_that_is_no_claim_is_a_problem_and_the_others_are_kept(string line, string sentence)
     {
-        var (claims, problems) = Read("{\"id\":\"first\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":true}\n\n" + line + "\n");
+        var (claims, problems) = Read(
+            "{\"id\":\"first\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":true}\n\n" + line + "\n"
+        );
         Assert.Equal("first", Assert.Single(claims).Id);
         Assert.Contains("line 3", Assert.Single(problems));
         Assert.Contains(sentence, problems[0]);
@@ -91,10 +171,36 @@ public class ReportTests
     public void Figures_come_in_order_one_an_output_with_their_names()
     {
         var document = NotebookDocument.Parse(EnvironmentWorkspace.Json("1", "2"));
-        JsonObject Output(JsonObject data, string? id = null) => new() { ["output_type"] = "display_data", ["metadata"] = id is null ? new JsonObject() : new JsonObject { ["id"] = id }, ["data"] = data };
+        JsonObject Output(JsonObject data, string? id = null) =>
+            new()
+            {
+                ["output_type"] = "display_data",
+                ["metadata"] = id is null ? new JsonObject() : new JsonObject { ["id"] = id },
+                ["data"] = data,
+            };
         var cells = document.CodeCells.ToList();
-        cells[0].SetResult(1, [Output(new JsonObject { ["text/plain"] = "no picture" }), Output(new JsonObject { ["image/svg+xml"] = "<svg/>", ["image/png"] = "AQID" }, "Loss Curve!")]);
-        cells[1].SetResult(2, [Output(new JsonObject { ["image/png"] = "not base64!" }), Output(new JsonObject { ["image/svg+xml"] = new JsonArray("<svg>", "</svg>"), ["text/plain"] = "[Figure 3.2: Loss [log] over time]" })]);
+        cells[0]
+            .SetResult(
+                1,
+                [
+                    Output(new JsonObject { ["text/plain"] = "no picture" }),
+                    Output(new JsonObject { ["image/svg+xml"] = "<svg/>", ["image/png"] = "AQID" }, "Loss Curve!"),
+                ]
+            );
+        cells[1]
+            .SetResult(
+                2,
+                [
+                    Output(new JsonObject { ["image/png"] = "not base64!" }),
+                    Output(
+                        new JsonObject
+                        {
+                            ["image/svg+xml"] = new JsonArray("<svg>", "</svg>"),
+                            ["text/plain"] = "[Figure 3.2: Loss [log] over time]",
+                        }
+                    ),
+                ]
+            );
         var figures = FigureExtractor.Extract(document, "02-a");
         Assert.Equal(["02-a-01-loss-curve.png", "02-a-02-3-2.svg"], figures.Select(f => f.FileName));
         Assert.Equal([null, "Loss [log] over time"], figures.Select(f => f.Title));
@@ -107,9 +213,18 @@ public class ReportTests
         using var place = new EnvironmentWorkspace();
         var folder = Path.Combine(place.Root, "out");
         Directory.CreateDirectory(Path.Combine(folder, "figures"));
-        foreach (var name in new[] { "claims.json", "timings.json", "letter.txt", "figures/02-a-01.png", "figures/mine.png" }) File.WriteAllText(Path.Combine(folder, name), "{}");
+        foreach (
+            var name in new[] { "claims.json", "timings.json", "letter.txt", "figures/02-a-01.png", "figures/mine.png" }
+        )
+            File.WriteAllText(Path.Combine(folder, name), "{}");
         new ArtifactWriter(folder).Clear();
-        Assert.Equal(["figures/mine.png", "letter.txt", "timings.json"], Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(folder, f).Replace('\\', '/')).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["figures/mine.png", "letter.txt", "timings.json"],
+            Directory
+                .EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+                .Select(f => Path.GetRelativePath(folder, f).Replace('\\', '/'))
+                .Order(StringComparer.Ordinal)
+        );
     }
 
     [Fact]
@@ -120,7 +235,12 @@ public class ReportTests
         Directory.CreateDirectory(Path.GetDirectoryName(file)!);
         File.WriteAllText(file, "{\"02-a quick faces cpu\":{\"x\":10,\"y\":30}}");
         var clock = new HandClock();
-        var estimate = new RunEstimate(Timings.Load(file), Options.TimingKey, [("02-a", ["x", "y"]), ("03-b", ["z"])], clock: clock);
+        var estimate = new RunEstimate(
+            Timings.Load(file),
+            Options.TimingKey,
+            [("02-a", ["x", "y"]), ("03-b", ["z"])],
+            clock: clock
+        );
         var other = estimate.Left("03-b");
         estimate.Started("02-a", 1);
         clock.Seconds = 4;
@@ -140,9 +260,22 @@ public class ReportTests
     {
         using var place = new EnvironmentWorkspace();
         var timings = Timings.Load(Path.Combine(place.Root, "timings.json"));
-        var minutes = new Dictionary<string, double> { ["00-a"] = 1, ["01-b"] = 2, ["02-c"] = 4 };
+        var minutes = new Dictionary<string, double>
+        {
+            ["00-a"] = 1,
+            ["01-b"] = 2,
+            ["02-c"] = 4,
+        };
         var clock = new HandClock();
-        RunEstimate Estimate(int jobs) => new(timings, Options.TimingKey, [.. minutes.Keys.Select(stem => (stem, (IReadOnlyList<string>)["x", "y"]))], minutes, jobs, clock);
+        RunEstimate Estimate(int jobs) =>
+            new(
+                timings,
+                Options.TimingKey,
+                [.. minutes.Keys.Select(stem => (stem, (IReadOnlyList<string>)["x", "y"]))],
+                minutes,
+                jobs,
+                clock
+            );
         var start = Estimate(1).Left("00-a") - 60;
         Assert.Equal(3 * start + 420, Estimate(1).Left(), 6);
         Assert.Equal(240 + start, Estimate(3).Left(), 6);
@@ -170,13 +303,35 @@ public class ReportTests
     public void What_a_run_took_stands_in_the_report_and_beside_the_claims()
     {
         var measured = Summary([]) with { Options = Options with { Jobs = 2, Threads = 1 } };
-        measured = measured with { Results = [measured.Results[0] with { FirstOutputSeconds = 3.456, PeakBytes = 1_250_000_000 }, measured.Results[0]] };
+        measured = measured with
+        {
+            Results =
+            [
+                measured.Results[0] with
+                {
+                    FirstOutputSeconds = 3.456,
+                    PeakBytes = 1_250_000_000,
+                },
+                measured.Results[0],
+            ],
+        };
         var page = HtmlReport.Render(measured, []);
         Assert.Contains("2 at a time with 1 thread each", page);
-        Assert.Contains("1:01 min</td><td class=\"number\" data-label=\"first output\">3.5 s</td><td class=\"number\" data-label=\"peak memory\">1.3 GB</td>", page);
+        Assert.Contains(
+            "1:01 min</td><td class=\"number\" data-label=\"first output\">3.5 s</td><td class=\"number\" "
+                + "data-label=\"peak memory\">1.3 GB</td>",
+            page
+        );
         var json = measured.ToJson();
         Assert.Equal((2, 1), ((int)json["options"]!["jobs"]!, (int)json["options"]!["threads"]!));
-        Assert.Equal((61, 3.46, 1_250_000_000L), ((double)json["notebooks"]![0]!["seconds"]!, (double)json["notebooks"]![0]!["firstOutputSeconds"]!, (long)json["notebooks"]![0]!["peakBytes"]!));
+        Assert.Equal(
+            (61, 3.46, 1_250_000_000L),
+            (
+                (double)json["notebooks"]![0]!["seconds"]!,
+                (double)json["notebooks"]![0]!["firstOutputSeconds"]!,
+                (long)json["notebooks"]![0]!["peakBytes"]!
+            )
+        );
         Assert.Equal((null, null), (json["notebooks"]![1]!["firstOutputSeconds"], json["notebooks"]![1]!["peakBytes"]));
     }
 
@@ -197,6 +352,9 @@ public class ReportTests
             File.WriteAllText(file, text);
             return ClaimsFile.Read(file, "02-a");
         }
-        finally { File.Delete(file); }
+        finally
+        {
+            File.Delete(file);
+        }
     }
 }

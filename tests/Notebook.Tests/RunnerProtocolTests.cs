@@ -6,16 +6,22 @@ namespace BalancedDiffusion.Notebook.Tests;
 
 public class RunnerProtocolTests
 {
-    private static string Event(string type, string token, string body) => $"{{\"event\":{body},\"eventType\":\"{type}\",\"command\":{{\"token\":\"{token}\",\"commandType\":\"SubmitCode\",\"command\":{{\"code\":\"c\"}}}},\"routingSlip\":[]}}";
+    private static string Event(string type, string token, string body) =>
+        $"{{\"event\":{body},\"eventType\":\"{type}\",\"command\":{{\"token\":\"{token}\",\"commandType\":\"SubmitCode\",\"command\":{{\"code\":\"c\"}}}},\"routingSlip\":[]}}";
 
     private static string Output(string type, string token, string mime, string value, string? id = null) =>
-        Event(type, token, $"{{\"formattedValues\":[{{\"mimeType\":\"{mime}\",\"value\":{JsonSerializer.Serialize(value)},\"suppressDisplay\":false}}],\"valueId\":{(id is null ? "null" : $"\"{id}\"")}}}");
+        Event(
+            type,
+            token,
+            $"{{\"formattedValues\":[{{\"mimeType\":\"{mime}\",\"value\":{JsonSerializer.Serialize(value)},\"suppressDisplay\":false}}],\"valueId\":{(id is null ? "null" : $"\"{id}\"")}}}"
+        );
 
     private static OutputCollector Collect(params string[] lines)
     {
         var collector = new OutputCollector(new OutputScrubber("/srv/somewhere/repo", "/home/anna"));
         foreach (var line in lines)
-            foreach (var e in KernelLineParser.Parse(line).Events) collector.Add(e);
+        foreach (var e in KernelLineParser.Parse(line).Events)
+            collector.Add(e);
         return collector;
     }
 
@@ -27,7 +33,9 @@ public class RunnerProtocolTests
     [InlineData("{ [ \" ", "} ]")]
     public void An_event_is_found_between_noise_on_its_line(string before, string after)
     {
-        var (events, noise) = KernelLineParser.Parse(before + Event("CommandSucceeded", "cell-1", "{\"executionOrder\":0}") + after);
+        var (events, noise) = KernelLineParser.Parse(
+            before + Event("CommandSucceeded", "cell-1", "{\"executionOrder\":0}") + after
+        );
         var found = Assert.Single(events);
         Assert.Equal(("CommandSucceeded", "cell-1"), (found.Type, found.Token));
         Assert.Equal(before + after, noise);
@@ -36,14 +44,21 @@ public class RunnerProtocolTests
     [Fact]
     public void Two_events_on_one_line_are_both_found()
     {
-        var line = Output("StandardOutputValueProduced", "cell-1", "text/plain", "a") + "noise" + Event("CommandSucceeded", "cell-1", "{}");
-        Assert.Equal(["StandardOutputValueProduced", "CommandSucceeded"], KernelLineParser.Parse(line).Events.Select(e => e.Type));
+        var line =
+            Output("StandardOutputValueProduced", "cell-1", "text/plain", "a")
+            + "noise"
+            + Event("CommandSucceeded", "cell-1", "{}");
+        Assert.Equal(
+            ["StandardOutputValueProduced", "CommandSucceeded"],
+            KernelLineParser.Parse(line).Events.Select(e => e.Type)
+        );
     }
 
     [Fact]
     public void The_end_of_a_command_survives_noise_in_its_middle()
     {
-        var line = Event("CommandSucceeded", "cell-7", "{\"executionOrder\":0}").Replace("\"code\":\"c\"", "\"co printf de\":\"c");
+        var line = Event("CommandSucceeded", "cell-7", "{\"executionOrder\":0}")
+            .Replace("\"code\":\"c\"", "\"co printf de\":\"c");
         var found = Assert.Single(KernelLineParser.Parse(line).Events);
         Assert.Equal(("CommandSucceeded", "cell-7"), (found.Type, found.Token));
     }
@@ -69,8 +84,12 @@ public class RunnerProtocolTests
     public void Streams_are_merged_while_nothing_stands_between_them()
     {
         var outputs = Collect(
-            Output("StandardOutputValueProduced", "cell-1", "text/plain", "a\r\nb"), Output("StandardOutputValueProduced", "cell-1.1", "text/plain", "c\n"),
-            Output("StandardErrorValueProduced", "cell-1", "text/plain", "wrong\n"), Output("StandardOutputValueProduced", "cell-1", "text/plain", "d")).Outputs("cell-1", 1);
+                Output("StandardOutputValueProduced", "cell-1", "text/plain", "a\r\nb"),
+                Output("StandardOutputValueProduced", "cell-1.1", "text/plain", "c\n"),
+                Output("StandardErrorValueProduced", "cell-1", "text/plain", "wrong\n"),
+                Output("StandardOutputValueProduced", "cell-1", "text/plain", "d")
+            )
+            .Outputs("cell-1", 1);
         Assert.Equal(["stdout", "stderr", "stdout"], outputs.Select(o => (string?)o!["name"]));
         Assert.Equal("""["a\n","bc\n"]""", outputs[0]!["text"]!.ToJsonString());
     }
@@ -78,7 +97,11 @@ public class RunnerProtocolTests
     [Fact]
     public void An_update_from_a_later_cell_changes_the_output_where_it_stands()
     {
-        var collector = Collect(Output("DisplayedValueProduced", "cell-1", "text/plain", "0 %", "bar"), Output("DisplayedValueProduced", "cell-2", "text/plain", "other", "x"), Output("DisplayedValueUpdated", "cell-2", "text/plain", "100 %", "bar"));
+        var collector = Collect(
+            Output("DisplayedValueProduced", "cell-1", "text/plain", "0 %", "bar"),
+            Output("DisplayedValueProduced", "cell-2", "text/plain", "other", "x"),
+            Output("DisplayedValueUpdated", "cell-2", "text/plain", "100 %", "bar")
+        );
         Assert.Equal("100 %", NotebookText.Join(Assert.Single(collector.Outputs("cell-1", 1))!["data"]!["text/plain"]));
         Assert.Equal("other", NotebookText.Join(Assert.Single(collector.Outputs("cell-2", 2))!["data"]!["text/plain"]));
     }
@@ -88,13 +111,30 @@ public class RunnerProtocolTests
     [InlineData("application/vnd.plotly.v1+json", "{\"a\": {\"b\": 1e-3}}", "{\"a\":{\"b\":1e-3}}")]
     [InlineData("application/geo+json", "not json", "\"not json\"")]
     public void Json_is_written_as_json_and_what_is_none_as_text(string mime, string value, string expected) =>
-        Assert.Equal(expected, Collect(Output("DisplayedValueProduced", "cell-1", mime, value)).Outputs("cell-1", 1)[0]!["data"]![mime]!.ToJsonString());
+        Assert.Equal(
+            expected,
+            Collect(Output("DisplayedValueProduced", "cell-1", mime, value)).Outputs("cell-1", 1)[0]!["data"]![
+                mime
+            ]!.ToJsonString()
+        );
 
     [Fact]
     public void Address_probes_and_hidden_values_leave_nothing()
     {
-        var hidden = Output("DisplayedValueProduced", "cell-1", "text/plain", "secret").Replace("\"suppressDisplay\":false", "\"suppressDisplay\":true");
-        Assert.Empty(Collect(Output("DisplayedValueProduced", "cell-1", "text/html", "<script>async function probeAddresses(a){}</script>"), hidden).Outputs("cell-1", 1));
+        var hidden = Output("DisplayedValueProduced", "cell-1", "text/plain", "secret")
+            .Replace("\"suppressDisplay\":false", "\"suppressDisplay\":true");
+        Assert.Empty(
+            Collect(
+                    Output(
+                        "DisplayedValueProduced",
+                        "cell-1",
+                        "text/html",
+                        "<script>async function probeAddresses(a){}</script>"
+                    ),
+                    hidden
+                )
+                .Outputs("cell-1", 1)
+        );
     }
 
     [Theory]
@@ -105,20 +145,31 @@ public class RunnerProtocolTests
     [InlineData("/home/anna/.cache/x and /home/annabel", "~/.cache/x and /home/annabel")]
     [InlineData("C/srv/somewhere/repo", "C/srv/somewhere/repo")]
     [InlineData("/srv/somewhere/repository", "../../repository")]
-    public void Absolute_paths_become_relative(string text, string expected) => Assert.Equal(expected, new OutputScrubber("/srv/somewhere/repo", "/home/anna").Scrub(text));
+    public void Absolute_paths_become_relative(string text, string expected) =>
+        Assert.Equal(expected, new OutputScrubber("/srv/somewhere/repo", "/home/anna").Scrub(text));
 
     [Fact]
     public void A_path_with_backslashes_is_found_plain_and_in_json()
     {
         var scrubber = new OutputScrubber(@"C:\src\repo", @"C:\Users\anna");
-        Assert.Equal(@"at ..\lib\A.cs and ""..\\lib"" in ~\x", scrubber.Scrub(@"at C:\src\repo\lib\A.cs and ""C:\\src\\repo\\lib"" in C:\Users\anna\x"));
+        Assert.Equal(
+            @"at ..\lib\A.cs and ""..\\lib"" in ~\x",
+            scrubber.Scrub(@"at C:\src\repo\lib\A.cs and ""C:\\src\\repo\\lib"" in C:\Users\anna\x")
+        );
     }
 
     [Fact]
     public void Colours_are_kept_out_of_errors()
     {
-        var error = CellError.FromKernel("System.ArgumentException: \u001b[31msigma\u001b[0m was -1\n   at Submission#3.<<Initialize>>d__0.MoveNext()\n--- End of stack trace from previous location ---\n   at Microsoft.CodeAnalysis.Scripting.ScriptExecutionState.Run()");
+        var error = CellError.FromKernel(
+            "System.ArgumentException: \u001b[31msigma\u001b[0m was -1\n   at "
+                + "Submission#3.<<Initialize>>d__0.MoveNext()\n--- End of stack trace from previous location ---\n"
+                + "   at Microsoft.CodeAnalysis.Scripting.ScriptExecutionState.Run()"
+        );
         Assert.Equal(("System.ArgumentException", "sigma was -1"), (error.Name, error.Message));
-        Assert.Equal(["System.ArgumentException: sigma was -1", "   at Submission#3.<<Initialize>>d__0.MoveNext()"], error.Traceback);
+        Assert.Equal(
+            ["System.ArgumentException: sigma was -1", "   at Submission#3.<<Initialize>>d__0.MoveNext()"],
+            error.Traceback
+        );
     }
 }

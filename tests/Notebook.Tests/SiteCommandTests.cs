@@ -6,7 +6,8 @@ using BalancedDiffusion.Reproduce.Site;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
-/// <summary>The command <c>site</c> on small repositories: what it refuses, what it replaces, how it shows each kind of output.</summary>
+/// <summary>The command <c>site</c> on small repositories: what it refuses, what it replaces, how it shows each kind of
+/// output.</summary>
 public sealed class SiteCommandTests : IDisposable
 {
     private readonly EnvironmentWorkspace place = new();
@@ -15,39 +16,71 @@ public sealed class SiteCommandTests : IDisposable
 
     [Theory]
     [InlineData("site --out Notebooks.sln", 2, "--out must name a folder, but 'Notebooks.sln' is a file")]
-    [InlineData("site --out .", 2, "--out '.' holds files that are not a site's, so nothing was written there; name an empty or a new folder")]
+    [InlineData(
+        "site --out .",
+        2,
+        "--out '.' holds files that are not a site's, so nothing was written there; name an empty or a new folder"
+    )]
     [InlineData("site --out notebooks", 2, "--out 'notebooks' holds files that are not a site's")]
     [InlineData("site --out", 2, "--out needs a value")]
     [InlineData("site --from", 2, "--from needs a value")]
     [InlineData("site --from nowhere", 2, "--from names 'nowhere', which is not a folder")]
     [InlineData("site --from empty", 2, "the folder 'empty' holds no numbered notebook (NN-title.ipynb)")]
-    [InlineData("site --katex empty", 2, "--katex names 'empty', which holds no katex.min.js; install it with 'apt-get install libjs-katex' or 'npm install katex'")]
+    [InlineData(
+        "site --katex empty",
+        2,
+        "--katex names 'empty', which holds no katex.min.js; install it with 'apt-get install libjs-katex' "
+            + "or 'npm install katex'"
+    )]
     [InlineData("site --katex half", 2, "KaTeX in '", "lacks katex.min.css")]
     [InlineData("site --katex fontless", 2, "lacks its font KaTeX_Main-Regular.woff2")]
     [InlineData("site --katex other", 1, "katex.min.js is not a KaTeX that works here")]
-    public async Task A_wrong_request_gets_one_sentence_and_writes_nothing(string line, int exitCode, params string[] sentences)
+    public async Task A_wrong_request_gets_one_sentence_and_writes_nothing(
+        string line,
+        int exitCode,
+        params string[] sentences
+    )
     {
         SiteFixture.Katex();
         Add("00-a", "Prose.");
         Directory.CreateDirectory(Path.Combine(place.Root, "empty"));
         Write("half/katex.min.js", "katex = {};");
         Write("fontless/katex.min.js", "katex = {};");
-        Write("fontless/katex.min.css", "@font-face{font-family:KaTeX_Main;src:url(fonts/KaTeX_Main-Regular.woff2) format(\"woff2\")}");
+        Write(
+            "fontless/katex.min.css",
+            "@font-face{font-family:KaTeX_Main;src:url(fonts/KaTeX_Main-Regular.woff2) format(\"woff2\")}"
+        );
         Write("other/katex.min.js", "var nothing = 1;");
         Write("other/katex.min.css", "");
         await RefusedAsync(line, exitCode, sentences);
     }
 
     [Theory]
-    [InlineData(@"A formula $\foo{x}$ here.", @"00-a, cell 2: KaTeX refuses the formula '\foo{x}'", "Undefined control sequence")]
-    [InlineData("It costs 5$ a day.", "00-a, cell 2: the dollar sign at '$ a day.' opens no formula; close it, or write \\$ for a dollar")]
+    [InlineData(
+        @"A formula $\foo{x}$ here.",
+        @"00-a, cell 2: KaTeX refuses the formula '\foo{x}'",
+        "Undefined control sequence"
+    )]
+    [InlineData(
+        "It costs 5$ a day.",
+        "00-a, cell 2: the dollar sign at '$ a day.' opens no formula; close it, or write \\$ for a dollar"
+    )]
     [InlineData("Empty $$ $$ there.", "00-a, cell 2: the dollar sign at '$$ $$ there.' opens no formula")]
     [InlineData("See [that](07-gone.ipynb).", "00-a, cell 2: the link to '07-gone.ipynb' leads nowhere")]
     [InlineData("See [that](#gone).", "00-a, cell 2: there is no place '#gone' in 00-a.ipynb")]
     [InlineData("![A map](map.svg)", "00-a, cell 2: the picture 'map.svg' does not exist")]
-    [InlineData("![](https://example.org/x.png)", "00-a, cell 2: the picture 'https://example.org/x.png' has no alternative text")]
-    [InlineData("![A map](https://example.org/x.png)", "00-a, cell 2: the picture 'https://example.org/x.png' would be fetched from elsewhere")]
-    public async Task Prose_that_cannot_be_shown_is_named_with_its_notebook_and_cell(string prose, params string[] sentences)
+    [InlineData(
+        "![](https://example.org/x.png)",
+        "00-a, cell 2: the picture 'https://example.org/x.png' has no alternative text"
+    )]
+    [InlineData(
+        "![A map](https://example.org/x.png)",
+        "00-a, cell 2: the picture 'https://example.org/x.png' would be fetched from elsewhere"
+    )]
+    public async Task Prose_that_cannot_be_shown_is_named_with_its_notebook_and_cell(
+        string prose,
+        params string[] sentences
+    )
     {
         SiteFixture.Katex();
         Add("00-a", prose);
@@ -66,10 +99,18 @@ public sealed class SiteCommandTests : IDisposable
     [Fact]
     public void KaTeX_that_is_nowhere_is_asked_for_by_the_names_of_its_packages()
     {
-        var error = Assert.Throws<UsageException>(() => KatexFolder.Find(null, place.Root, name => name == KatexFolder.Variable ? "gone" : null));
-        Assert.Equal("BALANCED_DIFFUSION_KATEX names 'gone', which holds no katex.min.js; install it with 'apt-get install libjs-katex' or 'npm install katex', or name its folder with --katex or BALANCED_DIFFUSION_KATEX.", error.Message);
+        var error = Assert.Throws<UsageException>(() =>
+            KatexFolder.Find(null, place.Root, name => name == KatexFolder.Variable ? "gone" : null)
+        );
+        Assert.Equal(
+            "BALANCED_DIFFUSION_KATEX names 'gone', which holds no katex.min.js; install it with 'apt-get "
+                + "install libjs-katex' or 'npm install katex', or name its folder with --katex or "
+                + "BALANCED_DIFFUSION_KATEX.",
+            error.Message
+        );
         Write("node_modules/katex/dist/katex.min.js", "mine");
-        if (!Directory.Exists("/usr/share/javascript/katex")) Assert.Equal("mine", KatexFolder.Find(null, place.Root, _ => null).Script);
+        if (!Directory.Exists("/usr/share/javascript/katex"))
+            Assert.Equal("mine", KatexFolder.Find(null, place.Root, _ => null).Script);
         Assert.Equal("mine", KatexFolder.Find("node_modules/katex", place.Root, _ => null).Script);
     }
 
@@ -84,15 +125,32 @@ public sealed class SiteCommandTests : IDisposable
         File.Delete(Path.Combine(place.Root, "notebooks", "01-b.ipynb"));
         Add("02-c", "Three, with $x^2$.");
         var (code, output) = await RunAsync("site --out web");
-        Assert.Equal((0, true), (code, output.Contains("Wrote the site: 2 pages, 2 figures (0 interactive), 1 formulas, 0 claims", StringComparison.Ordinal)));
-        Assert.True(File.Exists(At("web/mine.txt")) && File.Exists(At("web/02-c.html")) && !File.Exists(At("web/01-b.html")));
+        Assert.Equal(
+            (0, true),
+            (
+                code,
+                output.Contains(
+                    "Wrote the site: 2 pages, 2 figures (0 interactive), 1 formulas, 0 claims",
+                    StringComparison.Ordinal
+                )
+            )
+        );
+        Assert.True(
+            File.Exists(At("web/mine.txt")) && File.Exists(At("web/02-c.html")) && !File.Exists(At("web/01-b.html"))
+        );
         Assert.Single(Directory.EnumerateFiles(At("web/figures"), "00-a*"));
 
         Add("03-d", "Four.");
         Write("web/03-d.html", "not the site's");
         var before = Snapshot();
         var (refused, sentence) = await RunAsync("site --out web");
-        Assert.Equal((2, true), (refused, sentence.Contains("--out 'web' holds '03-d.html', which 'site' did not write", StringComparison.Ordinal)));
+        Assert.Equal(
+            (2, true),
+            (
+                refused,
+                sentence.Contains("--out 'web' holds '03-d.html', which 'site' did not write", StringComparison.Ordinal)
+            )
+        );
         Assert.Equal(before, Snapshot());
 
         // A list that was tampered with leads nowhere outside.
@@ -106,23 +164,73 @@ public sealed class SiteCommandTests : IDisposable
     public async Task Every_kind_of_output_is_shown_and_no_script_of_an_output_runs()
     {
         SiteFixture.Katex();
-        JsonObject Display(string type, string value, string plain = "") => new()
-            { ["output_type"] = "display_data", ["metadata"] = new JsonObject(), ["data"] = new JsonObject { [type] = value, ["text/plain"] = plain } };
-        var drawn = Display("image/svg+xml", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "[Figure 1.2: Another map]");
-        drawn["metadata"] = new JsonObject { ["image/svg+xml"] = new JsonObject { ["alt"] = "Diagram: rooms and arrows." } };
+        JsonObject Display(string type, string value, string plain = "") =>
+            new()
+            {
+                ["output_type"] = "display_data",
+                ["metadata"] = new JsonObject(),
+                ["data"] = new JsonObject { [type] = value, ["text/plain"] = plain },
+            };
+        var drawn = Display(
+            "image/svg+xml",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\"/>",
+            "[Figure 1.2: Another map]"
+        );
+        drawn["metadata"] = new JsonObject
+        {
+            ["image/svg+xml"] = new JsonObject { ["alt"] = "Diagram: rooms and arrows." },
+        };
         // A diagram without series is shown as its picture.
-        drawn["data"]!["application/vnd.plotly.v1+json"] = new JsonObject { ["data"] = new JsonArray(), ["layout"] = new JsonObject { ["annotations"] = new JsonArray() } };
-        Add("00-a", "Prose with `x|y`, \\$5 and a table.\n\n| a | b |\n|---|---|\n| $|x|$ | `c` |\n\n| previous | next |\n|---|---|\n| [this](00-a.ipynb) | |\n",
-            new JsonObject { ["output_type"] = "stream", ["name"] = "stdout", ["text"] = "a < b\u001b[31m!\u001b[0m\n" },
-            new JsonObject { ["output_type"] = "error", ["ename"] = "Oh", ["evalue"] = "<no>", ["traceback"] = new JsonArray() },
-            Display("text/html", "<table onclick=\"x()\"><thead><tr><th style=\"a\">n</th></tr></thead><tbody><tr><td>-1.5e-3</td></tr></tbody></table><script>alert(1)</script><img src=\"data:image/png;base64,AA==\">"),
+        drawn["data"]!["application/vnd.plotly.v1+json"] = new JsonObject
+        {
+            ["data"] = new JsonArray(),
+            ["layout"] = new JsonObject { ["annotations"] = new JsonArray() },
+        };
+        Add(
+            "00-a",
+            "Prose with `x|y`, \\$5 and a table.\n\n| a | b |\n|---|---|\n| $|x|$ | `c` |\n\n| previous | "
+                + "next |\n|---|---|\n| [this](00-a.ipynb) | |\n",
+            new JsonObject
+            {
+                ["output_type"] = "stream",
+                ["name"] = "stdout",
+                ["text"] = "a < b\u001b[31m!\u001b[0m\n",
+            },
+            new JsonObject
+            {
+                ["output_type"] = "error",
+                ["ename"] = "Oh",
+                ["evalue"] = "<no>",
+                ["traceback"] = new JsonArray(),
+            },
+            Display(
+                "text/html",
+                "<table onclick=\"x()\"><thead><tr><th "
+                    + "style=\"a\">n</th></tr></thead><tbody><tr><td>-1.5e-3</td></tr></tbody></table><script>alert(1)</script><img "
+                    + "src=\"data:image/png;base64,AA==\">"
+            ),
             Display("image/svg+xml", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "[Figure 1.1: A map]"),
             Display("text/markdown", "**Figure 1.1.** See *this*.", "Figure 1.1. See this."),
             drawn,
             Display("text/plain", "{ 1, 2 }", "{ 1, 2 }"),
-            Display("text/html", "<table><thead><tr><th></th><th>claim</th><th>measured</th><th>must be</th></tr></thead><tbody><tr><td><b>– exception</b></td><td>Less than one</td><td>2</td><td>&lt; 1</td></tr></tbody></table>"));
+            Display(
+                "text/html",
+                "<table><thead><tr><th></th><th>claim</th><th>measured</th><th>must "
+                    + "be</th></tr></thead><tbody><tr><td><b>– exception</b></td><td>Less than "
+                    + "one</td><td>2</td><td>&lt; 1</td></tr></tbody></table>"
+            )
+        );
         Directory.CreateDirectory(At("notebooks/exercises"));
-        File.WriteAllText(At("notebooks/exercises/00-a.ipynb"), EnvironmentWorkspace.Json("Check(1)").Replace("# A small notebook", "# Exercise\\n\\nBack to [the notebook](../00-a.ipynb#code-1).", StringComparison.Ordinal));
+        File.WriteAllText(
+            At("notebooks/exercises/00-a.ipynb"),
+            EnvironmentWorkspace
+                .Json("Check(1)")
+                .Replace(
+                    "# A small notebook",
+                    "# Exercise\\n\\nBack to [the notebook](../00-a.ipynb#code-1).",
+                    StringComparison.Ordinal
+                )
+        );
         var (code, output) = await RunAsync("site");
         Assert.True(code == 0, output);
         var page = new HtmlParser().ParseDocument(File.ReadAllText(At("artifacts/site/00-a.html")));
@@ -131,18 +239,30 @@ public sealed class SiteCommandTests : IDisposable
         Assert.Equal("Oh: <no>", main.QuerySelector("pre.error")!.TextContent);
         Assert.Empty(main.QuerySelectorAll("script, [onclick], .outputs [style]"));
         Assert.Equal("number", main.QuerySelector(".outputs table:not(.claims) td")!.ClassName);
-        Assert.Equal(["A map", "Diagram: rooms and arrows."], main.QuerySelectorAll("figure img").Select(e => e.GetAttribute("alt")));
+        Assert.Equal(
+            ["A map", "Diagram: rooms and arrows."],
+            main.QuerySelectorAll("figure img").Select(e => e.GetAttribute("alt"))
+        );
         Assert.Empty(main.QuerySelectorAll("figure.chart"));
         Assert.Equal("Figure 1.1. See this.", main.QuerySelector("figcaption")!.TextContent);
-        Assert.Equal(["– exception", "Less than one", "2", "< 1"], main.QuerySelectorAll("table.claims td").Select(e => e.TextContent));
+        Assert.Equal(
+            ["– exception", "Less than one", "2", "< 1"],
+            main.QuerySelectorAll("table.claims td").Select(e => e.TextContent)
+        );
         Assert.Equal(["x|y", "c"], main.QuerySelectorAll("p code, td code").Select(e => e.TextContent));
         Assert.Contains("$5 and", main.TextContent);
         Assert.Single(main.QuerySelectorAll("td math"));
-        Assert.DoesNotContain("previous", main.QuerySelector(".prose")!.ParentElement!.QuerySelectorAll("th").Select(e => e.TextContent));
+        Assert.DoesNotContain(
+            "previous",
+            main.QuerySelector(".prose")!.ParentElement!.QuerySelectorAll("th").Select(e => e.TextContent)
+        );
         Assert.All(main.QuerySelectorAll("table"), t => Assert.Equal("scroll", t.ParentElement!.ClassName));
         var exercise = new HtmlParser().ParseDocument(File.ReadAllText(At("artifacts/site/exercises/00-a.html")));
         Assert.Equal("../00-a.html#code-1", exercise.QuerySelector("main .prose a:not(.anchor)")!.GetAttribute("href"));
-        Assert.Equal("../assets/site.css", exercise.QuerySelectorAll("link[rel=stylesheet]").Last().GetAttribute("href"));
+        Assert.Equal(
+            "../assets/site.css",
+            exercise.QuerySelectorAll("link[rel=stylesheet]").Last().GetAttribute("href")
+        );
     }
 
     [Fact]
@@ -151,34 +271,92 @@ public sealed class SiteCommandTests : IDisposable
         SiteFixture.Katex();
         foreach (var (data, said) in new[] { ("celeba", true), ("faces", false) })
         {
-            Add("00-a", "Prose.", new JsonObject { ["output_type"] = "display_data", ["data"] = new JsonObject { ["text/plain"] = $"notebook  00-a\nprofile   quick\nimages    {data}\nseed      0" } });
+            Add(
+                "00-a",
+                "Prose.",
+                new JsonObject
+                {
+                    ["output_type"] = "display_data",
+                    ["data"] = new JsonObject
+                    {
+                        ["text/plain"] = $"notebook  00-a\nprofile   quick\nimages    {data}\nseed      0",
+                    },
+                }
+            );
             var (code, output) = await RunAsync("site");
-            Assert.Equal((0, said), (code, output.Contains($"Keep this site to yourself: pictures of {data} must not be redistributed.", StringComparison.Ordinal)));
+            Assert.Equal(
+                (0, said),
+                (
+                    code,
+                    output.Contains(
+                        $"Keep this site to yourself: pictures of {data} must not be redistributed.",
+                        StringComparison.Ordinal
+                    )
+                )
+            );
         }
     }
 
     [Theory]
-    [InlineData("var x = 1; // why", "<span class=\"keyword\">var</span> x = <span class=\"number\">1</span>; <span class=\"comment\">// why</span>")]
-    [InlineData("F($\"{a:0.0} {string.Join(\", \", b)} <\", 'c')", "F(<span class=\"string\">$&quot;{a:0.0} {string.Join(&quot;, &quot;, b)} &lt;&quot;</span>, <span class=\"string\">&#39;c&#39;</span>)")]
+    [InlineData(
+        "var x = 1; // why",
+        "<span class=\"keyword\">var</span> x = <span class=\"number\">1</span>; <span class=\"comment\">// why</span>"
+    )]
+    [InlineData(
+        "F($\"{a:0.0} {string.Join(\", \", b)} <\", 'c')",
+        "F(<span class=\"string\">$&quot;{a:0.0} {string.Join(&quot;, &quot;, b)} &lt;&quot;</span>, <span "
+            + "class=\"string\">&#39;c&#39;</span>)"
+    )]
     [InlineData("#!import \"lab.dib\"", "<span class=\"directive\">#!import &quot;lab.dib&quot;</span>")]
     [InlineData("x1 + 1e-3 + a.b2", "x1 + <span class=\"number\">1e-3</span> + a.b2")]
-    [InlineData("\"\"\"a \"quoted\" // text\"\"\"", "<span class=\"string\">&quot;&quot;&quot;a &quot;quoted&quot; // text&quot;&quot;&quot;</span>")]
-    [InlineData("@\"c:\\\" + y /* z\n */", "<span class=\"string\">@&quot;c:\\&quot;</span> + y <span class=\"comment\">/* z\n */</span>")]
+    [InlineData(
+        "\"\"\"a \"quoted\" // text\"\"\"",
+        "<span class=\"string\">&quot;&quot;&quot;a &quot;quoted&quot; // text&quot;&quot;&quot;</span>"
+    )]
+    [InlineData(
+        "@\"c:\\\" + y /* z\n */",
+        "<span class=\"string\">@&quot;c:\\&quot;</span> + y <span class=\"comment\">/* z\n */</span>"
+    )]
     public void Code_is_marked_and_never_changed(string code, string html)
     {
         Assert.Equal(html, CodeHighlighter.Highlight(code, "csharp"));
-        Assert.Equal(code, new HtmlParser().ParseDocument($"<pre>{CodeHighlighter.Highlight(code, "csharp")}</pre>").QuerySelector("pre")!.TextContent);
+        Assert.Equal(
+            code,
+            new HtmlParser()
+                .ParseDocument($"<pre>{CodeHighlighter.Highlight(code, "csharp")}</pre>")
+                .QuerySelector("pre")!
+                .TextContent
+        );
     }
 
     [Fact]
     public void The_search_index_splits_names_and_keeps_them_whole() =>
-        Assert.Equal(["heunsampler", "heun", "sampler", "of", "relu", "dae2", "dae"], SearchIndex.Words("HeunSampler of ReLU DAE2").Where(w => w is not ("re" or "lu")).ToList());
+        Assert.Equal(
+            ["heunsampler", "heun", "sampler", "of", "relu", "dae2", "dae"],
+            SearchIndex.Words("HeunSampler of ReLU DAE2").Where(w => w is not ("re" or "lu")).ToList()
+        );
 
     private void Add(string stem, string prose, params JsonNode[] outputs)
     {
         var document = NotebookDocument.Parse(EnvironmentWorkspace.Json("1 + 2"));
-        document.Json["cells"]!.AsArray().Insert(1, new JsonObject { ["cell_type"] = "markdown", ["id"] = "prose", ["metadata"] = new JsonObject(), ["source"] = prose });
-        JsonNode picture = new JsonObject { ["output_type"] = "display_data", ["metadata"] = new JsonObject(), ["data"] = new JsonObject { ["image/png"] = "iVBORw0KGgo=", ["text/plain"] = "[Figure 1: Dots]" } };
+        document.Json["cells"]!
+            .AsArray()
+            .Insert(
+                1,
+                new JsonObject
+                {
+                    ["cell_type"] = "markdown",
+                    ["id"] = "prose",
+                    ["metadata"] = new JsonObject(),
+                    ["source"] = prose,
+                }
+            );
+        JsonNode picture = new JsonObject
+        {
+            ["output_type"] = "display_data",
+            ["metadata"] = new JsonObject(),
+            ["data"] = new JsonObject { ["image/png"] = "iVBORw0KGgo=", ["text/plain"] = "[Figure 1: Dots]" },
+        };
         document.CodeCells.Single().SetResult(1, new JsonArray(outputs.Length == 0 ? [picture] : outputs));
         document.Save(At($"notebooks/{stem}.ipynb"));
     }
@@ -193,7 +371,13 @@ public sealed class SiteCommandTests : IDisposable
         Assert.Equal(before, Snapshot());
     }
 
-    private string[] Snapshot() => [.. Directory.EnumerateFiles(place.Root, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(f => $"{f} {File.ReadAllText(f).GetHashCode()}")];
+    private string[] Snapshot() =>
+        [
+            .. Directory
+                .EnumerateFiles(place.Root, "*", SearchOption.AllDirectories)
+                .Order(StringComparer.Ordinal)
+                .Select(f => $"{f} {File.ReadAllText(f).GetHashCode()}"),
+        ];
 
     private string At(string path) => Path.Combine(place.Root, path);
 

@@ -19,7 +19,8 @@ public sealed class SiteFixture : IAsyncDisposable
     public SiteSummary Summary => built.Value.Summary;
 
     /// <summary>The pages of the site, in order of their names.</summary>
-    public IReadOnlyList<string> Pages => [.. Directory.EnumerateFiles(Folder, "*.html", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+    public IReadOnlyList<string> Pages =>
+        [.. Directory.EnumerateFiles(Folder, "*.html", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
 
     /// <summary>The browser; skips the test where there is none.</summary>
     public async Task<BrowserSession> BrowserAsync() => browser ??= await BrowserSession.StartAsync();
@@ -27,7 +28,10 @@ public sealed class SiteFixture : IAsyncDisposable
     /// <summary>KaTeX of this machine; skips the test where there is none.</summary>
     public static KatexFolder Katex()
     {
-        try { return KatexFolder.Find(null, Repository.Root, Environment.GetEnvironmentVariable); }
+        try
+        {
+            return KatexFolder.Find(null, Repository.Root, Environment.GetEnvironmentVariable);
+        }
         catch (UsageException e)
         {
             Assert.Skip($"The site is not built: {e.Message}");
@@ -38,14 +42,19 @@ public sealed class SiteFixture : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (browser is not null) await browser.DisposeAsync();
-        if (built.IsValueCreated) Directory.Delete(Folder, recursive: true);
+        if (browser is not null)
+            await browser.DisposeAsync();
+        if (built.IsValueCreated)
+            Directory.Delete(Folder, recursive: true);
     }
 
     private static (string, SiteSummary) Build()
     {
         var katex = Katex();
         var folder = Directory.CreateTempSubdirectory("site-test-").FullName;
-        return (folder, new SiteBuilder(Repository).Build(new SiteOptions(Repository.NotebooksFolder, folder, katex), folder));
+        return (
+            folder,
+            new SiteBuilder(Repository).Build(new SiteOptions(Repository.NotebooksFolder, folder, katex), folder)
+        );
     }
 }

@@ -12,26 +12,45 @@ namespace BalancedDiffusion.Notebook.Tests;
 /// <summary>The site of the committed notebooks: its files, and what a browser makes of them.</summary>
 public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
 {
-    private const int Desktop = 1280, Phone = 390;
+    private const int Desktop = 1280,
+        Phone = 390;
     private static readonly HtmlParser Parser = new();
 
     [Fact]
     public void Every_notebook_has_a_page_and_every_link_leads_to_a_place()
     {
-        Assert.Equal(SiteFixture.Repository.Notebooks().Count, Directory.EnumerateFiles(site.Folder, "??-*.html").Count());
+        Assert.Equal(
+            SiteFixture.Repository.Notebooks().Count,
+            Directory.EnumerateFiles(site.Folder, "??-*.html").Count()
+        );
         var pages = site.Pages.ToDictionary(p => p, Parse);
         var links = 0;
         foreach (var (path, page) in pages)
-            foreach (var (element, name) in page.All.SelectMany(e => new[] { "href", "src" }.Where(e.HasAttribute).Select(n => (e, n))))
-            {
-                var url = element.GetAttribute(name)!;
-                if (element is IHtmlAnchorElement && url.StartsWith("https://", StringComparison.Ordinal) || url.StartsWith("data:", StringComparison.Ordinal)) continue;
-                var parts = url.Split('#');
-                var target = parts[0].Length == 0 ? path : Path.GetFullPath(Uri.UnescapeDataString(parts[0]), Path.GetDirectoryName(path)!);
-                Assert.True(File.Exists(target), $"{Path.GetFileName(path)}: {url}");
-                if (parts.Length > 1) Assert.True(pages[target].GetElementById(Uri.UnescapeDataString(parts[1])) is not null, $"{Path.GetFileName(path)}: {url}");
-                links++;
-            }
+        foreach (
+            var (element, name) in page.All.SelectMany(e =>
+                new[] { "href", "src" }.Where(e.HasAttribute).Select(n => (e, n))
+            )
+        )
+        {
+            var url = element.GetAttribute(name)!;
+            if (
+                element is IHtmlAnchorElement && url.StartsWith("https://", StringComparison.Ordinal)
+                || url.StartsWith("data:", StringComparison.Ordinal)
+            )
+                continue;
+            var parts = url.Split('#');
+            var target =
+                parts[0].Length == 0
+                    ? path
+                    : Path.GetFullPath(Uri.UnescapeDataString(parts[0]), Path.GetDirectoryName(path)!);
+            Assert.True(File.Exists(target), $"{Path.GetFileName(path)}: {url}");
+            if (parts.Length > 1)
+                Assert.True(
+                    pages[target].GetElementById(Uri.UnescapeDataString(parts[1])) is not null,
+                    $"{Path.GetFileName(path)}: {url}"
+                );
+            links++;
+        }
         Assert.True(links > 800, $"{links} links");
     }
 
@@ -41,45 +60,115 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
         foreach (var page in site.Pages)
         {
             var document = Parse(page);
-            Assert.Empty(document.QuerySelectorAll("[src^='http'], [src^='//'], link[href^='http'], link[href^='//'], form[action], iframe, object, embed, base").Select(e => e.OuterHtml));
-            Assert.Contains("default-src 'none'", document.QuerySelector("meta[http-equiv='Content-Security-Policy']")!.GetAttribute("content"));
+            Assert.Empty(
+                document
+                    .QuerySelectorAll(
+                        "[src^='http'], [src^='//'], link[href^='http'], link[href^='//'], form[action], "
+                            + "iframe, object, embed, base"
+                    )
+                    .Select(e => e.OuterHtml)
+            );
+            Assert.Contains(
+                "default-src 'none'",
+                document.QuerySelector("meta[http-equiv='Content-Security-Policy']")!.GetAttribute("content")
+            );
             Assert.Empty(document.QuerySelectorAll("script:not([src]):not([type='application/json'])"));
-            Assert.Empty(document.All.SelectMany(e => e.Attributes).Where(a => a.Name.StartsWith("on", StringComparison.Ordinal)).Select(a => a.Name));
+            Assert.Empty(
+                document
+                    .All.SelectMany(e => e.Attributes)
+                    .Where(a => a.Name.StartsWith("on", StringComparison.Ordinal))
+                    .Select(a => a.Name)
+            );
         }
-        var own = Directory.EnumerateFiles(Path.Combine(site.Folder, "assets"), "*", SearchOption.AllDirectories).Where(f => f.EndsWith(".css", StringComparison.Ordinal) || (f.EndsWith(".js", StringComparison.Ordinal) && !f.EndsWith("plotly.js", StringComparison.Ordinal)));
-        foreach (var file in own) Assert.DoesNotMatch(@"@import|url\(\s*['""]?(?:https?:)?//|\bfetch\(|XMLHttpRequest|sendBeacon|https?://", File.ReadAllText(file));
+        var own = Directory
+            .EnumerateFiles(Path.Combine(site.Folder, "assets"), "*", SearchOption.AllDirectories)
+            .Where(f =>
+                f.EndsWith(".css", StringComparison.Ordinal)
+                || (f.EndsWith(".js", StringComparison.Ordinal) && !f.EndsWith("plotly.js", StringComparison.Ordinal))
+            );
+        foreach (var file in own)
+            Assert.DoesNotMatch(
+                @"@import|url\(\s*['""]?(?:https?:)?//|\bfetch\(|XMLHttpRequest|sendBeacon|https?://",
+                File.ReadAllText(file)
+            );
     }
 
     [Fact]
     public void Every_picture_says_what_it_shows()
     {
-        var pictures = site.Pages.SelectMany(p => Parse(p).Images.Select(i => (Page: Path.GetFileName(p), Image: i))).Where(p => !p.Image.Source!.EndsWith("icon.svg", StringComparison.Ordinal)).ToList();
+        var pictures = site
+            .Pages.SelectMany(p => Parse(p).Images.Select(i => (Page: Path.GetFileName(p), Image: i)))
+            .Where(p => !p.Image.Source!.EndsWith("icon.svg", StringComparison.Ordinal))
+            .ToList();
         Assert.True(pictures.Count > 90, $"{pictures.Count} pictures");
-        Assert.All(pictures, p => Assert.True(p.Image.AlternativeText is { Length: > 12 }, $"{p.Page}: {p.Image.OuterHtml[..Math.Min(160, p.Image.OuterHtml.Length)]}"));
+        Assert.All(
+            pictures,
+            p =>
+                Assert.True(
+                    p.Image.AlternativeText is { Length: > 12 },
+                    $"{p.Page}: {p.Image.OuterHtml[..Math.Min(160, p.Image.OuterHtml.Length)]}"
+                )
+        );
     }
 
     [Fact]
     public void The_table_of_claims_has_every_claim_that_the_notebooks_show_once()
     {
         // Counted from the plain text of the outputs; the site reads the HTML.
-        var shown = SiteFixture.Repository.Notebooks().SelectMany(n => NotebookDocument.Load(n.File).CodeCells).Where(c => !c.Source.Contains("Claims.Table()"))
-            .SelectMany(c => c.Outputs).Select(o => NotebookText.Join(o["data"]?["text/plain"])).SelectMany(t => t.Split('\n'))
-            .Select(l => Regex.Match(l, @"^(✓ holds|✗ fails|– exception|– skipped) +(.+)$")).Where(m => m.Success).Select(m => (Outcome: m.Groups[1].Value, Words: m.Groups[2].Value)).ToList();
-        var rows = Parse(Path.Combine(site.Folder, "claims.html")).QuerySelectorAll("table.claims.all tbody tr").Select(r => r.QuerySelectorAll("td").Select(c => c.TextContent).ToArray()).ToList();
+        var shown = SiteFixture
+            .Repository.Notebooks()
+            .SelectMany(n => NotebookDocument.Load(n.File).CodeCells)
+            .Where(c => !c.Source.Contains("Claims.Table()"))
+            .SelectMany(c => c.Outputs)
+            .Select(o => NotebookText.Join(o["data"]?["text/plain"]))
+            .SelectMany(t => t.Split('\n'))
+            .Select(l => Regex.Match(l, @"^(✓ holds|✗ fails|– exception|– skipped) +(.+)$"))
+            .Where(m => m.Success)
+            .Select(m => (Outcome: m.Groups[1].Value, Words: m.Groups[2].Value))
+            .ToList();
+        var rows = Parse(Path.Combine(site.Folder, "claims.html"))
+            .QuerySelectorAll("table.claims.all tbody tr")
+            .Select(r => r.QuerySelectorAll("td").Select(c => c.TextContent).ToArray())
+            .ToList();
         Assert.True(shown.Count > 200, $"{shown.Count} claims");
         Assert.Equal(shown.Select(s => s.Outcome), rows.Select(r => r[0]));
-        foreach (var (claim, row) in shown.Zip(rows)) Assert.Equal(Regex.Replace(claim.Words, @"\s+", " ").Trim(), Regex.Replace($"{row[1]} {row[2]} {row[3]}", @"\s+", " ").Trim());
+        foreach (var (claim, row) in shown.Zip(rows))
+            Assert.Equal(
+                Regex.Replace(claim.Words, @"\s+", " ").Trim(),
+                Regex.Replace($"{row[1]} {row[2]} {row[3]}", @"\s+", " ").Trim()
+            );
         Assert.Contains("03.separable", rows.Select(r => r[4]));
     }
 
     [Fact]
     public void Texts_have_enough_contrast_in_both_modes()
     {
-        var colours = Regex.Matches(PageTemplate.Asset("site.css"), @"--(\w+): light-dark\((#\w{6}), (#\w{6})\)").ToDictionary(m => m.Groups[1].Value, m => new[] { m.Groups[2].Value, m.Groups[3].Value });
-        var pairs = from text in new[] { "ink", "soft", "accent", "good", "bad", "wait", "keyword", "string", "constant", "comment" } from ground in new[] { "paper", "raised" } select (text, ground);
+        var colours = Regex
+            .Matches(PageTemplate.Asset("site.css"), @"--(\w+): light-dark\((#\w{6}), (#\w{6})\)")
+            .ToDictionary(m => m.Groups[1].Value, m => new[] { m.Groups[2].Value, m.Groups[3].Value });
+        var pairs =
+            from text in new[]
+            {
+                "ink",
+                "soft",
+                "accent",
+                "good",
+                "bad",
+                "wait",
+                "keyword",
+                "string",
+                "constant",
+                "comment",
+            }
+            from ground in new[] { "paper", "raised" }
+            select (text, ground);
         foreach (var (text, ground) in pairs.Concat([("ink", "mark"), ("accent", "tint"), ("soft", "tint")]))
-            foreach (var mode in new[] { 0, 1 })
-                Assert.True(Contrast(colours[text][mode], colours[ground][mode]) >= 4.5, $"{text} on {ground}, {(mode == 0 ? "light" : "dark")}: {Contrast(colours[text][mode], colours[ground][mode]):0.00}");
+        foreach (var mode in new[] { 0, 1 })
+            Assert.True(
+                Contrast(colours[text][mode], colours[ground][mode]) >= 4.5,
+                $"{text} on {ground}, {(mode == 0 ? "light" : "dark")}: "
+                    + $"{Contrast(colours[text][mode], colours[ground][mode]):0.00}"
+            );
     }
 
     [Theory]
@@ -101,11 +190,19 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
                 var chart = page.Locator("figure.chart").Nth(i);
                 await chart.ScrollIntoViewIfNeededAsync();
                 await chart.Locator(".plot svg.main-svg").First.WaitForAsync(new() { Timeout = 20_000 });
-                Assert.True(await chart.Locator(".plot .trace, .plot .hm, .plot .point, .plot image, .plot .contour").CountAsync() > 0, $"{name}: chart {i + 1} is empty");
+                Assert.True(
+                    await chart
+                        .Locator(".plot .trace, .plot .hm, .plot .point, .plot image, .plot .contour")
+                        .CountAsync() > 0,
+                    $"{name}: chart {i + 1} is empty"
+                );
                 Assert.False(await chart.Locator("img.still").IsVisibleAsync());
             }
             charts += there;
-            var notebook = Path.Combine(SiteFixture.Repository.NotebooksFolder, Path.ChangeExtension(Path.GetRelativePath(site.Folder, path), ".ipynb"));
+            var notebook = Path.Combine(
+                SiteFixture.Repository.NotebooksFolder,
+                Path.ChangeExtension(Path.GetRelativePath(site.Folder, path), ".ipynb")
+            );
             if (File.Exists(notebook))
             {
                 var expected = Formulas(notebook);
@@ -113,14 +210,38 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
                 Assert.Equal((name, expected), (name, await page.Locator("main .katex-html").CountAsync()));
                 formulas += expected;
             }
-            var text = string.Join('\n', await page.Locator("main").EvaluateAsync<string[]>("m => { const c = m.cloneNode(true); c.querySelectorAll('pre, code, script').forEach(e => e.remove()); return [c.textContent]; }"));
+            var text = string.Join(
+                '\n',
+                await page.Locator("main")
+                    .EvaluateAsync<string[]>(
+                        "m => { const c = m.cloneNode(true); c.querySelectorAll('pre, code, "
+                            + "script').forEach(e => e.remove()); return [c.textContent]; }"
+                    )
+            );
             Assert.DoesNotMatch(@"\$|\\[a-zA-Z]{2,}|\*\*", text);
             Assert.Empty(await page.Locator(".katex-error").AllTextContentsAsync());
-            var wide = await page.EvaluateAsync<string[]>("() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.parentElement.closest('.scroll, .canvas, pre, .katex, .katex-display')).slice(0, 5).map(e => e.outerHTML.slice(0, 120)).concat(['page ' + document.documentElement.scrollWidth])");
+            var wide = await page.EvaluateAsync<string[]>(
+                "() => document.documentElement.scrollWidth <= innerWidth ? [] : "
+                    + "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > "
+                    + "innerWidth + 1 && !e.parentElement.closest('.scroll, .canvas, pre, .katex, "
+                    + ".katex-display')).slice(0, 5).map(e => e.outerHTML.slice(0, 120)).concat(['page ' + "
+                    + "document.documentElement.scrollWidth])"
+            );
             Assert.True(wide.Length == 0, $"{name} scrolls sideways at {width}: {string.Join("; ", wide)}");
-            Assert.Empty(await page.EvaluateAsync<string[]>("() => [...document.images].filter(i => i.loading !== 'lazy' && i.complete && i.naturalWidth === 0).map(i => i.src)"));
+            Assert.Empty(
+                await page.EvaluateAsync<string[]>(
+                    "() => [...document.images].filter(i => i.loading !== 'lazy' && i.complete && "
+                        + "i.naturalWidth === 0).map(i => i.src)"
+                )
+            );
             Assert.True(browser.Complaints.Count == 0, $"{name}: {string.Join("; ", browser.Complaints)}");
-            Assert.DoesNotContain(browser.Requests, r => !r.StartsWith("file:", StringComparison.Ordinal) && !r.StartsWith("data:", StringComparison.Ordinal) && !r.StartsWith("blob:", StringComparison.Ordinal));
+            Assert.DoesNotContain(
+                browser.Requests,
+                r =>
+                    !r.StartsWith("file:", StringComparison.Ordinal)
+                    && !r.StartsWith("data:", StringComparison.Ordinal)
+                    && !r.StartsWith("blob:", StringComparison.Ordinal)
+            );
             await page.CloseAsync();
         }
         Assert.Equal((site.Summary.Charts, site.Summary.Formulas), (charts, formulas));
@@ -130,7 +251,17 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     public async Task The_search_finds_words_their_beginnings_and_names_in_code_and_leads_to_their_places()
     {
         var page = await OpenAsync("index.html");
-        foreach (var (query, title) in new[] { ("separability", "03 · Memorization"), ("lanczos hess", "03 · Memorization"), ("parabola steering", "03 · Memorization"), ("4096", "03 · Memorization"), ("HeunSampler", "07 · Sampling: novel or copied"), ("minimizercertif", "03 · Memorization") })
+        foreach (
+            var (query, title) in new[]
+            {
+                ("separability", "03 · Memorization"),
+                ("lanczos hess", "03 · Memorization"),
+                ("parabola steering", "03 · Memorization"),
+                ("4096", "03 · Memorization"),
+                ("HeunSampler", "07 · Sampling: novel or copied"),
+                ("minimizercertif", "03 · Memorization"),
+            }
+        )
         {
             await page.Locator(".search input").FillAsync(query);
             await page.Locator("#found li").First.WaitForAsync();
@@ -141,7 +272,10 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
         await page.Locator(".search input").FillAsync("separability");
         await Assertions.Expect(page.Locator("#found a").First).ToBeVisibleAsync();
         await page.Locator(".search input").PressAsync("Enter");
-        await page.WaitForURLAsync(new Regex(@"/\d\d-[\w-]+\.html#"), new() { WaitUntil = WaitUntilState.Commit, Timeout = 60_000 });
+        await page.WaitForURLAsync(
+            new Regex(@"/\d\d-[\w-]+\.html#"),
+            new() { WaitUntil = WaitUntilState.Commit, Timeout = 60_000 }
+        );
         await Assertions.Expect(page.Locator(":target")).ToHaveCountAsync(1);
     }
 
@@ -173,11 +307,17 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
             var chart = page.Locator("figure.chart").First;
             await chart.ScrollIntoViewIfNeededAsync();
             await chart.Locator(".plot svg.main-svg").First.WaitForAsync();
-            return await page.EvaluateAsync<string[]>("() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('figure.chart .plot svg.main-svg')).backgroundColor]");
+            return await page.EvaluateAsync<string[]>(
+                "() => [getComputedStyle(document.body).backgroundColor, "
+                    + "getComputedStyle(document.querySelector('figure.chart .plot svg.main-svg')).backgroundColor]"
+            );
         }
         Assert.Equal(["rgb(255, 255, 255)", "rgb(255, 255, 255)"], await GroundsAsync());
         await page.Locator("[data-theme-button]").ClickAsync();
-        await page.WaitForFunctionAsync("() => getComputedStyle(document.querySelector('figure.chart .plot svg.main-svg')).backgroundColor === 'rgb(28, 32, 39)'");
+        await page.WaitForFunctionAsync(
+            "() => getComputedStyle(document.querySelector('figure.chart .plot "
+                + "svg.main-svg')).backgroundColor === 'rgb(28, 32, 39)'"
+        );
         await page.ReloadAsync();
         Assert.Equal(["rgb(20, 23, 28)", "rgb(28, 32, 39)"], await GroundsAsync());
     }
@@ -223,7 +363,10 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
             await page.EmulateMediaAsync(new() { Media = Media.Print });
         }
         Assert.Equal(0, await page.Locator("figure.chart .plot:visible").CountAsync());
-        Assert.Equal(await page.Locator("figure img.still").CountAsync(), await page.Locator("figure img.still:visible").CountAsync());
+        Assert.Equal(
+            await page.Locator("figure img.still").CountAsync(),
+            await page.Locator("figure img.still:visible").CountAsync()
+        );
         Assert.Equal(0, await page.Locator("figure.control .live:visible").CountAsync());
         Assert.Equal(0, await page.Locator(".search:visible").CountAsync());
     }
@@ -242,8 +385,14 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     private static int Formulas(string file)
     {
         var cells = JsonNode.Parse(File.ReadAllText(file))!["cells"]!.AsArray();
-        var texts = cells.Where(c => (string)c!["cell_type"]! == "markdown").Select(c => NotebookText.Join(c!["source"]))
-            .Concat(cells.SelectMany(c => c!["outputs"]?.AsArray() ?? []).Select(o => NotebookText.Join(o!["data"]?["text/markdown"])));
+        var texts = cells
+            .Where(c => (string)c!["cell_type"]! == "markdown")
+            .Select(c => NotebookText.Join(c!["source"]))
+            .Concat(
+                cells
+                    .SelectMany(c => c!["outputs"]?.AsArray() ?? [])
+                    .Select(o => NotebookText.Join(o!["data"]?["text/markdown"]))
+            );
         return texts.Sum(t =>
         {
             var prose = Regex.Replace(Regex.Replace(t, "(?s)```.*?```|`[^`\n]*`", ""), @"\\\$", "");
@@ -255,11 +404,12 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     // WCAG's contrast of two colours.
     private static double Contrast(string a, string b)
     {
-        static double Luminance(string colour) => new[] { (1, 0.2126), (3, 0.7152), (5, 0.0722) }.Sum(c =>
-        {
-            var value = Convert.ToInt32(colour.Substring(c.Item1, 2), 16) / 255.0;
-            return c.Item2 * (value <= 0.04045 ? value / 12.92 : Math.Pow((value + 0.055) / 1.055, 2.4));
-        });
+        static double Luminance(string colour) =>
+            new[] { (1, 0.2126), (3, 0.7152), (5, 0.0722) }.Sum(c =>
+            {
+                var value = Convert.ToInt32(colour.Substring(c.Item1, 2), 16) / 255.0;
+                return c.Item2 * (value <= 0.04045 ? value / 12.92 : Math.Pow((value + 0.055) / 1.055, 2.4));
+            });
         var (x, y) = (Luminance(a), Luminance(b));
         return (Math.Max(x, y) + 0.05) / (Math.Min(x, y) + 0.05);
     }

@@ -18,35 +18,60 @@ public sealed partial class WorkplaceTests
         Assert.Equal(tasks["tasks"]!.AsArray().Count, labels.Count);
         foreach (var configuration in launch["configurations"]!.AsArray())
         {
-            if ((string?)configuration!["preLaunchTask"] is { } label) Assert.Contains(label, labels);
-            if ((string?)configuration["program"] is not { } program) continue;
+            if ((string?)configuration!["preLaunchTask"] is { } label)
+                Assert.Contains(label, labels);
+            if ((string?)configuration["program"] is not { } program)
+                continue;
             var parts = Program().Match(program);
             Assert.True(parts.Success, program);
-            Assert.Single(Directory.EnumerateFiles(Path.Combine(Root, parts.Groups[1].Value), "*.csproj"), project =>
-                Path.GetFileNameWithoutExtension(project) == parts.Groups[3].Value && File.ReadAllText(Path.Combine(Root, "Directory.Build.props")).Contains($"<TargetFramework>{parts.Groups[2].Value}<", StringComparison.Ordinal));
+            Assert.Single(
+                Directory.EnumerateFiles(Path.Combine(Root, parts.Groups[1].Value), "*.csproj"),
+                project =>
+                    Path.GetFileNameWithoutExtension(project) == parts.Groups[3].Value
+                    && File.ReadAllText(Path.Combine(Root, "Directory.Build.props"))
+                        .Contains($"<TargetFramework>{parts.Groups[2].Value}<", StringComparison.Ordinal)
+            );
         }
         foreach (var file in new[] { launch, tasks })
-            Assert.Equal(Input().Matches(file.ToJsonString()).Select(m => m.Groups[1].Value).Distinct().Order(), file["inputs"]!.AsArray().Select(input => (string)input!["id"]!).Order());
+            Assert.Equal(
+                Input().Matches(file.ToJsonString()).Select(m => m.Groups[1].Value).Distinct().Order(),
+                file["inputs"]!.AsArray().Select(input => (string)input!["id"]!).Order()
+            );
     }
 
     [Fact]
     public void Every_task_is_a_command_that_the_runner_or_the_sdk_knows()
     {
-        var commands = Read(".vscode/tasks.json")["tasks"]!.AsArray().Select(task => (string)task!["command"]!).ToArray();
+        var commands = Read(".vscode/tasks.json")["tasks"]!
+            .AsArray()
+            .Select(task => (string)task!["command"]!)
+            .ToArray();
         Assert.All(commands, command => Assert.Matches("^dotnet (build|test|run --project environment)", command));
-        Assert.All(commands.SelectMany(command => command.Split(' ')).Where(word => word.Contains('/') || word.EndsWith(".sln", StringComparison.Ordinal)), path => Assert.True(Path.Exists(Path.Combine(Root, path)), path));
+        Assert.All(
+            commands
+                .SelectMany(command => command.Split(' '))
+                .Where(word => word.Contains('/') || word.EndsWith(".sln", StringComparison.Ordinal)),
+            path => Assert.True(Path.Exists(Path.Combine(Root, path)), path)
+        );
     }
 
     [Theory]
     [InlineData(".devcontainer/devcontainer.json")]
     [InlineData(".devcontainer/cuda/devcontainer.json")]
-    public void A_container_is_built_from_files_that_are_there_and_its_editor_has_the_recommended_extensions(string file)
+    public void A_container_is_built_from_files_that_are_there_and_its_editor_has_the_recommended_extensions(
+        string file
+    )
     {
         var container = Read(file);
         var folder = Path.GetDirectoryName(Path.Combine(Root, file))!;
         Assert.True(File.Exists(Path.Combine(folder, (string)container["build"]!["dockerfile"]!)));
         var context = Path.Combine(folder, (string)container["build"]!["context"]!);
-        foreach (var copied in Copied().Matches(File.ReadAllText(Path.Combine(context, "Dockerfile"))).Select(m => m.Groups[1].Value)) Assert.True(File.Exists(Path.Combine(context, copied)), copied);
+        foreach (
+            var copied in Copied()
+                .Matches(File.ReadAllText(Path.Combine(context, "Dockerfile")))
+                .Select(m => m.Groups[1].Value)
+        )
+            Assert.True(File.Exists(Path.Combine(context, copied)), copied);
         var recommended = Extensions(Read(".vscode/extensions.json")["recommendations"]!);
         Assert.Subset(recommended, Extensions(container["customizations"]!["vscode"]!["extensions"]!));
     }
@@ -55,15 +80,23 @@ public sealed partial class WorkplaceTests
     public void The_container_has_all_that_the_tests_on_a_bare_machine_install()
     {
         var packages = File.ReadAllLines(Path.Combine(Root, "environment", "container", "packages")).ToHashSet();
-        var installed = Added().Matches(File.ReadAllText(Path.Combine(Root, ".ci", "run"))).SelectMany(m => m.Groups[1].Value.Split(' ')).ToHashSet();
+        var installed = Added()
+            .Matches(File.ReadAllText(Path.Combine(Root, ".ci", "run")))
+            .SelectMany(m => m.Groups[1].Value.Split(' '))
+            .ToHashSet();
         Assert.NotEmpty(installed);
         Assert.Subset(packages, installed);
     }
 
-    private static HashSet<string> Extensions(JsonNode list) => list.AsArray().Select(name => (string)name!).ToHashSet();
+    private static HashSet<string> Extensions(JsonNode list) =>
+        list.AsArray().Select(name => (string)name!).ToHashSet();
 
     // JSON with comments, as VS Code reads it.
-    private static JsonNode Read(string file) => JsonNode.Parse(File.ReadAllText(Path.Combine(Root, file)), documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip })!;
+    private static JsonNode Read(string file) =>
+        JsonNode.Parse(
+            File.ReadAllText(Path.Combine(Root, file)),
+            documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip }
+        )!;
 
     [GeneratedRegex(@"^\$\{workspaceFolder\}/(.+)/bin/Debug/([^/]+)/([^/]+)\.dll$", RegexOptions.CultureInvariant)]
     private static partial Regex Program();

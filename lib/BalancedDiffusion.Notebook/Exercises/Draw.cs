@@ -4,7 +4,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Notebook;
 
-/// <summary>The random inputs of one case of an exercise: the same for the same seed. Those with a name are told to the student where the case goes wrong.</summary>
+/// <summary>The random inputs of one case of an exercise: the same for the same seed. Those with a name are told to the
+/// student where the case goes wrong.</summary>
 /// <param name="seed">The seed of the case.</param>
 internal sealed class Draw(long seed)
 {
@@ -44,5 +45,8 @@ internal sealed class Draw(long seed)
     public long Seed() => Seeds.Derive(seed, seeds++);
 
     /// <summary>The named inputs, e.g. <c> where n = 7, sigma = 0.31</c>; empty where there is none.</summary>
-    public string Where => named.Count == 0 ? "" : " where " + string.Join(", ", named.Select(n => $"{n.Name} = {Claims.Number(n.Value)}"));
+    public string Where =>
+        named.Count == 0
+            ? ""
+            : " where " + string.Join(", ", named.Select(n => $"{n.Name} = {Claims.Number(n.Value)}"));
 }

@@ -1,6 +1,7 @@
 namespace BalancedDiffusion.Notebook;
 
-/// <summary>A task of an exercise notebook, whose answer is a function that the check calls with fresh random inputs.</summary>
+/// <summary>A task of an exercise notebook, whose answer is a function that the check calls with fresh random
+/// inputs.</summary>
 internal abstract class Exercise
 {
     /// <summary>Chapter and number, e.g. <c>03.2</c>.</summary>
@@ -25,20 +26,24 @@ internal abstract class Exercise
 
     /// <summary>E.g. <c>(Tensor y, double sigma) → Tensor</c>.</summary>
     private protected static string Describe(Delegate function) =>
-        $"({string.Join(", ", function.Method.GetParameters().Select(p => $"{Name(p.ParameterType)} {p.Name}".Trim()))}) → {Name(function.Method.ReturnType)}";
+        $"({string.Join(", ", function.Method.GetParameters().Select(p => $"{Name(p.ParameterType)} {p.Name}".Trim()))}) "
+        + $"→ {Name(function.Method.ReturnType)}";
 
-    private protected static string Name(Type type) => type switch
-    {
-        _ when type == typeof(double) => "double",
-        _ when type == typeof(float) => "float",
-        _ when type == typeof(int) => "int",
-        _ when type == typeof(long) => "long",
-        _ when type == typeof(bool) => "bool",
-        _ when type == typeof(string) => "string",
-        _ when type == typeof(void) => "void",
-        { IsArray: true } => Name(type.GetElementType()!) + "[]",
-        { IsGenericType: true } when type.IsAssignableTo(typeof(System.Runtime.CompilerServices.ITuple)) => $"({string.Join(", ", type.GetGenericArguments().Select(Name))})",
-        { IsGenericType: true } => $"{type.Name.Split('`')[0]}<{string.Join(", ", type.GetGenericArguments().Select(Name))}>",
-        _ => type.Name,
-    };
+    private protected static string Name(Type type) =>
+        type switch
+        {
+            _ when type == typeof(double) => "double",
+            _ when type == typeof(float) => "float",
+            _ when type == typeof(int) => "int",
+            _ when type == typeof(long) => "long",
+            _ when type == typeof(bool) => "bool",
+            _ when type == typeof(string) => "string",
+            _ when type == typeof(void) => "void",
+            { IsArray: true } => Name(type.GetElementType()!) + "[]",
+            { IsGenericType: true } when type.IsAssignableTo(typeof(System.Runtime.CompilerServices.ITuple)) =>
+                $"({string.Join(", ", type.GetGenericArguments().Select(Name))})",
+            { IsGenericType: true } =>
+                $"{type.Name.Split('`')[0]}<{string.Join(", ", type.GetGenericArguments().Select(Name))}>",
+            _ => type.Name,
+        };
 }

@@ -4,7 +4,14 @@ namespace BalancedDiffusion.Notebook;
 internal static class ExerciseRegistry
 {
     private static readonly Lazy<IReadOnlyList<Exercise>> Found = new(() =>
-        [.. typeof(Chapter).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Chapter)) && !t.IsAbstract).SelectMany(t => ((Chapter)Activator.CreateInstance(t)!).Exercises).OrderBy(e => e.Id, StringComparer.Ordinal)]);
+        [
+            .. typeof(Chapter)
+                .Assembly.GetTypes()
+                .Where(t => t.IsSubclassOf(typeof(Chapter)) && !t.IsAbstract)
+                .SelectMany(t => ((Chapter)Activator.CreateInstance(t)!).Exercises)
+                .OrderBy(e => e.Id, StringComparer.Ordinal),
+        ]
+    );
 
     /// <summary>The exercises in the order of their ids.</summary>
     public static IReadOnlyList<Exercise> All => Found.Value;

@@ -8,10 +8,15 @@ namespace BalancedDiffusion.Notebook;
 /// <param name="Parts">The numbers, one part a tensor or number; a tuple has several.</param>
 /// <param name="Fault">What went wrong, half a sentence, or null.</param>
 /// <param name="BlankIn">The function that was left blank, the answer or one that it calls; or null.</param>
-internal sealed record Response(IReadOnlyList<(long[] Shape, double[] Values)> Parts, string? Fault = null, string? BlankIn = null)
+internal sealed record Response(
+    IReadOnlyList<(long[] Shape, double[] Values)> Parts,
+    string? Fault = null,
+    string? BlankIn = null
+)
 {
     /// <summary>Asks; whatever is thrown becomes part of the response.</summary>
-    /// <param name="question">Calls the answer and gives a number, a truth value, a tensor, an array of numbers, an array of tensors, or a tuple.</param>
+    /// <param name="question">Calls the answer and gives a number, a truth value, a tensor, an array of numbers, an
+    /// array of tensors, or a tuple.</param>
     public static Response To(Func<object?> question)
     {
         using var scope = torch.NewDisposeScope();
@@ -26,7 +31,11 @@ internal sealed record Response(IReadOnlyList<(long[] Shape, double[] Values)> P
         catch (Exception e)
         {
             var said = e.Message.ReplaceLineEndings("\n").Split('\n')[0].Trim().TrimEnd('.');
-            return new Response([], $"it ended in {(e.GetType().Name is var name && "AEIOU".Contains(name[0]) ? "an" : "a")} {e.GetType().Name} ({(said.Length > 140 ? said[..139] + "…" : said)})");
+            return new Response(
+                [],
+                $"it ended in {(e.GetType().Name is var name && "AEIOU".Contains(name[0]) ? "an" : "a")} "
+                    + $"{e.GetType().Name} ({(said.Length > 140 ? said[..139] + "…" : said)})"
+            );
         }
     }
 

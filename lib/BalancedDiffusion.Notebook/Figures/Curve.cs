@@ -21,11 +21,17 @@ public sealed record Curve(string Name, IReadOnlyList<double> X, IReadOnlyList<d
     /// <summary>Whether it is a bound or another thing to compare with: thin, grey, dashed.</summary>
     public bool IsReference { get; init; }
 
-    /// <summary>Its place in the palette, or -1 to take the next; give two curves that belong together the same colour.</summary>
+    /// <summary>Its place in the palette, or -1 to take the next; give two curves that belong together the same
+    /// colour.</summary>
     public int Colour { get; init; } = -1;
 
     /// <summary>With a band, such as an interval of confidence.</summary>
-    public Curve WithBand(IEnumerable<double> low, IEnumerable<double> high) => this with { Low = [.. low], High = [.. high] };
+    public Curve WithBand(IEnumerable<double> low, IEnumerable<double> high) =>
+        this with
+        {
+            Low = [.. low],
+            High = [.. high],
+        };
 
     /// <summary>With markers on the line.</summary>
     public Curve WithMarkers() => this with { Marked = true };

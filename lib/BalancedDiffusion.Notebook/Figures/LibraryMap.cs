@@ -18,7 +18,8 @@ using Plotly.NET;
 namespace BalancedDiffusion.Notebook;
 
 /// <summary>
-/// The library on one page: a box for each room with the types to begin with, in the order in which data flow through them. The names are the types' own, so that a
+/// The library on one page: a box for each room with the types to begin with, in the order in which data flow through
+/// them. The names are the types' own, so that a
 /// type that is renamed or removed breaks the build and not the map.
 /// </summary>
 public static class LibraryMap
@@ -26,29 +27,74 @@ public static class LibraryMap
     /// <summary>The height to show it at, pixels.</summary>
     public const int Height = 520;
 
-    private const double Width = 0.19, Tall = 0.27, GapX = (1 - 4 * Width) / 3, GapY = (1 - 3 * Tall) / 2;
+    private const double Width = 0.19,
+        Tall = 0.27,
+        GapX = (1 - 4 * Width) / 3,
+        GapY = (1 - 3 * Tall) / 2;
 
     /// <summary>The rooms: what each answers, and its first types.</summary>
     public static IReadOnlyList<LibraryRoom> Rooms { get; } =
     [
-        new("Datasets", "what is learned from", [nameof(ParametricFaces), nameof(GaussianMixture), nameof(FashionMnist), nameof(CelebA)], 0, 0),
+        new(
+            "Datasets",
+            "what is learned from",
+            [nameof(ParametricFaces), nameof(GaussianMixture), nameof(FashionMnist), nameof(CelebA)],
+            0,
+            0
+        ),
         new("Noise", "how it is spoiled", [nameof(KarrasSchedule), nameof(VpLinearSchedule), nameof(FixedNoise)], 1, 0),
         new("Denoisers", "what cleans it", [nameof(EmpiricalDenoiser), nameof(ReluDae), nameof(ReluDiffusion)], 2, 0),
-        new("Training", "how it is learned", [nameof(Trainer), nameof(TrainingRecipes), nameof(OptimizerOptions)], 3, 0),
-        new("Representations", "what it has inside", [nameof(ActivationRecorder), nameof(Spikiness), nameof(WeightGallery)], 3, 1),
+        new(
+            "Training",
+            "how it is learned",
+            [nameof(Trainer), nameof(TrainingRecipes), nameof(OptimizerOptions)],
+            3,
+            0
+        ),
+        new(
+            "Representations",
+            "what it has inside",
+            [nameof(ActivationRecorder), nameof(Spikiness), nameof(WeightGallery)],
+            3,
+            1
+        ),
         new("Memorization", "whether it copies", [nameof(SpikinessDetector), nameof(GapRatio), nameof(RocCurve)], 2, 1),
-        new("Steering", "how it is edited", [nameof(SteeringDirection), nameof(SteeredDenoiser), nameof(DoseResponse)], 1, 1),
+        new(
+            "Steering",
+            "how it is edited",
+            [nameof(SteeringDirection), nameof(SteeredDenoiser), nameof(DoseResponse)],
+            1,
+            1
+        ),
         new("Sampling", "how it draws", [nameof(HeunSampler), nameof(DpmSolverSampler), nameof(Trajectory)], 0, 1),
         new("Notebook", "what a reader sees", [nameof(Lab), nameof(Figure), nameof(ImageGrid), nameof(Claims)], 0, 2),
-        new("Theory", "what it should be", [nameof(BlockMinimizer), nameof(ExactExpectedLoss), nameof(MinimizerCertificate)], 1, 2),
+        new(
+            "Theory",
+            "what it should be",
+            [nameof(BlockMinimizer), nameof(ExactExpectedLoss), nameof(MinimizerCertificate)],
+            1,
+            2
+        ),
         new("Networks", "deep denoisers", [nameof(SongUNet), nameof(Dit), nameof(EdmPreconditioner)], 2, 2),
-        new("Checkpoints, Runtime", "weights and machine", [nameof(Safetensors), nameof(PthCheckpoint), nameof(ComputeDevice)], 3, 2),
+        new(
+            "Checkpoints, Runtime",
+            "weights and machine",
+            [nameof(Safetensors), nameof(PthCheckpoint), nameof(ComputeDevice)],
+            3,
+            2
+        ),
     ];
 
     private static readonly (string From, string Verb, string To)[] Arrows =
     [
-        ("Datasets", "noised", "Noise"), ("Noise", "denoised", "Denoisers"), ("Denoisers", "trained", "Training"), ("Training", "watched", "Representations"),
-        ("Representations", "judged", "Memorization"), ("Memorization", "steered", "Steering"), ("Steering", "sampled", "Sampling"), ("Sampling", "shown", "Notebook"),
+        ("Datasets", "noised", "Noise"),
+        ("Noise", "denoised", "Denoisers"),
+        ("Denoisers", "trained", "Training"),
+        ("Training", "watched", "Representations"),
+        ("Representations", "judged", "Memorization"),
+        ("Memorization", "steered", "Steering"),
+        ("Steering", "sampled", "Sampling"),
+        ("Sampling", "shown", "Notebook"),
     ];
 
     /// <summary>Draws the map.</summary>
@@ -60,56 +106,117 @@ public static class LibraryMap
         foreach (var (from, verb, to) in Arrows)
         {
             var (start, end) = (Rooms.Single(room => room.Name == from), Rooms.Single(room => room.Name == to));
-            foreach (var shape in Arrow(start, end)) shapes.Add(shape);
+            foreach (var shape in Arrow(start, end))
+                shapes.Add(shape);
             words.Add(Verb(start, end, verb));
         }
         var hidden = new JObject { ["visible"] = false };
-        return Plot.Chart([], hidden, (JObject)hidden.DeepClone(), new JObject { ["shapes"] = shapes, ["annotations"] = words });
+        return Plot.Chart(
+            [],
+            hidden,
+            (JObject)hidden.DeepClone(),
+            new JObject { ["shapes"] = shapes, ["annotations"] = words }
+        );
     }
 
     private static double Left(LibraryRoom room) => room.Column * (Width + GapX);
 
     private static double Bottom(LibraryRoom room) => (2 - room.Row) * (Tall + GapY);
 
-    private static bool IsOfTheFlow(LibraryRoom room) => Arrows.Any(arrow => arrow.From == room.Name || arrow.To == room.Name);
+    private static bool IsOfTheFlow(LibraryRoom room) =>
+        Arrows.Any(arrow => arrow.From == room.Name || arrow.To == room.Name);
 
-    private static JObject Box(LibraryRoom room) => new()
-    {
-        ["type"] = "rect", ["xref"] = "paper", ["yref"] = "paper", ["x0"] = Left(room), ["x1"] = Left(room) + Width, ["y0"] = Bottom(room), ["y1"] = Bottom(room) + Tall,
-        ["fillcolor"] = IsOfTheFlow(room) ? "#E8F1F8" : "#F4F4F4", ["line"] = new JObject { ["color"] = IsOfTheFlow(room) ? Palette.Colour(0) : Palette.Reference, ["width"] = 1.5 },
-    };
+    private static JObject Box(LibraryRoom room) =>
+        new()
+        {
+            ["type"] = "rect",
+            ["xref"] = "paper",
+            ["yref"] = "paper",
+            ["x0"] = Left(room),
+            ["x1"] = Left(room) + Width,
+            ["y0"] = Bottom(room),
+            ["y1"] = Bottom(room) + Tall,
+            ["fillcolor"] = IsOfTheFlow(room) ? "#E8F1F8" : "#F4F4F4",
+            ["line"] = new JObject
+            {
+                ["color"] = IsOfTheFlow(room) ? Palette.Colour(0) : Palette.Reference,
+                ["width"] = 1.5,
+            },
+        };
 
-    private static JObject Words(LibraryRoom room) => Text($"<b>{room.Name.Replace(", ", "<br>", StringComparison.Ordinal)}</b><br><i>{room.Question}</i><br>{string.Join("<br>", room.Types)}", Left(room) + Width / 2, Bottom(room) + Tall / 2, 12);
+    private static JObject Words(LibraryRoom room) =>
+        Text(
+            $"<b>{room.Name.Replace(", ", "<br>", StringComparison.Ordinal)}</b><br><i>{room.Question}</i><br>{string.Join("<br>", room.Types)}",
+            Left(room) + Width / 2,
+            Bottom(room) + Tall / 2,
+            12
+        );
 
-    private static JObject Verb(LibraryRoom from, LibraryRoom to, string verb) => from.Row == to.Row
-        ? Text(verb, (Left(from) + Left(to) + Width) / 2, Bottom(from) + Tall / 2 + 0.045, 10.5)
-        : Text(verb, Left(from) + Width / 2 + 0.05, Bottom(to) + Tall + GapY / 2, 10.5);
+    private static JObject Verb(LibraryRoom from, LibraryRoom to, string verb) =>
+        from.Row == to.Row
+            ? Text(verb, (Left(from) + Left(to) + Width) / 2, Bottom(from) + Tall / 2 + 0.045, 10.5)
+            : Text(verb, Left(from) + Width / 2 + 0.05, Bottom(to) + Tall + GapY / 2, 10.5);
 
-    private static JObject Text(string text, double x, double y, double size) => new()
-    {
-        ["text"] = text, ["x"] = x, ["y"] = y, ["xref"] = "paper", ["yref"] = "paper", ["xanchor"] = "center", ["yanchor"] = "middle", ["showarrow"] = false, ["font"] = new JObject { ["size"] = size },
-    };
+    private static JObject Text(string text, double x, double y, double size) =>
+        new()
+        {
+            ["text"] = text,
+            ["x"] = x,
+            ["y"] = y,
+            ["xref"] = "paper",
+            ["yref"] = "paper",
+            ["xanchor"] = "center",
+            ["yanchor"] = "middle",
+            ["showarrow"] = false,
+            ["font"] = new JObject { ["size"] = size },
+        };
 
     // A line from edge to edge with a triangle at its end.
     private static IEnumerable<JObject> Arrow(LibraryRoom from, LibraryRoom to)
     {
-        const double headLong = 0.012, headWide = 0.014;
-        double x0, y0, x1, y1;
+        const double headLong = 0.012,
+            headWide = 0.014;
+        double x0,
+            y0,
+            x1,
+            y1;
         string head;
         if (from.Row == to.Row)
         {
             var sign = Math.Sign(to.Column - from.Column);
             (x0, x1) = sign > 0 ? (Left(from) + Width, Left(to)) : (Left(from), Left(to) + Width);
             y0 = y1 = Bottom(from) + Tall / 2;
-            head = FormattableString.Invariant($"M {x1:F4} {y1:F4} L {x1 - sign * headLong:F4} {y1 - headWide:F4} L {x1 - sign * headLong:F4} {y1 + headWide:F4} Z");
+            head = FormattableString.Invariant(
+                $"M {x1:F4} {y1:F4} L {x1 - sign * headLong:F4} {y1 - headWide:F4} L {x1 - sign * headLong:F4} {y1 + headWide:F4} Z"
+            );
         }
         else
         {
             x0 = x1 = Left(from) + Width / 2;
             (y0, y1) = (Bottom(from), Bottom(to) + Tall);
-            head = FormattableString.Invariant($"M {x1:F4} {y1:F4} L {x1 - headLong * 0.7:F4} {y1 + 1.7 * headWide:F4} L {x1 + headLong * 0.7:F4} {y1 + 1.7 * headWide:F4} Z");
+            head = FormattableString.Invariant(
+                $"M {x1:F4} {y1:F4} L {x1 - headLong * 0.7:F4} {y1 + 1.7 * headWide:F4} L {x1 + headLong * 0.7:F4} {y1 + 1.7 * headWide:F4} Z"
+            );
         }
-        yield return new JObject { ["type"] = "line", ["xref"] = "paper", ["yref"] = "paper", ["x0"] = x0, ["y0"] = y0, ["x1"] = x1, ["y1"] = y1, ["line"] = new JObject { ["color"] = Palette.Colour(0), ["width"] = 2 } };
-        yield return new JObject { ["type"] = "path", ["xref"] = "paper", ["yref"] = "paper", ["path"] = head, ["fillcolor"] = Palette.Colour(0), ["line"] = new JObject { ["width"] = 0 } };
+        yield return new JObject
+        {
+            ["type"] = "line",
+            ["xref"] = "paper",
+            ["yref"] = "paper",
+            ["x0"] = x0,
+            ["y0"] = y0,
+            ["x1"] = x1,
+            ["y1"] = y1,
+            ["line"] = new JObject { ["color"] = Palette.Colour(0), ["width"] = 2 },
+        };
+        yield return new JObject
+        {
+            ["type"] = "path",
+            ["xref"] = "paper",
+            ["yref"] = "paper",
+            ["path"] = head,
+            ["fillcolor"] = Palette.Colour(0),
+            ["line"] = new JObject { ["width"] = 0 },
+        };
     }
 }

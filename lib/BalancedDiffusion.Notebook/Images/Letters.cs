@@ -4,8 +4,10 @@ using System.IO.Compression;
 namespace BalancedDiffusion.Notebook;
 
 /// <summary>
-/// Letters as small grey pictures, so that a picture can carry words without a browser or a graphics library. They were drawn
-/// from DejaVu Sans 2.37 (free licence, https://dejavu-fonts.github.io), 15 pixels regular and 16 bold: Latin, Greek, common signs.
+/// Letters as small grey pictures, so that a picture can carry words without a browser or a graphics library. They were
+/// drawn
+/// from DejaVu Sans 2.37 (free licence, https://dejavu-fonts.github.io), 15 pixels regular and 16 bold: Latin, Greek,
+/// common signs.
 /// </summary>
 internal static class Letters
 {
@@ -18,12 +20,14 @@ internal static class Letters
     internal sealed record Letter(int Advance, int Width, int Height, int Left, int Top, byte[] Ink);
 
     /// <summary>The letter, or a question mark where it was never drawn.</summary>
-    public static Letter Find(char letter, bool bold) => All.TryGetValue((bold, letter), out var found) ? found : All[(bold, '?')];
+    public static Letter Find(char letter, bool bold) =>
+        All.TryGetValue((bold, letter), out var found) ? found : All[(bold, '?')];
 
     /// <summary>The width of a line of text, pixels.</summary>
     public static int Measure(string text, bool bold = false) => text.Sum(c => Find(c, bold).Advance);
 
-    /// <summary>Breaks a text into lines no wider than this; a single word that is wider is cut short with an ellipsis.</summary>
+    /// <summary>Breaks a text into lines no wider than this; a single word that is wider is cut short with an
+    /// ellipsis.</summary>
     public static IReadOnlyList<string> Wrap(string text, int width, bool bold = false)
     {
         var lines = new List<string>();
@@ -33,8 +37,13 @@ internal static class Letters
             foreach (var word in paragraph.Split(' '))
             {
                 var longer = line.Length == 0 ? word : $"{line} {word}";
-                if (line.Length > 0 && Measure(longer, bold) > width) { lines.Add(line); line = word; }
-                else line = longer;
+                if (line.Length > 0 && Measure(longer, bold) > width)
+                {
+                    lines.Add(line);
+                    line = word;
+                }
+                else
+                    line = longer;
             }
             lines.Add(line);
         }
@@ -43,8 +52,10 @@ internal static class Letters
 
     private static string Shorten(string line, int width, bool bold)
     {
-        if (Measure(line, bold) <= width) return line;
-        while (line.Length > 1 && Measure(line + "…", bold) > width) line = line[..^1];
+        if (Measure(line, bold) <= width)
+            return line;
+        while (line.Length > 1 && Measure(line + "…", bold) > width)
+            line = line[..^1];
         return line + "…";
     }
 
@@ -59,9 +70,16 @@ internal static class Letters
         // Each record: style, code (2 bytes), advance, width, height, left, top, ink.
         while (data.Length >= 8)
         {
-            int width = data[4], height = data[5];
-            letters[(data[0] == 1, (char)BinaryPrimitives.ReadUInt16BigEndian(data[1..]))] =
-                new Letter(data[3], width, height, (sbyte)data[6], (sbyte)data[7], data.Slice(8, width * height).ToArray());
+            int width = data[4],
+                height = data[5];
+            letters[(data[0] == 1, (char)BinaryPrimitives.ReadUInt16BigEndian(data[1..]))] = new Letter(
+                data[3],
+                width,
+                height,
+                (sbyte)data[6],
+                (sbyte)data[7],
+                data.Slice(8, width * height).ToArray()
+            );
             data = data[(8 + width * height)..];
         }
         return letters;

@@ -20,7 +20,8 @@ internal sealed class PixelCanvas
 
     public void Set(int x, int y, byte red, byte green, byte blue)
     {
-        if ((uint)x >= (uint)Width || (uint)y >= (uint)Height) return;
+        if ((uint)x >= (uint)Width || (uint)y >= (uint)Height)
+            return;
         var at = 3 * (y * Width + x);
         (rgb[at], rgb[at + 1], rgb[at + 2]) = (red, green, blue);
     }
@@ -33,11 +34,15 @@ internal sealed class PixelCanvas
             var letter = Letters.Find(c, bold);
             for (var i = 0; i < letter.Ink.Length; i++)
             {
-                if (letter.Ink[i] == 0) continue;
-                int px = x + letter.Left + i % letter.Width, py = y + letter.Top + i / letter.Width;
-                if ((uint)px >= (uint)Width || (uint)py >= (uint)Height) continue;
+                if (letter.Ink[i] == 0)
+                    continue;
+                int px = x + letter.Left + i % letter.Width,
+                    py = y + letter.Top + i / letter.Width;
+                if ((uint)px >= (uint)Width || (uint)py >= (uint)Height)
+                    continue;
                 var at = 3 * (py * Width + px);
-                for (var k = 0; k < 3; k++) rgb[at + k] = (byte)(rgb[at + k] * (255 - letter.Ink[i]) / 255 + 34 * letter.Ink[i] / 255);
+                for (var k = 0; k < 3; k++)
+                    rgb[at + k] = (byte)(rgb[at + k] * (255 - letter.Ink[i]) / 255 + 34 * letter.Ink[i] / 255);
             }
             x += letter.Advance;
         }

@@ -13,8 +13,14 @@ public sealed record DiffusersPart(string Name, JsonElement Config, string Weigh
     public WeightFiles Weights() => WeightFiles.Open(WeightPath);
 
     /// <summary>A whole number of the config, or null where it says none.</summary>
-    public long? Number(string key) => Config.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) ? number : null;
+    public long? Number(string key) =>
+        Config.TryGetProperty(key, out var value)
+        && value.ValueKind == JsonValueKind.Number
+        && value.TryGetInt64(out var number)
+            ? number
+            : null;
 
     /// <summary>A text of the config, or null where it says none.</summary>
-    public string? Text(string key) => Config.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    public string? Text(string key) =>
+        Config.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }

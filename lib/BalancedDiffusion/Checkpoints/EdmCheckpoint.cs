@@ -6,8 +6,10 @@ using TorchSharp;
 namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
-/// Reads EDM-preconditioned U-Nets from state dicts under EDM's published names, with or without the prefix <c>model.</c> (a <c>.safetensors</c>, or a
-/// <c>.pth</c> written from the published network) and from EDM's published <c>.pkl</c>, none of whose code is run, and writes the first. The options stand in the metadata under <c>config</c>, s under <c>sigma_data</c>.
+/// Reads EDM-preconditioned U-Nets from state dicts under EDM's published names, with or without the prefix
+/// <c>model.</c> (a <c>.safetensors</c>, or a
+/// <c>.pth</c> written from the published network) and from EDM's published <c>.pkl</c>, none of whose code is run, and
+/// writes the first. The options stand in the metadata under <c>config</c>, s under <c>sigma_data</c>.
 /// </summary>
 public static class EdmCheckpoint
 {
@@ -17,10 +19,13 @@ public static class EdmCheckpoint
 
     /// <summary>Reads a network.</summary>
     /// <param name="path">The file; which of the three formats it has is seen from its first bytes.</param>
-    /// <param name="options">The shape of the network, for a file that does not say; a file that does is believed.</param>
-    /// <returns>A float32 network (float64 where the file holds float64) on the CPU in evaluation mode, which the caller owns.</returns>
+    /// <param name="options">The shape of the network, for a file that does not say; a file that does is
+    /// believed.</param>
+    /// <returns>A float32 network (float64 where the file holds float64) on the CPU in evaluation mode, which the
+    /// caller owns.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is damaged, says no options where none are given, or holds something else: the message lists every missing,
+    /// <exception cref="InvalidDataException">The file is damaged, says no options where none are given, or holds
+    /// something else: the message lists every missing,
     /// unexpected and mis-shaped tensor. Resampling filters may lack, since the options fix them.</exception>
     public static EdmPreconditioner Load(string path, SongUNetOptions? options = null)
     {
@@ -31,15 +36,19 @@ public static class EdmCheckpoint
         EdmPreconditioner? model = null;
         try
         {
-            if (options is null || tensors.Metadata.ContainsKey("config")) options = SongUNetOptions.FromMetadata(tensors.Metadata);
-            var type = tensors.Values.Any(t => t.dtype == torch.ScalarType.Float64) ? torch.ScalarType.Float64 : torch.ScalarType.Float32;
+            if (options is null || tensors.Metadata.ContainsKey("config"))
+                options = SongUNetOptions.FromMetadata(tensors.Metadata);
+            var type = tensors.Values.Any(t => t.dtype == torch.ScalarType.Float64)
+                ? torch.ScalarType.Float64
+                : torch.ScalarType.Float32;
             model = new EdmPreconditioner(options, 0, SigmaData(tensors.Metadata), type);
             var prefixed = tensors.Keys.Any(name => name.StartsWith(Prefix, StringComparison.Ordinal));
             var given = tensors.ToDictionary(t => prefixed ? t.Key : Prefix + t.Key, t => t.Value);
             var wanted = model.state_dict();
             Check(given, wanted, prefixed ? 0 : Prefix.Length);
             foreach (var (name, target) in wanted)
-                if (given.TryGetValue(name, out var value)) target.copy_(value.to_type(type));
+                if (given.TryGetValue(name, out var value))
+                    target.copy_(value.to_type(type));
             return model;
         }
         catch (InvalidDataException e)
@@ -49,7 +58,8 @@ public static class EdmCheckpoint
         }
     }
 
-    /// <summary>What was stored beside the weights: the metadata given to <see cref="Save"/>, the config and s; empty for a <c>.pth</c>.</summary>
+    /// <summary>What was stored beside the weights: the metadata given to <see cref="Save"/>, the config and s; empty
+    /// for a <c>.pth</c>.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
@@ -58,47 +68,85 @@ public static class EdmCheckpoint
     /// <summary>Writes a network as safetensors, whole or not at all.</summary>
     /// <param name="model">The network.</param>
     /// <param name="path">The file to write.</param>
-    /// <param name="provenance">How the network came to be (data, seed, rate, steps…), text by key; <c>config</c> and <c>sigma_data</c> are added by themselves.</param>
-    /// <exception cref="ArgumentException">The provenance contradicts the network, a weight is not finite, or the path is empty.</exception>
-    public static void Save(EdmPreconditioner model, string path, IReadOnlyDictionary<string, string>? provenance = null)
+    /// <param name="provenance">How the network came to be (data, seed, rate, steps…), text by key; <c>config</c> and
+    /// <c>sigma_data</c> are added by themselves.</param>
+    /// <exception cref="ArgumentException">The provenance contradicts the network, a weight is not finite, or the path
+    /// is empty.</exception>
+    public static void Save(
+        EdmPreconditioner model,
+        string path,
+        IReadOnlyDictionary<string, string>? provenance = null
+    )
     {
         ArgumentNullException.ThrowIfNull(model);
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        var metadata = CheckpointFile.Metadata(provenance, SigmaDataKey, model.SigmaData.ToString("R", CultureInfo.InvariantCulture));
-        foreach (var (key, value) in model.Options.ToMetadata()) metadata = CheckpointFile.Metadata(metadata, key, value);
+        var metadata = CheckpointFile.Metadata(
+            provenance,
+            SigmaDataKey,
+            model.SigmaData.ToString("R", CultureInfo.InvariantCulture)
+        );
+        foreach (var (key, value) in model.Options.ToMetadata())
+            metadata = CheckpointFile.Metadata(metadata, key, value);
         var weights = model.state_dict();
-        foreach (var (name, weight) in weights) Guard.Finite(weight, name);
+        foreach (var (name, weight) in weights)
+            Guard.Finite(weight, name);
         Safetensors.Write(path, weights, metadata);
     }
 
     private static double SigmaData(IReadOnlyDictionary<string, string> metadata)
     {
-        if (!metadata.TryGetValue(SigmaDataKey, out var text)) return 0.5;
-        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value > 0 && double.IsFinite(value)) return value;
+        if (!metadata.TryGetValue(SigmaDataKey, out var text))
+            return 0.5;
+        if (
+            double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+            && value > 0
+            && double.IsFinite(value)
+        )
+            return value;
         throw new InvalidDataException($"its {SigmaDataKey} must be a positive number, was {Listing.Quoted(text)}");
     }
 
-    private static void Check(Dictionary<string, torch.Tensor> given, Dictionary<string, torch.Tensor> wanted, int added)
+    private static void Check(
+        Dictionary<string, torch.Tensor> given,
+        Dictionary<string, torch.Tensor> wanted,
+        int added
+    )
     {
         string InFile(string name) => name[added..];
         var faults = new List<string>();
-        var missing = wanted.Keys.Where(n => !given.ContainsKey(n) && !n.EndsWith(FilterName, StringComparison.Ordinal)).Select(InFile).ToList();
-        if (missing.Count > 0) faults.Add($"missing {Listing.Of(missing)}");
+        var missing = wanted
+            .Keys.Where(n => !given.ContainsKey(n) && !n.EndsWith(FilterName, StringComparison.Ordinal))
+            .Select(InFile)
+            .ToList();
+        if (missing.Count > 0)
+            faults.Add($"missing {Listing.Of(missing)}");
         var unexpected = given.Keys.Where(n => !wanted.ContainsKey(n)).Select(InFile).ToList();
-        if (unexpected.Count > 0) faults.Add($"unexpected {Listing.Of(unexpected)}");
+        if (unexpected.Count > 0)
+            faults.Add($"unexpected {Listing.Of(unexpected)}");
         var wrong = new List<string>();
         foreach (var (name, tensor) in given.Where(t => wanted.ContainsKey(t.Key)))
         {
             using var step = torch.NewDisposeScope();
             var shown = Listing.Quoted(InFile(name));
-            if (!tensor.shape.SequenceEqual(wanted[name].shape)) wrong.Add($"{shown} must have shape {Listing.Shape(wanted[name].shape)}, was {Listing.Shape(tensor.shape)}");
-            else if (!tensor.is_floating_point()) wrong.Add($"{shown} must hold floating-point numbers, was {tensor.dtype}");
-            else if (!torch.isfinite(tensor).all().item<bool>()) wrong.Add($"{shown} holds NaN or infinity");
-            else if (name.EndsWith(FilterName, StringComparison.Ordinal) && (tensor.to_type(torch.float64) - wanted[name].to_type(torch.float64)).abs().max().item<double>() > 1e-3)
+            if (!tensor.shape.SequenceEqual(wanted[name].shape))
+                wrong.Add(
+                    $"{shown} must have shape {Listing.Shape(wanted[name].shape)}, was {Listing.Shape(tensor.shape)}"
+                );
+            else if (!tensor.is_floating_point())
+                wrong.Add($"{shown} must hold floating-point numbers, was {tensor.dtype}");
+            else if (!torch.isfinite(tensor).all().item<bool>())
+                wrong.Add($"{shown} holds NaN or infinity");
+            else if (
+                name.EndsWith(FilterName, StringComparison.Ordinal)
+                && (tensor.to_type(torch.float64) - wanted[name].to_type(torch.float64)).abs().max().item<double>()
+                    > 1e-3
+            )
                 wrong.Add($"{shown} is another filter than the config's");
         }
-        if (wrong.Count > 0) faults.Add(Listing.Some(wrong));
-        if (faults.Count > 0) throw new InvalidDataException(string.Join("; ", faults));
+        if (wrong.Count > 0)
+            faults.Add(Listing.Some(wrong));
+        if (faults.Count > 0)
+            throw new InvalidDataException(string.Join("; ", faults));
     }
 }

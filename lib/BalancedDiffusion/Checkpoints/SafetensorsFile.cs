@@ -4,7 +4,8 @@ using TorchSharp;
 namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
-/// A safetensors file mapped into memory. Only the piece that is being shown is mapped, so that the file never stands in the
+/// A safetensors file mapped into memory. Only the piece that is being shown is mapped, so that the file never stands
+/// in the
 /// process's memory beside the tensors that it fills.
 /// </summary>
 internal sealed class SafetensorsFile : ITensorFile
@@ -22,7 +23,17 @@ internal sealed class SafetensorsFile : ITensorFile
         try
         {
             header = CheckpointFile.Named("file", path, () => SafetensorsHeader.Read(file));
-            map = file.Length == 0 ? null : MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            map =
+                file.Length == 0
+                    ? null
+                    : MemoryMappedFile.CreateFromFile(
+                        file,
+                        null,
+                        0,
+                        MemoryMappedFileAccess.Read,
+                        HandleInheritability.None,
+                        leaveOpen: true
+                    );
         }
         catch
         {
@@ -41,17 +52,25 @@ internal sealed class SafetensorsFile : ITensorFile
         foreach (var (entry, tensor) in header.Entries.Zip(Headers))
         {
             var count = tensor.Elements;
-            if (count == 0 || !wanted(tensor)) continue;
+            if (count == 0 || !wanted(tensor))
+                continue;
             using var scope = torch.NewDisposeScope();
             var buffer = torch.empty(Math.Min(count, Piece), dtype: entry.Type);
             for (long at = 0; at < count; at += Piece)
             {
                 using var piece = buffer.narrow(0, 0, Math.Min(Piece, count - at));
                 var bytes = piece.bytes;
-                using var view = map!.CreateViewAccessor(header.Start + entry.Begin + at * entry.Size, bytes.Length, MemoryMappedFileAccess.Read);
+                using var view = map!.CreateViewAccessor(
+                    header.Start + entry.Begin + at * entry.Size,
+                    bytes.Length,
+                    MemoryMappedFileAccess.Read
+                );
                 Copy(view, bytes);
                 if (entry.Type == torch.ScalarType.Bool && !TensorBytes.AreBooleans(piece))
-                    throw new InvalidDataException($"the file '{System.IO.Path.GetFileName(Path)}' holds a boolean in {Listing.Quoted(entry.Name)} that is neither 0 nor 1; the file is damaged");
+                    throw new InvalidDataException(
+                        $"the file '{System.IO.Path.GetFileName(Path)}' holds a boolean in "
+                            + $"{Listing.Quoted(entry.Name)} that is neither 0 nor 1; the file is damaged"
+                    );
                 see(tensor, at, piece);
             }
         }

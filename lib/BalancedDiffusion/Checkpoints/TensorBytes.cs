@@ -9,15 +9,17 @@ internal static class TensorBytes
     public const long Piece = 1 << 22;
 
     /// <summary>The bytes of one number.</summary>
-    public static int Size(torch.ScalarType type) => type switch
-    {
-        torch.ScalarType.Float64 or torch.ScalarType.Int64 => 8,
-        torch.ScalarType.Float32 or torch.ScalarType.Int32 => 4,
-        torch.ScalarType.Float16 or torch.ScalarType.BFloat16 or torch.ScalarType.Int16 => 2,
-        _ => 1,
-    };
+    public static int Size(torch.ScalarType type) =>
+        type switch
+        {
+            torch.ScalarType.Float64 or torch.ScalarType.Int64 => 8,
+            torch.ScalarType.Float32 or torch.ScalarType.Int32 => 4,
+            torch.ScalarType.Float16 or torch.ScalarType.BFloat16 or torch.ScalarType.Int16 => 2,
+            _ => 1,
+        };
 
-    /// <summary>Fills a contiguous one-dimensional CPU tensor from the stream; every piece is also shown to <paramref name="seen"/>.</summary>
+    /// <summary>Fills a contiguous one-dimensional CPU tensor from the stream; every piece is also shown to
+    /// <paramref name="seen"/>.</summary>
     /// <exception cref="EndOfStreamException">The stream ends before the tensor is full.</exception>
     public static void Fill(torch.Tensor flat, Stream stream, Action<ReadOnlySpan<byte>>? seen = null)
     {
@@ -42,13 +44,15 @@ internal static class TensorBytes
         }
     }
 
-    /// <summary>Whether a boolean tensor's bytes are all 0 or 1; torch's behaviour is undefined for any other.</summary>
+    /// <summary>Whether a boolean tensor's bytes are all 0 or 1; torch's behaviour is undefined for any
+    /// other.</summary>
     public static bool AreBooleans(torch.Tensor flat)
     {
         for (long at = 0, count = flat.shape[0]; at < count; at += Piece)
         {
             using var piece = flat.narrow(0, at, Math.Min(Piece, count - at));
-            if (piece.bytes.ContainsAnyExcept((byte)0, (byte)1)) return false;
+            if (piece.bytes.ContainsAnyExcept((byte)0, (byte)1))
+                return false;
         }
         return true;
     }

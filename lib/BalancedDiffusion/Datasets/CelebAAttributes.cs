@@ -2,7 +2,8 @@ using System.Text;
 
 namespace BalancedDiffusion.Datasets;
 
-/// <summary>The table of CelebA's 40 binary attributes, from the official text file or from a table with commas.</summary>
+/// <summary>The table of CelebA's 40 binary attributes, from the official text file or from a table with
+/// commas.</summary>
 internal sealed class CelebAAttributes
 {
     private readonly List<byte[]> rows;
@@ -17,7 +18,9 @@ internal sealed class CelebAAttributes
 
     public static string FileName(int index) => $"{index + 1:D6}.jpg";
 
-    /// <summary>Reads the first images' rows: those with <c>image_id,…</c> on top are tables, others the official text (a count, the names, then the rows).</summary>
+    /// <summary>Reads the first images' rows: those with <c>image_id,…</c> on top are tables, others the official
+    /// text
+    /// (a count, the names, then the rows).</summary>
     public static CelebAAttributes Read(string path, int limit)
     {
         using var reader = new StreamReader(path);
@@ -27,33 +30,57 @@ internal sealed class CelebAAttributes
         int? promised = null;
         if (!table)
         {
-            if (!int.TryParse(first, out var number) || number < 1) throw new InvalidDataException($"'{path}' begins with '{Short(first)}', expected 'image_id,…' or the number of images");
+            if (!int.TryParse(first, out var number) || number < 1)
+                throw new InvalidDataException(
+                    $"'{path}' begins with '{Short(first)}', expected 'image_id,…' or the number of images"
+                );
             promised = number;
         }
-        string[] Split(string text) => table ? text.Split(',', StringSplitOptions.TrimEntries) : text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        string[] Split(string text) =>
+            table
+                ? text.Split(',', StringSplitOptions.TrimEntries)
+                : text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
         var head = table ? first : reader.ReadLine() ?? "";
-        if (!table) line++;
+        if (!table)
+            line++;
         string[] names = table ? Split(head)[1..] : Split(head);
-        if (names.Length != 40 || names.Distinct().Count() != 40 || names.Contains("")) throw new InvalidDataException($"'{path}' names {names.Distinct().Count()} different attributes, expected CelebA's 40");
+        if (names.Length != 40 || names.Distinct().Count() != 40 || names.Contains(""))
+            throw new InvalidDataException(
+                $"'{path}' names {names.Distinct().Count()} different attributes, expected CelebA's 40"
+            );
         var rows = new List<byte[]>();
         while (rows.Count < limit && reader.ReadLine() is { } text)
         {
             line++;
-            if (text.Length == 0) continue;
+            if (text.Length == 0)
+                continue;
             var parts = Split(text);
-            if (parts[0] != FileName(rows.Count)) throw new InvalidDataException($"'{path}', line {line}, is of '{Short(parts[0])}', expected {FileName(rows.Count)} (the images in order)");
-            if (parts.Length != 41) throw new InvalidDataException($"'{path}', line {line}, has {parts.Length - 1} attributes, expected 40; the file was cut short or edited");
+            if (parts[0] != FileName(rows.Count))
+                throw new InvalidDataException(
+                    $"'{path}', line {line}, is of '{Short(parts[0])}', expected {FileName(rows.Count)} (the "
+                        + "images in order)"
+                );
+            if (parts.Length != 41)
+                throw new InvalidDataException(
+                    $"'{path}', line {line}, has {parts.Length - 1} attributes, expected 40; the file was cut "
+                        + "short or edited"
+                );
             var row = new byte[40];
             for (var i = 0; i < 40; i++)
                 row[i] = parts[i + 1] switch
                 {
                     "1" => 1,
                     "0" or "-1" => 0,
-                    var other => throw new InvalidDataException($"'{path}', line {line}, gives {names[i]} the value '{Short(other)}', expected 1, 0 or -1"),
+                    var other => throw new InvalidDataException(
+                        $"'{path}', line {line}, gives {names[i]} the value '{Short(other)}', expected 1, 0 or -1"
+                    ),
                 };
             rows.Add(row);
         }
-        if (promised is { } total && rows.Count < Math.Min(total, limit)) throw new InvalidDataException($"'{path}' ends after {rows.Count} of the {total} rows that it promises; fetch it again");
+        if (promised is { } total && rows.Count < Math.Min(total, limit))
+            throw new InvalidDataException(
+                $"'{path}' ends after {rows.Count} of the {total} rows that it promises; fetch it again"
+            );
         return new CelebAAttributes(names, rows);
     }
 
@@ -61,7 +88,8 @@ internal sealed class CelebAAttributes
     public string ToTable(int count)
     {
         var text = new StringBuilder("image_id,").AppendJoin(',', Names).Append('\n');
-        for (var i = 0; i < count; i++) text.Append(FileName(i)).Append(',').AppendJoin(',', rows[i]).Append('\n');
+        for (var i = 0; i < count; i++)
+            text.Append(FileName(i)).Append(',').AppendJoin(',', rows[i]).Append('\n');
         return text.ToString();
     }
 

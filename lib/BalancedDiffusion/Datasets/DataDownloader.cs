@@ -6,18 +6,21 @@ using BalancedDiffusion.Runtime;
 namespace BalancedDiffusion.Datasets;
 
 /// <summary>
-/// Downloads the files of the manifest. What has arrived is kept in a <c>.part</c> file and a later attempt goes on from there;
+/// Downloads the files of the manifest. What has arrived is kept in a <c>.part</c> file and a later attempt goes on
+/// from there;
 /// only a file whose length and checksum are right gets its final name.
 /// </summary>
 public sealed class DataDownloader : IDisposable
 {
     private readonly HttpClient client;
     private readonly int attempts;
-    private readonly TimeSpan firstPause, patience;
+    private readonly TimeSpan firstPause,
+        patience;
 
     /// <summary>A downloader.</summary>
     /// <param name="attempts">How often an address is tried when the network fails, at least 1.</param>
-    /// <param name="firstPause">The pause before the second attempt, one second by default; each further pause is twice as long, up to a minute.</param>
+    /// <param name="firstPause">The pause before the second attempt, one second by default; each further pause is twice
+    /// as long, up to a minute.</param>
     /// <param name="patience">How long a silent server is waited for, 30 seconds by default.</param>
     public DataDownloader(int attempts = 4, TimeSpan? firstPause = null, TimeSpan? patience = null)
     {
@@ -27,20 +30,35 @@ public sealed class DataDownloader : IDisposable
         this.attempts = attempts;
         this.firstPause = firstPause ?? TimeSpan.FromSeconds(1);
         this.patience = patience ?? TimeSpan.FromSeconds(30);
-        client = new HttpClient(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None, AllowAutoRedirect = false }) { Timeout = Timeout.InfiniteTimeSpan };
+        client = new HttpClient(
+            new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None, AllowAutoRedirect = false }
+        )
+        {
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
         client.DefaultRequestHeaders.UserAgent.ParseAdd("balanced-diffusion-notebooks");
     }
 
-    /// <summary>Makes sure that every file of an entry is there: files that are found and right are left alone, the others are downloaded.</summary>
+    /// <summary>Makes sure that every file of an entry is there: files that are found and right are left alone, the
+    /// others are downloaded.</summary>
     /// <param name="entry">The entry of the manifest.</param>
     /// <param name="folders">Where to look first; <see cref="DataFolders.Current"/> by default.</param>
-    /// <param name="folder">The data folder to download to; <see cref="DataFolders.DownloadFolder"/> by default.</param>
+    /// <param name="folder">The data folder to download to; <see cref="DataFolders.DownloadFolder"/> by
+    /// default.</param>
     /// <param name="progress">Told of every block that arrives, or null.</param>
     /// <param name="cancellation">Stops the download; what has arrived is kept for the next time.</param>
     /// <returns>Where the files are, in the entry's order.</returns>
-    /// <exception cref="InvalidOperationException">The entry cannot be fetched; the message says how to get it.</exception>
-    /// <exception cref="IOException">A download failed or a file could not be written; one sentence says why and what to do.</exception>
-    public async Task<IReadOnlyList<string>> FetchAsync(DataEntry entry, DataSearch? folders = null, string? folder = null, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="InvalidOperationException">The entry cannot be fetched; the message says how to get
+    /// it.</exception>
+    /// <exception cref="IOException">A download failed or a file could not be written; one sentence says why and what
+    /// to do.</exception>
+    public async Task<IReadOnlyList<string>> FetchAsync(
+        DataEntry entry,
+        DataSearch? folders = null,
+        string? folder = null,
+        IProgress<DownloadProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(entry);
         folders ??= DataFolders.Current;
@@ -55,33 +73,61 @@ public sealed class DataDownloader : IDisposable
                 places.Add(found);
                 continue;
             }
-            if (file.Urls.Count == 0) throw new InvalidOperationException($"'{entry.Name}' cannot be fetched for you ({entry.Licence}){(found is null ? "" : $", and '{found}' {wrong}")}; to get it: {entry.HowToGet}.");
+            if (file.Urls.Count == 0)
+                throw new InvalidOperationException(
+                    $"'{entry.Name}' cannot be fetched for you "
+                        + $"({entry.Licence}){(found is null ? "" : $", and '{found}' {wrong}")}; to get it: "
+                        + $"{entry.HowToGet}."
+                );
             var target = Path.GetFullPath(Path.Combine(folder ?? DataFolders.DownloadFolder, file.Path));
-            if (found is not null && found != target) throw new IOException($"'{found}' {wrong}, and it would hide a fresh download; move it away and fetch again");
-            places.Add(await DownloadAsync(file, folder ?? DataFolders.DownloadFolder, progress, cancellation).ConfigureAwait(false));
+            if (found is not null && found != target)
+                throw new IOException(
+                    $"'{found}' {wrong}, and it would hide a fresh download; move it away and fetch again"
+                );
+            places.Add(
+                await DownloadAsync(file, folder ?? DataFolders.DownloadFolder, progress, cancellation)
+                    .ConfigureAwait(false)
+            );
         }
         return places;
     }
 
     /// <summary>Downloads one file from the first of its addresses that works.</summary>
-    /// <param name="file">The file of the manifest; it must have a checksum, or record that of its first download.</param>
+    /// <param name="file">The file of the manifest; it must have a checksum, or record that of its first
+    /// download.</param>
     /// <param name="folder">The data folder to download to; made where it is missing.</param>
     /// <param name="progress">Told of every block that arrives, or null.</param>
     /// <param name="cancellation">Stops the download; what has arrived is kept for the next time.</param>
     /// <returns>The file on this machine. One that is there already and right is not downloaded again.</returns>
     /// <exception cref="ArgumentException">The file has no address or no checksum.</exception>
-    /// <exception cref="IOException">The download failed or the file could not be written; one sentence says why and what to do.</exception>
-    public async Task<string> DownloadAsync(DataFile file, string folder, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="IOException">The download failed or the file could not be written; one sentence says why and
+    /// what to do.</exception>
+    public async Task<string> DownloadAsync(
+        DataFile file,
+        string folder,
+        IProgress<DownloadProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(file);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        if (file.Urls.Count == 0) throw new ArgumentException($"'{file.Path}' has no address to download it from", nameof(file));
-        if (file.Sha256 is null && !file.RecordsSum) throw new ArgumentException($"'{file.Path}' has no checksum, so that a download could not be trusted", nameof(file));
-        if (DataSearch.IsUnsafe(file.Path)) throw new ArgumentException($"a data path must be relative and stay inside the data folder, was '{file.Path}'", nameof(file));
+        if (file.Urls.Count == 0)
+            throw new ArgumentException($"'{file.Path}' has no address to download it from", nameof(file));
+        if (file.Sha256 is null && !file.RecordsSum)
+            throw new ArgumentException(
+                $"'{file.Path}' has no checksum, so that a download could not be trusted",
+                nameof(file)
+            );
+        if (DataSearch.IsUnsafe(file.Path))
+            throw new ArgumentException(
+                $"a data path must be relative and stay inside the data folder, was '{file.Path}'",
+                nameof(file)
+            );
         var target = Path.GetFullPath(Path.Combine(folder, file.Path));
         if (File.Exists(target) && file.Verify(target) is null)
         {
-            if (file.RecordsSum && RecordedSum.Of(target) is null) Writing(target, () => RecordedSum.Write(target, RecordedSum.Compute(target)));
+            if (file.RecordsSum && RecordedSum.Of(target) is null)
+                Writing(target, () => RecordedSum.Write(target, RecordedSum.Compute(target)));
             return target;
         }
         Writing(target, () => Directory.CreateDirectory(Path.GetDirectoryName(target)!));
@@ -95,7 +141,8 @@ public sealed class DataDownloader : IDisposable
             {
                 await FromAsync(url, file, target, part, progress, cancellation).ConfigureAwait(false);
                 Writing(target, () => File.Move(part, target, overwrite: true));
-                foreach (var other in file.Urls) Forget(PartOf(target, other));
+                foreach (var other in file.Urls)
+                    Forget(PartOf(target, other));
                 return target;
             }
             catch (SourceException e)
@@ -103,13 +150,17 @@ public sealed class DataDownloader : IDisposable
                 failures.Add($"{url} {e.Message}");
             }
         }
-        throw new IOException($"'{file.Path}' could not be downloaded: {string.Join("; ", failures)}; check the network, or put the file into a folder that {DataSearch.Variable} names");
+        throw new IOException(
+            $"'{file.Path}' could not be downloaded: {string.Join("; ", failures)}; check the network, or put "
+                + $"the file into a folder that {DataSearch.Variable} names"
+        );
     }
 
     /// <summary>Lets go of its connections.</summary>
     public void Dispose() => client.Dispose();
 
-    private static string PartOf(string target, string url) => $"{target}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(url)))[..8]}.part";
+    private static string PartOf(string target, string url) =>
+        $"{target}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(url)))[..8]}.part";
 
     // What the server tagged the part with lies beside it.
     private static string TagOf(string part) => part + ".tag";
@@ -120,18 +171,28 @@ public sealed class DataDownloader : IDisposable
         TryDelete(TagOf(part));
     }
 
-    private async Task FromAsync(string url, DataFile file, string target, string part, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    private async Task FromAsync(
+        string url,
+        DataFile file,
+        string target,
+        string part,
+        IProgress<DownloadProgress>? progress,
+        CancellationToken cancellation
+    )
     {
         var pause = firstPause;
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                var (resumed, stated) = await ReceiveAsync(url, file, part, progress, cancellation).ConfigureAwait(false);
-                if ((file.Verify(part) ?? (file.RecordsSum ? Record(target, part, stated) : null)) is not { } wrong) return;
+                var (resumed, stated) = await ReceiveAsync(url, file, part, progress, cancellation)
+                    .ConfigureAwait(false);
+                if ((file.Verify(part) ?? (file.RecordsSum ? Record(target, part, stated) : null)) is not { } wrong)
+                    return;
                 Forget(part);
                 // an old part may not belong to what the server has now: once more from the start
-                if (resumed && attempt < attempts) continue;
+                if (resumed && attempt < attempts)
+                    continue;
                 throw new SourceException($"sent a file that {wrong}, so it was deleted", transient: false);
             }
             catch (SourceException e) when (e.Transient && attempt < attempts)
@@ -141,23 +202,38 @@ public sealed class DataDownloader : IDisposable
             }
             catch (SourceException e) when (e.Transient && attempts > 1)
             {
-                throw new SourceException($"{e.Message} ({attempts} attempts; what has arrived is kept and the next attempt goes on from there)", transient: false);
+                throw new SourceException(
+                    $"{e.Message} ({attempts} attempts; what has arrived is kept and the next attempt goes on "
+                        + "from there)",
+                    transient: false
+                );
             }
         }
     }
 
-    /// <summary>Records the checksum of what has arrived, unless it is not what the host states or what was recorded before; then half a sentence says so.</summary>
+    /// <summary>Records the checksum of what has arrived, unless it is not what the host states or what was recorded
+    /// before; then half a sentence says so.</summary>
     private static string? Record(string target, string part, string? stated)
     {
         var sum = RecordedSum.Compute(part);
-        if (stated is not null && stated != sum) return $"has the checksum {sum[..16]}…, and the host itself states {stated[..16]}…";
-        if (RecordedSum.Of(target) is { } before && before != sum) return $"has the checksum {sum[..16]}…, and {before[..16]}… was recorded at the first download (delete '{RecordedSum.PathFor(target)}' where the new file is wanted)";
+        if (stated is not null && stated != sum)
+            return $"has the checksum {sum[..16]}…, and the host itself states {stated[..16]}…";
+        if (RecordedSum.Of(target) is { } before && before != sum)
+            return $"has the checksum {sum[..16]}…, and {before[..16]}… was recorded at the first download (delete "
+                + $"'{RecordedSum.PathFor(target)}' where the new file is wanted)";
         Writing(target, () => RecordedSum.Write(target, sum));
         return null;
     }
 
-    /// <summary>One request, appended to the part; whether it went on from an earlier one, and the checksum that the host states.</summary>
-    private async Task<(bool Resumed, string? Stated)> ReceiveAsync(string url, DataFile file, string part, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    /// <summary>One request, appended to the part; whether it went on from an earlier one, and the checksum that the
+    /// host states.</summary>
+    private async Task<(bool Resumed, string? Stated)> ReceiveAsync(
+        string url,
+        DataFile file,
+        string part,
+        IProgress<DownloadProgress>? progress,
+        CancellationToken cancellation
+    )
     {
         long have = File.Exists(part) ? new FileInfo(part).Length : 0;
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -165,7 +241,9 @@ public sealed class DataDownloader : IDisposable
         {
             var tag = have > 0 && File.Exists(TagOf(part)) ? File.ReadAllText(TagOf(part)) : null;
             silence.CancelAfter(patience);
-            using var answer = await DownloadAnswer.AskAsync(client, url, have, tag, silence.Token).ConfigureAwait(false);
+            using var answer = await DownloadAnswer
+                .AskAsync(client, url, have, tag, silence.Token)
+                .ConfigureAwait(false);
             var response = answer.Response;
             var range = response.Content.Headers.ContentRange;
             switch (response.StatusCode)
@@ -173,7 +251,8 @@ public sealed class DataDownloader : IDisposable
                 case HttpStatusCode.OK:
                     have = 0; // the server does not resume: start over
                     break;
-                case HttpStatusCode.PartialContent when have > 0 && range?.From == have && (tag is null || answer.Tag is null || tag == answer.Tag):
+                case HttpStatusCode.PartialContent
+                    when have > 0 && range?.From == have && (tag is null || answer.Tag is null || tag == answer.Tag):
                     break;
                 case HttpStatusCode.RequestedRangeNotSatisfiable when have > 0 && range?.Length == have:
                     return (true, answer.StatedSha256); // nothing is left to receive
@@ -181,38 +260,71 @@ public sealed class DataDownloader : IDisposable
                     Writing(part, () => Forget(part));
                     throw new SourceException("could not go on from what had arrived", transient: true);
                 case HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden:
-                    throw new SourceException($"wants you to log in ({(int)response.StatusCode}): accept the licence on its page in a browser and fetch the file there", transient: false);
+                    throw new SourceException(
+                        $"wants you to log in ({(int)response.StatusCode}): accept the licence on its page in "
+                            + "a browser and fetch the file there",
+                        transient: false
+                    );
                 case HttpStatusCode.NotFound or HttpStatusCode.Gone:
                     throw new SourceException($"has no such file ({(int)response.StatusCode})", transient: false);
                 default:
                     var code = (int)response.StatusCode;
-                    throw new SourceException($"answered {code} {response.ReasonPhrase}", transient: code is 408 or 429 or >= 500);
+                    throw new SourceException(
+                        $"answered {code} {response.ReasonPhrase}",
+                        transient: code is 408 or 429 or >= 500
+                    );
             }
             var total = response.Content.Headers.ContentLength is { } length ? have + length : (long?)null;
             Writing(part, () => CheckRoom(part, total - have));
-            if (have == 0) Writing(part, () => { if (answer.Tag is { } now) File.WriteAllText(TagOf(part), now); else File.Delete(TagOf(part)); });
+            if (have == 0)
+                Writing(
+                    part,
+                    () =>
+                    {
+                        if (answer.Tag is { } now)
+                            File.WriteAllText(TagOf(part), now);
+                        else
+                            File.Delete(TagOf(part));
+                    }
+                );
             await using var from = await response.Content.ReadAsStreamAsync(silence.Token).ConfigureAwait(false);
-            await using var to = Writing(part, () => new FileStream(part, have > 0 ? FileMode.Append : FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0));
+            await using var to = Writing(
+                part,
+                () =>
+                    new FileStream(
+                        part,
+                        have > 0 ? FileMode.Append : FileMode.Create,
+                        FileAccess.Write,
+                        FileShare.None,
+                        bufferSize: 0
+                    )
+            );
             var resumed = have > 0;
-            var limit = file.Bytes is { } bytes ? bytes + bytes / 100 + 4096 : long.MaxValue; // packing can add a little
+            // packing can add a little
+            var limit = file.Bytes is { } bytes ? bytes + bytes / 100 + 4096 : long.MaxValue;
             var buffer = new byte[1 << 17];
             progress?.Report(new DownloadProgress(file.Path, have, total));
             while (true)
             {
                 silence.CancelAfter(patience);
                 var read = await from.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
-                if (read == 0) break;
+                if (read == 0)
+                    break;
                 Writing(part, () => to.Write(buffer, 0, read));
                 have += read;
                 if (have > limit)
                 {
                     to.Close();
                     Forget(part);
-                    throw new SourceException($"sent more than the {file.Bytes} bytes expected, so what had arrived was deleted", transient: false);
+                    throw new SourceException(
+                        $"sent more than the {file.Bytes} bytes expected, so what had arrived was deleted",
+                        transient: false
+                    );
                 }
                 progress?.Report(new DownloadProgress(file.Path, have, total));
             }
-            if (have < total) throw new SourceException($"broke off after {have} of {total} bytes", transient: true);
+            if (have < total)
+                throw new SourceException($"broke off after {have} of {total} bytes", transient: true);
             return (resumed, answer.StatedSha256);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
@@ -221,7 +333,10 @@ public sealed class DataDownloader : IDisposable
         }
         catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.NameResolutionError)
         {
-            throw new SourceException("could not be reached (its name is not known: there seems to be no network)", transient: true);
+            throw new SourceException(
+                "could not be reached (its name is not known: there seems to be no network)",
+                transient: true
+            );
         }
         catch (HttpRequestException e)
         {
@@ -229,19 +344,26 @@ public sealed class DataDownloader : IDisposable
         }
         catch (IOException e) when (e is not WriteException)
         {
-            throw new SourceException($"broke off after {(File.Exists(part) ? new FileInfo(part).Length : 0)} bytes ({Innermost(e)})", transient: true);
+            throw new SourceException(
+                $"broke off after {(File.Exists(part) ? new FileInfo(part).Length : 0)} bytes ({Innermost(e)})",
+                transient: true
+            );
         }
     }
 
     private static void CheckRoom(string part, long? bytes)
     {
         var free = new DriveInfo(Path.GetDirectoryName(part)!).AvailableFreeSpace;
-        if (bytes > free) throw new IOException($"it needs {DataReport.Size(bytes.Value)} and the disk has {DataReport.Size(free)} free");
+        if (bytes > free)
+            throw new IOException(
+                $"it needs {DataReport.Size(bytes.Value)} and the disk has {DataReport.Size(free)} free"
+            );
     }
 
     private static string Innermost(Exception e)
     {
-        while (e.InnerException is { } inner) e = inner;
+        while (e.InnerException is { } inner)
+            e = inner;
         return e.Message.TrimEnd('.');
     }
 
@@ -257,7 +379,15 @@ public sealed class DataDownloader : IDisposable
         }
     }
 
-    private static void Writing(string path, Action action) => Writing(path, () => { action(); return true; });
+    private static void Writing(string path, Action action) =>
+        Writing(
+            path,
+            () =>
+            {
+                action();
+                return true;
+            }
+        );
 
     private static T Writing<T>(string path, Func<T> action)
     {
@@ -268,9 +398,15 @@ public sealed class DataDownloader : IDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             var full = (e.HResult & 0xffff) is 28 or 0x70 or 0x27 && e.GetType() == typeof(IOException);
-            throw new WriteException(full
-                ? $"the disk is full: '{path}' could not be written; make room, or set BALANCED_DIFFUSION_CACHE to a folder on another disk, and try again (what has arrived is kept)"
-                : $"'{path}' could not be written ({e.Message.TrimEnd('.')}); set BALANCED_DIFFUSION_CACHE to a folder that can be written, and see that no other download is running", e);
+            throw new WriteException(
+                full
+                    ? $"the disk is full: '{path}' could not be written; make room, or set "
+                        + "BALANCED_DIFFUSION_CACHE to a folder on another disk, and try again (what has arrived "
+                        + "is kept)"
+                    : $"'{path}' could not be written ({e.Message.TrimEnd('.')}); set BALANCED_DIFFUSION_CACHE "
+                        + "to a folder that can be written, and see that no other download is running",
+                e
+            );
         }
     }
 

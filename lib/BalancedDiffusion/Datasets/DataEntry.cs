@@ -34,9 +34,13 @@ public sealed record DataEntry
     public long? AboutBytes { get; init; }
 
     /// <summary>Its length for people: <c>3.4 GB</c>, <c>about 3.4 GB</c> or <c>not known</c>.</summary>
-    public string SizeText => Bytes is { } bytes ? DataReport.Size(bytes) : AboutBytes is { } about ? $"about {DataReport.Size(about)}" : "not known";
+    public string SizeText =>
+        Bytes is { } bytes ? DataReport.Size(bytes)
+        : AboutBytes is { } about ? $"about {DataReport.Size(about)}"
+        : "not known";
 
-    /// <summary>Whether to show licence and size and to ask before it is fetched: where its licence sets conditions, or where it is larger than 100 MB.</summary>
+    /// <summary>Whether to show licence and size and to ask before it is fetched: where its licence sets conditions, or
+    /// where it is larger than 100 MB.</summary>
     public bool AsksFirst => !Redistributable || (Bytes ?? AboutBytes ?? long.MaxValue) > 100_000_000;
 
     /// <summary>Whether every file has an address to download it from.</summary>

@@ -3,8 +3,10 @@ using BalancedDiffusion.Runtime;
 namespace BalancedDiffusion.Datasets;
 
 /// <summary>
-/// Where data lie on this machine. Searched in order: the folders that the environment variable <c>BALANCED_DIFFUSION_DATA</c>
-/// names (separated as in PATH), <c>data</c> of the repository that the library or the current directory lies in, <c>data</c> in the
+/// Where data lie on this machine. Searched in order: the folders that the environment variable
+/// <c>BALANCED_DIFFUSION_DATA</c>
+/// names (separated as in PATH), <c>data</c> of the repository that the library or the current directory lies in,
+/// <c>data</c> in the
 /// user's cache, and <c>/usr/share/datasets</c>. The variable and the current directory are read anew on every call.
 /// </summary>
 public static class DataFolders
@@ -14,9 +16,19 @@ public static class DataFolders
     {
         get
         {
-            var starts = new[] { Path.GetDirectoryName(typeof(DataFolders).Assembly.Location) ?? "", AppContext.BaseDirectory, Directory.GetCurrentDirectory() };
+            var starts = new[]
+            {
+                Path.GetDirectoryName(typeof(DataFolders).Assembly.Location) ?? "",
+                AppContext.BaseDirectory,
+                Directory.GetCurrentDirectory(),
+            };
             string[] system = OperatingSystem.IsWindows() ? [] : ["/usr/local/share/datasets", "/usr/share/datasets"];
-            return DataSearch.For(Environment.GetEnvironmentVariable(DataSearch.Variable), starts, UserFolders.Cache, system);
+            return DataSearch.For(
+                Environment.GetEnvironmentVariable(DataSearch.Variable),
+                starts,
+                UserFolders.Cache,
+                system
+            );
         }
     }
 
@@ -30,7 +42,8 @@ public static class DataFolders
     public static string? Find(string relativePath) => Current.Find(relativePath);
 
     /// <inheritdoc cref="DataSearch.Require"/>
-    public static string Require(string relativePath, string? whatToDo = null) => Current.Require(relativePath, whatToDo);
+    public static string Require(string relativePath, string? whatToDo = null) =>
+        Current.Require(relativePath, whatToDo);
 
     /// <inheritdoc cref="DataSearch.Describe"/>
     public static string Describe() => Current.Describe();

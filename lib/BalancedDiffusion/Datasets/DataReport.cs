@@ -30,7 +30,8 @@ public sealed class DataReport
             var problems = new List<string>();
             if (verify)
                 foreach (var (file, place) in entry.Files.Zip(places))
-                    if (place is not null && file.Verify(place) is { } wrong) problems.Add($"'{place}' {wrong}.");
+                    if (place is not null && file.Verify(place) is { } wrong)
+                        problems.Add($"'{place}' {wrong}.");
             rows.Add(new DataReportRow(entry, places, problems));
         }
         return new DataReport(rows, folders);
@@ -45,16 +46,30 @@ public sealed class DataReport
             lines.Add($"{row.Entry.Name} ({row.Entry.Kind}): {row.State}");
             lines.Add($"  {row.Entry.Title}");
             lines.Add($"  licence: {row.Entry.Licence}");
-            var size = row.Entry.Bytes is { } bytes ? $"{Size(bytes)} unpacked" : row.Entry.AboutBytes is null ? null : row.Entry.SizeText;
-            if (row.BytesOnDisk > 0) size = $"{Size(row.BytesOnDisk)} on the disk{(size is null ? "" : $", {size}")}";
-            if (size is not null) lines.Add($"  size: {size}");
-            if (row.Entry.Files.Where(file => file.RecordsSum).ToList() is { Count: > 0 } unpublished) lines.Add($"  checksums: no published one is at hand for {unpublished.Count} of {row.Entry.Files.Count} files; that of the first download is recorded and holds from then on");
-            foreach (var folder in row.Folders) lines.Add($"  in {folder}");
-            foreach (var problem in row.Problems) lines.Add($"  {problem}");
+            var size =
+                row.Entry.Bytes is { } bytes ? $"{Size(bytes)} unpacked"
+                : row.Entry.AboutBytes is null ? null
+                : row.Entry.SizeText;
+            if (row.BytesOnDisk > 0)
+                size = $"{Size(row.BytesOnDisk)} on the disk{(size is null ? "" : $", {size}")}";
+            if (size is not null)
+                lines.Add($"  size: {size}");
+            if (row.Entry.Files.Where(file => file.RecordsSum).ToList() is { Count: > 0 } unpublished)
+                lines.Add(
+                    $"  checksums: no published one is at hand for {unpublished.Count} of "
+                        + $"{row.Entry.Files.Count} files; that of the first download is recorded and holds from "
+                        + "then on"
+                );
+            foreach (var folder in row.Folders)
+                lines.Add($"  in {folder}");
+            foreach (var problem in row.Problems)
+                lines.Add($"  {problem}");
             if (row.State == "incomplete")
                 foreach (var (file, place) in row.Entry.Files.Zip(row.Places))
-                    if (place is null) lines.Add($"  missing: {file.Path}");
-            if (!row.IsComplete) lines.Add($"  to get it: {row.Entry.HowToGet}");
+                    if (place is null)
+                        lines.Add($"  missing: {file.Path}");
+            if (!row.IsComplete)
+                lines.Add($"  to get it: {row.Entry.HowToGet}");
         }
         lines.Add("Searched, in this order:");
         lines.AddRange(folders.Describe().Split(Environment.NewLine).Select(line => $"  {line}"));
@@ -62,5 +77,10 @@ public sealed class DataReport
     }
 
     /// <summary>A length for people, e.g. <c>3.4 GB</c>.</summary>
-    internal static string Size(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{(bytes < 1_000_000 ? bytes / 1e3 : bytes < 1_000_000_000 ? bytes / 1e6 : bytes / 1e9):0.#} {(bytes < 1_000_000 ? "kB" : bytes < 1_000_000_000 ? "MB" : "GB")}");
+    internal static string Size(long bytes) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{(bytes < 1_000_000 ? bytes / 1e3 : bytes < 1_000_000_000 ? bytes / 1e6 : bytes / 1e9):0.#} "
+                + $"{(bytes < 1_000_000 ? "kB" : bytes < 1_000_000_000 ? "MB" : "GB")}"
+        );
 }

@@ -1,6 +1,7 @@
 namespace BalancedDiffusion.Datasets;
 
-/// <summary>A file that is written beside its final name and moved there when it is whole; thrown away otherwise.</summary>
+/// <summary>A file that is written beside its final name and moved there when it is whole; thrown away
+/// otherwise.</summary>
 internal sealed class FreshFile : IDisposable
 {
     private readonly string path;

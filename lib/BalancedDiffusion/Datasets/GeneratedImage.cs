@@ -6,7 +6,11 @@ namespace BalancedDiffusion.Datasets;
 /// <param name="File">Where the image lies, relative to the manifest's folder, with forward slashes.</param>
 /// <param name="Seed">The seed of its noise.</param>
 /// <param name="Network">The fingerprint of the network that drew it.</param>
-public sealed record GeneratedImage([property: JsonPropertyName("file")] string File, [property: JsonPropertyName("seed")] long Seed, [property: JsonPropertyName("network")] string Network)
+public sealed record GeneratedImage(
+    [property: JsonPropertyName("file")] string File,
+    [property: JsonPropertyName("seed")] long Seed,
+    [property: JsonPropertyName("network")] string Network
+)
 {
     /// <summary>The prompt, or null.</summary>
     [JsonPropertyName("prompt")]
@@ -20,10 +24,12 @@ public sealed record GeneratedImage([property: JsonPropertyName("file")] string 
     [JsonPropertyName("group")]
     public string? Group { get; init; }
 
-    /// <summary>Where it was drawn with other settings than the rest (steps, guidance), what they were; or null.</summary>
+    /// <summary>Where it was drawn with other settings than the rest (steps, guidance), what they were; or
+    /// null.</summary>
     [JsonPropertyName("settings")]
     public string? Settings { get; init; }
 
     /// <summary>What it was drawn from: two images with the same are one image drawn twice.</summary>
-    internal (string? Prompt, long? Class, string? Group, string? Settings, long Seed, string Network) Key => (Prompt, Class, Group, Settings, Seed, Network);
+    internal (string? Prompt, long? Class, string? Group, string? Settings, long Seed, string Network) Key =>
+        (Prompt, Class, Group, Settings, Seed, Network);
 }

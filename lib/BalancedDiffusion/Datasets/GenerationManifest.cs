@@ -7,14 +7,19 @@ using BalancedDiffusion.Checkpoints;
 namespace BalancedDiffusion.Datasets;
 
 /// <summary>
-/// The list of a set of images that is being drawn, a jsonl with one line an image. A run that was killed goes on where it was: each line is
-/// written at once and only when its image is there, and a last line that was cut off is dropped when the list is opened again.
+/// The list of a set of images that is being drawn, a jsonl with one line an image. A run that was killed goes on where
+/// it was: each line is
+/// written at once and only when its image is there, and a last line that was cut off is dropped when the list is
+/// opened again.
 /// </summary>
 public sealed class GenerationManifest : IDisposable
 {
     private static readonly JsonSerializerOptions Format = new()
     {
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
     };
 
     private readonly FileStream file;
@@ -35,7 +40,8 @@ public sealed class GenerationManifest : IDisposable
 
     /// <summary>Opens a list to go on with, or begins one. Nobody else can write it while it is open.</summary>
     /// <param name="path">The list; its folder is made where it lacks.</param>
-    /// <exception cref="InvalidDataException">Lines other than a last one that was cut off cannot be read; the message names them by number, eight at most, and nothing is changed.</exception>
+    /// <exception cref="InvalidDataException">Lines other than a last one that was cut off cannot be read; the message
+    /// names them by number, eight at most, and nothing is changed.</exception>
     /// <exception cref="IOException">It is being written by another run, or cannot be written.</exception>
     public static GenerationManifest Open(string path)
     {
@@ -49,7 +55,11 @@ public sealed class GenerationManifest : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"the list '{path}' cannot be written ({e.Message.TrimEnd('.')}); see that no other run is drawing the same images", e);
+            throw new IOException(
+                $"the list '{path}' cannot be written ({e.Message.TrimEnd('.')}); see that no other run is "
+                    + "drawing the same images",
+                e
+            );
         }
         var manifest = new GenerationManifest(full, file);
         try
@@ -67,15 +77,18 @@ public sealed class GenerationManifest : IDisposable
     /// <summary>Reads a list without opening it for writing.</summary>
     /// <param name="path">The list.</param>
     /// <exception cref="FileNotFoundException">There is none.</exception>
-    /// <exception cref="InvalidDataException">As for <see cref="Open"/>; a last line that was cut off is passed over.</exception>
+    /// <exception cref="InvalidDataException">As for <see cref="Open"/>; a last line that was cut off is passed
+    /// over.</exception>
     public static IReadOnlyList<GeneratedImage> Read(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        if (!File.Exists(path)) throw new FileNotFoundException($"there is no list of images at '{path}'; check the path", path);
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"there is no list of images at '{path}'; check the path", path);
         return Parse(System.IO.Path.GetFileName(path), File.ReadAllBytes(path)).Images;
     }
 
-    /// <summary>Whether an image is listed already: one from the same prompt or class, group, settings and seed, by the same network.</summary>
+    /// <summary>Whether an image is listed already: one from the same prompt or class, group, settings and seed, by the
+    /// same network.</summary>
     public bool Contains(GeneratedImage image)
     {
         ArgumentNullException.ThrowIfNull(image);
@@ -92,15 +105,29 @@ public sealed class GenerationManifest : IDisposable
     /// <summary>Lists an image whose file has been written.</summary>
     /// <param name="image">The image.</param>
     /// <returns>Whether it was added; false where it is listed already.</returns>
-    /// <exception cref="ArgumentException">Its path leaves the folder, its file is not there, or another image has it.</exception>
+    /// <exception cref="ArgumentException">Its path leaves the folder, its file is not there, or another image has
+    /// it.</exception>
     /// <exception cref="IOException">The line could not be written; the list stays as it was.</exception>
     public bool Append(GeneratedImage image)
     {
         ArgumentNullException.ThrowIfNull(image);
-        if (Contains(image)) return false;
-        if (DataSearch.IsUnsafe(image.File) || image.File.Contains('\\')) throw new ArgumentException($"an image must lie in the list's folder or below, with forward slashes, was '{image.File}'", nameof(image));
-        if (files.Contains(image.File)) throw new ArgumentException($"'{image.File}' is the file of another image; give each its own", nameof(image));
-        if (!File.Exists(System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, image.File))) throw new ArgumentException($"'{image.File}' is not there; write the image first and list it then", nameof(image));
+        if (Contains(image))
+            return false;
+        if (DataSearch.IsUnsafe(image.File) || image.File.Contains('\\'))
+            throw new ArgumentException(
+                $"an image must lie in the list's folder or below, with forward slashes, was '{image.File}'",
+                nameof(image)
+            );
+        if (files.Contains(image.File))
+            throw new ArgumentException(
+                $"'{image.File}' is the file of another image; give each its own",
+                nameof(image)
+            );
+        if (!File.Exists(System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, image.File)))
+            throw new ArgumentException(
+                $"'{image.File}' is not there; write the image first and list it then",
+                nameof(image)
+            );
         byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(image, Format), (byte)'\n'];
         var end = file.Length;
         try
@@ -126,14 +153,16 @@ public sealed class GenerationManifest : IDisposable
         var bytes = new byte[file.Length];
         file.ReadExactly(bytes);
         var (read, end) = Parse(System.IO.Path.GetFileName(Path), bytes);
-        foreach (var image in read) Add(image);
+        foreach (var image in read)
+            Add(image);
         Dropped = bytes.Length - end;
         file.SetLength(end);
     }
 
     private void Add(GeneratedImage image)
     {
-        if (!keys.Add(image.Key)) return;
+        if (!keys.Add(image.Key))
+            return;
         files.Add(image.File);
         images.Add(image);
     }
@@ -147,11 +176,20 @@ public sealed class GenerationManifest : IDisposable
         {
             number++;
             var line = bytes.AsSpan(start, length).Trim((byte)' ').TrimEnd((byte)'\r');
-            if (line.IsEmpty) continue;
-            if (Image(line) is { } image) images.Add(image);
-            else bad.Add($"line {number} ({Listing.Quoted(Encoding.UTF8.GetString(line[..Math.Min(line.Length, 40)]))})");
+            if (line.IsEmpty)
+                continue;
+            if (Image(line) is { } image)
+                images.Add(image);
+            else
+                bad.Add(
+                    $"line {number} ({Listing.Quoted(Encoding.UTF8.GetString(line[..Math.Min(line.Length, 40)]))})"
+                );
         }
-        if (bad.Count > 0) throw new InvalidDataException($"the list of images '{name}' cannot be read: {Listing.Some(bad)}; each line must be an object with file, seed and network, so mend the lines or move the list away");
+        if (bad.Count > 0)
+            throw new InvalidDataException(
+                $"the list of images '{name}' cannot be read: {Listing.Some(bad)}; each line must be an "
+                    + "object with file, seed and network, so mend the lines or move the list away"
+            );
         return (images, start);
     }
 
@@ -159,7 +197,11 @@ public sealed class GenerationManifest : IDisposable
     {
         try
         {
-            return JsonSerializer.Deserialize<GeneratedImage>(line, Format) is { File.Length: > 0, Network.Length: > 0 } image ? image : null;
+            return
+                JsonSerializer.Deserialize<GeneratedImage>(line, Format)
+                    is { File.Length: > 0, Network.Length: > 0 } image
+                ? image
+                : null;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

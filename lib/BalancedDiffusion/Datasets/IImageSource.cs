@@ -6,7 +6,8 @@ public interface IImageSource
     /// <summary>The name used on the command line: <c>faces</c>, <c>fashion-mnist</c> or <c>celeba</c>.</summary>
     string Name { get; }
 
-    /// <summary>The most training images it has (<see cref="int.MaxValue"/> where they are drawn without end).</summary>
+    /// <summary>The most training images it has (<see cref="int.MaxValue"/> where they are drawn without
+    /// end).</summary>
     int TrainCapacity { get; }
 
     /// <summary>The most test images it has.</summary>

@@ -12,14 +12,28 @@ public sealed class ImageDataset : IDisposable
     /// <param name="labels">A class label an image, or null.</param>
     /// <param name="attributes">Named attributes or factors, each with one number an image, or null.</param>
     /// <exception cref="ArgumentException">The set is empty, a shape is wrong, or a pixel is not finite.</exception>
-    public ImageDataset(string name, torch.Tensor images, IReadOnlyList<int>? labels = null, IReadOnlyDictionary<string, float[]>? attributes = null)
+    public ImageDataset(
+        string name,
+        torch.Tensor images,
+        IReadOnlyList<int>? labels = null,
+        IReadOnlyDictionary<string, float[]>? attributes = null
+    )
     {
         Guard.Shape(images, [-1, -1, -1, -1]);
-        if (images.shape[0] == 0) throw new ArgumentException($"the data set '{name}' is empty; ask for at least one image", nameof(images));
+        if (images.shape[0] == 0)
+            throw new ArgumentException($"the data set '{name}' is empty; ask for at least one image", nameof(images));
         Guard.Finite(images);
-        if (labels is not null && labels.Count != images.shape[0]) throw new ArgumentException($"{images.shape[0]} images need as many labels, was {labels.Count}", nameof(labels));
+        if (labels is not null && labels.Count != images.shape[0])
+            throw new ArgumentException(
+                $"{images.shape[0]} images need as many labels, was {labels.Count}",
+                nameof(labels)
+            );
         foreach (var (key, values) in attributes ?? new Dictionary<string, float[]>())
-            if (values.Length != images.shape[0]) throw new ArgumentException($"{images.shape[0]} images need as many values of '{key}', was {values.Length}", nameof(attributes));
+            if (values.Length != images.shape[0])
+                throw new ArgumentException(
+                    $"{images.shape[0]} images need as many values of '{key}', was {values.Length}",
+                    nameof(attributes)
+                );
         Name = name;
         Images = images;
         Labels = labels;
@@ -32,7 +46,8 @@ public sealed class ImageDataset : IDisposable
     /// <summary>All images, (n, channels, height, width), float32, CPU, in [-1, 1].</summary>
     public torch.Tensor Images { get; }
 
-    /// <summary>The same memory as vectors, (n, d) with d = channels · height · width. The caller owns the view.</summary>
+    /// <summary>The same memory as vectors, (n, d) with d = channels · height · width. The caller owns the
+    /// view.</summary>
     public torch.Tensor Vectors => Images.view(Count, Dimension);
 
     /// <summary>A class label an image, or null.</summary>
@@ -60,12 +75,21 @@ public sealed class ImageDataset : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">An index is outside the set, or none was given.</exception>
     public ImageDataset Select(params IReadOnlyList<int> indices)
     {
-        if (indices.Count == 0) throw new ArgumentOutOfRangeException(nameof(indices), "indices must name at least one image");
+        if (indices.Count == 0)
+            throw new ArgumentOutOfRangeException(nameof(indices), "indices must name at least one image");
         foreach (var i in indices)
-            if (i < 0 || i >= Count) throw new ArgumentOutOfRangeException(nameof(indices), $"index {i} is outside the data set '{Name}' of {Count} images");
+            if (i < 0 || i >= Count)
+                throw new ArgumentOutOfRangeException(
+                    nameof(indices),
+                    $"index {i} is outside the data set '{Name}' of {Count} images"
+                );
         using var index = torch.tensor(indices.Select(i => (long)i).ToArray());
-        return new ImageDataset(Name, Images.index_select(0, index), Labels is null ? null : indices.Select(i => Labels[i]).ToArray(),
-            Attributes.ToDictionary(a => a.Key, a => indices.Select(i => a.Value[i]).ToArray()));
+        return new ImageDataset(
+            Name,
+            Images.index_select(0, index),
+            Labels is null ? null : indices.Select(i => Labels[i]).ToArray(),
+            Attributes.ToDictionary(a => a.Key, a => indices.Select(i => a.Value[i]).ToArray())
+        );
     }
 
     /// <inheritdoc/>

@@ -29,7 +29,8 @@ internal static class PictureFile
         try
         {
             using var data = SKData.CreateCopy(File.ReadAllBytes(path));
-            using var codec = SKCodec.Create(data) ?? throw new InvalidDataException($"'{path}' is not an image; {remedy}");
+            using var codec =
+                SKCodec.Create(data) ?? throw new InvalidDataException($"'{path}' is not an image; {remedy}");
             var info = new SKImageInfo(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
             var rgba = new byte[info.BytesSize];
             var pin = GCHandle.Alloc(rgba, GCHandleType.Pinned);
@@ -42,7 +43,8 @@ internal static class PictureFile
             {
                 pin.Free();
             }
-            if (result != SKCodecResult.Success) throw new InvalidDataException($"'{path}' is a damaged image ({result}); {remedy}");
+            if (result != SKCodecResult.Success)
+                throw new InvalidDataException($"'{path}' is a damaged image ({result}); {remedy}");
             var rgb = new byte[info.Width * info.Height * 3];
             for (int from = 0, to = 0; to < rgb.Length; from += 4, to += 3)
             {
@@ -52,23 +54,43 @@ internal static class PictureFile
             }
             return (rgb, info.Width, info.Height);
         }
-        catch (Exception e) when (e is DllNotFoundException or TypeInitializationException { InnerException: DllNotFoundException })
+        catch (Exception e)
+            when (e is DllNotFoundException or TypeInitializationException { InnerException: DllNotFoundException })
         {
-            throw new InvalidOperationException($"images cannot be decoded on this machine: SkiaSharp's native library for {RuntimeInformation.RuntimeIdentifier} is missing; build the repository again", e);
+            throw new InvalidOperationException(
+                "images cannot be decoded on this machine: SkiaSharp's native library for "
+                    + $"{RuntimeInformation.RuntimeIdentifier} is missing; build the repository again",
+                e
+            );
         }
     }
 
     // A notebook kernel loads the library by path, without its list of dependencies: look beside it.
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? search)
     {
-        if (name != "libSkiaSharp") return 0;
-        var system = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux";
+        if (name != "libSkiaSharp")
+            return 0;
+        var system =
+            OperatingSystem.IsWindows() ? "win"
+            : OperatingSystem.IsMacOS() ? "osx"
+            : "linux";
         var architecture = RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
-        var file = OperatingSystem.IsWindows() ? "libSkiaSharp.dll" : OperatingSystem.IsMacOS() ? "libSkiaSharp.dylib" : "libSkiaSharp.so";
-        foreach (var root in new[] { Path.GetDirectoryName(typeof(PictureFile).Assembly.Location), AppContext.BaseDirectory })
-            foreach (var rid in new[] { RuntimeInformation.RuntimeIdentifier, $"{system}-{architecture}", system, "" })
-                if (!string.IsNullOrEmpty(root) && Path.Combine(root, rid.Length == 0 ? file : Path.Combine("runtimes", rid, "native", file)) is var path && File.Exists(path) && NativeLibrary.TryLoad(path, out var handle))
-                    return handle;
+        var file =
+            OperatingSystem.IsWindows() ? "libSkiaSharp.dll"
+            : OperatingSystem.IsMacOS() ? "libSkiaSharp.dylib"
+            : "libSkiaSharp.so";
+        foreach (
+            var root in new[] { Path.GetDirectoryName(typeof(PictureFile).Assembly.Location), AppContext.BaseDirectory }
+        )
+        foreach (var rid in new[] { RuntimeInformation.RuntimeIdentifier, $"{system}-{architecture}", system, "" })
+            if (
+                !string.IsNullOrEmpty(root)
+                && Path.Combine(root, rid.Length == 0 ? file : Path.Combine("runtimes", rid, "native", file))
+                    is var path
+                && File.Exists(path)
+                && NativeLibrary.TryLoad(path, out var handle)
+            )
+                return handle;
         return 0;
     }
 }

@@ -19,11 +19,12 @@ internal static class PixelScale
         var plane = size * size;
         var values = new float[checked(images.Count * channels * plane)];
         for (var n = 0; n < images.Count; n++)
-            for (var c = 0; c < channels; c++)
-            {
-                var to = values.AsSpan((n * channels + c) * plane, plane);
-                for (var i = 0; i < plane; i++) to[i] = Table[images[n][i * channels + c]];
-            }
+        for (var c = 0; c < channels; c++)
+        {
+            var to = values.AsSpan((n * channels + c) * plane, plane);
+            for (var i = 0; i < plane; i++)
+                to[i] = Table[images[n][i * channels + c]];
+        }
         return torch.tensor(values, [images.Count, channels, size, size]);
     }
 }

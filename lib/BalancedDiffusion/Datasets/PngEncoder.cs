@@ -4,11 +4,13 @@ using BalancedDiffusion.Checkpoints;
 
 namespace BalancedDiffusion.Datasets;
 
-/// <summary>Writes pixels as PNG: 8 bits a channel, grey where every pixel is grey, else RGB; no alpha, no time stamp, no text.</summary>
+/// <summary>Writes pixels as PNG: 8 bits a channel, grey where every pixel is grey, else RGB; no alpha, no time stamp,
+/// no text.</summary>
 public static class PngEncoder
 {
     /// <summary>Encodes an image.</summary>
-    /// <param name="rgb">Red, green and blue of each pixel, row by row from the top, 3 · width · height bytes.</param>
+    /// <param name="rgb">Red, green and blue of each pixel, row by row from the top, 3 · width · height
+    /// bytes.</param>
     /// <param name="width">Pixels in a row, ≥ 1.</param>
     /// <param name="height">Rows, ≥ 1.</param>
     /// <exception cref="ArgumentException">The number of bytes does not fit the size.</exception>
@@ -16,7 +18,11 @@ public static class PngEncoder
     {
         Runtime.Guard.AtLeast(width, 1);
         Runtime.Guard.AtLeast(height, 1);
-        if (rgb.Length != 3L * width * height) throw new ArgumentException($"{width} × {height} pixels need {3L * width * height} bytes, was {rgb.Length}", nameof(rgb));
+        if (rgb.Length != 3L * width * height)
+            throw new ArgumentException(
+                $"{width} × {height} pixels need {3L * width * height} bytes, was {rgb.Length}",
+                nameof(rgb)
+            );
         var grey = IsGrey(rgb);
         var channels = grey ? 1 : 3;
         using var file = new MemoryStream();
@@ -31,18 +37,25 @@ public static class PngEncoder
         using (var zlib = new ZLibStream(packed, CompressionLevel.SmallestSize, leaveOpen: true))
         {
             var stride = width * channels;
-            byte[] above = new byte[stride], line = new byte[stride], trial = new byte[stride], best = new byte[stride];
+            byte[] above = new byte[stride],
+                line = new byte[stride],
+                trial = new byte[stride],
+                best = new byte[stride];
             for (var y = 0; y < height; y++)
             {
                 var row = rgb.Slice(3 * y * width, 3 * width);
-                if (grey) for (var x = 0; x < width; x++) line[x] = row[3 * x];
-                else row.CopyTo(line);
+                if (grey)
+                    for (var x = 0; x < width; x++)
+                        line[x] = row[3 * x];
+                else
+                    row.CopyTo(line);
                 byte filter = 0;
                 var least = long.MaxValue;
                 for (byte kind = 0; kind <= 4; kind++)
                 {
                     var cost = Filter(kind, line, above, channels, trial);
-                    if (cost >= least) continue;
+                    if (cost >= least)
+                        continue;
                     (least, filter) = (cost, kind);
                     (best, trial) = (trial, best);
                 }
@@ -59,18 +72,29 @@ public static class PngEncoder
     private static bool IsGrey(ReadOnlySpan<byte> rgb)
     {
         for (var i = 0; i < rgb.Length; i += 3)
-            if (rgb[i] != rgb[i + 1] || rgb[i] != rgb[i + 2]) return false;
+            if (rgb[i] != rgb[i + 1] || rgb[i] != rgb[i + 2])
+                return false;
         return true;
     }
 
-    // The filters of the PNG specification: none, left, up, average, Paeth. Returns the sum of the magnitudes, the usual guess at what packs best.
+    // The filters of the PNG specification: none, left, up, average, Paeth. Returns the sum of the magnitudes, the
+    // usual guess at what packs best.
     private static long Filter(byte kind, byte[] line, byte[] above, int step, byte[] result)
     {
         var cost = 0L;
         for (var i = 0; i < line.Length; i++)
         {
-            int left = i >= step ? line[i - step] : 0, up = above[i], corner = i >= step ? above[i - step] : 0;
-            var guess = kind switch { 0 => 0, 1 => left, 2 => up, 3 => (left + up) / 2, _ => Paeth(left, up, corner) };
+            int left = i >= step ? line[i - step] : 0,
+                up = above[i],
+                corner = i >= step ? above[i - step] : 0;
+            var guess = kind switch
+            {
+                0 => 0,
+                1 => left,
+                2 => up,
+                3 => (left + up) / 2,
+                _ => Paeth(left, up, corner),
+            };
             result[i] = (byte)(line[i] - guess);
             cost += Math.Abs((int)(sbyte)result[i]);
         }
@@ -80,8 +104,12 @@ public static class PngEncoder
     private static int Paeth(int left, int up, int corner)
     {
         var guess = left + up - corner;
-        int a = Math.Abs(guess - left), b = Math.Abs(guess - up), c = Math.Abs(guess - corner);
-        return a <= b && a <= c ? left : b <= c ? up : corner;
+        int a = Math.Abs(guess - left),
+            b = Math.Abs(guess - up),
+            c = Math.Abs(guess - corner);
+        return a <= b && a <= c ? left
+            : b <= c ? up
+            : corner;
     }
 
     private static void Chunk(Stream file, string type, byte[] data)
@@ -90,7 +118,8 @@ public static class PngEncoder
         BinaryPrimitives.WriteInt32BigEndian(number, data.Length);
         file.Write(number);
         var body = new byte[4 + data.Length];
-        for (var i = 0; i < 4; i++) body[i] = (byte)type[i];
+        for (var i = 0; i < 4; i++)
+            body[i] = (byte)type[i];
         data.CopyTo(body, 4);
         file.Write(body);
         BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.Append(0, body));

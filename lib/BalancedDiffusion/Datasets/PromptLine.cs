@@ -9,8 +9,18 @@ namespace BalancedDiffusion.Datasets;
 public sealed record PromptLine(string? Text, long? Class, JsonElement Fields)
 {
     /// <summary>The address of the image that the caption belongs to, or null where the line says none.</summary>
-    public string? Url => Fields.ValueKind == JsonValueKind.Object && Fields.TryGetProperty("url", out var url) && url.ValueKind == JsonValueKind.String ? url.GetString() : null;
+    public string? Url =>
+        Fields.ValueKind == JsonValueKind.Object
+        && Fields.TryGetProperty("url", out var url)
+        && url.ValueKind == JsonValueKind.String
+            ? url.GetString()
+            : null;
 
     /// <summary>The line's own number in its source, such as LAION's, or null where it says none.</summary>
-    public long? Index => Fields.ValueKind == JsonValueKind.Object && Fields.TryGetProperty("index", out var index) && index.TryGetInt64(out var number) ? number : null;
+    public long? Index =>
+        Fields.ValueKind == JsonValueKind.Object
+        && Fields.TryGetProperty("index", out var index)
+        && index.TryGetInt64(out var number)
+            ? number
+            : null;
 }

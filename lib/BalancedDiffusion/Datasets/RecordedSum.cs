@@ -3,7 +3,8 @@ using System.Security.Cryptography;
 namespace BalancedDiffusion.Datasets;
 
 /// <summary>
-/// The checksum of a file that no published one is known for, recorded beside it at its first download (in the format of <c>sha256sum</c>), so
+/// The checksum of a file that no published one is known for, recorded beside it at its first download (in the format
+/// of <c>sha256sum</c>), so
 /// that a later change or damage is noticed.
 /// </summary>
 internal static class RecordedSum
@@ -13,7 +14,8 @@ internal static class RecordedSum
     /// <summary>The recorded checksum, or null where there is none.</summary>
     public static string? Of(string file)
     {
-        if (!File.Exists(PathFor(file))) return null;
+        if (!File.Exists(PathFor(file)))
+            return null;
         var sum = (File.ReadLines(PathFor(file)).FirstOrDefault() ?? "").Split(' ')[0];
         return sum.Length == 64 && sum.All(char.IsAsciiHexDigitLower) ? sum : null;
     }

@@ -6,7 +6,8 @@ namespace BalancedDiffusion.Denoisers;
 /// <summary>What every denoiser can do once it can denoise.</summary>
 public static class DenoiserExtensions
 {
-    /// <summary>Denoises at one noise level for the whole batch, without recording a gradient. (Not an overload of Denoise: TorchSharp turns a
+    /// <summary>Denoises at one noise level for the whole batch, without recording a gradient. (Not an overload of
+    /// Denoise: TorchSharp turns a
     /// double into a tensor by itself, so that <c>Denoise(noisy, 0.2)</c> means the interface's own method.)</summary>
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>

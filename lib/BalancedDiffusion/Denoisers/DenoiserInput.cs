@@ -10,8 +10,16 @@ internal static class DenoiserInput
     public static torch.Tensor Rows(torch.Tensor noisy, IReadOnlyList<long> sampleShape, torch.Device device)
     {
         Guard.Shape(noisy, [-1, .. sampleShape]);
-        if (!noisy.is_floating_point()) throw new ArgumentException($"noisy must hold floating-point numbers, was {noisy.dtype}; convert it first", nameof(noisy));
-        if (noisy.device_type != device.type) throw new ArgumentException($"noisy lies on {noisy.device}, the denoiser's samples on {device}; move one of them", nameof(noisy));
+        if (!noisy.is_floating_point())
+            throw new ArgumentException(
+                $"noisy must hold floating-point numbers, was {noisy.dtype}; convert it first",
+                nameof(noisy)
+            );
+        if (noisy.device_type != device.type)
+            throw new ArgumentException(
+                $"noisy lies on {noisy.device}, the denoiser's samples on {device}; move one of them",
+                nameof(noisy)
+            );
         Guard.Finite(noisy);
         return noisy.detach().reshape(noisy.shape[0], sampleShape.Aggregate(1L, (product, n) => product * n));
     }
@@ -21,10 +29,20 @@ internal static class DenoiserInput
     {
         ArgumentNullException.ThrowIfNull(sigma);
         if (sigma.dim() > 1 || (sigma.dim() == 1 && sigma.shape[0] != batch))
-            throw new ArgumentException($"sigma must have shape () or ({batch}), was ({string.Join(", ", sigma.shape)})", nameof(sigma));
+            throw new ArgumentException(
+                $"sigma must have shape () or ({batch}), was ({string.Join(", ", sigma.shape)})",
+                nameof(sigma)
+            );
         var levels = sigma.detach().to_type(torch.float64).to(device).reshape(-1, 1);
-        var wrong = levels.flatten().cpu().data<double>().ToArray().Where(s => !(s > 0) || !double.IsFinite(s)).ToArray();
-        if (wrong.Length > 0) throw new ArgumentOutOfRangeException(nameof(sigma), $"sigma must be positive and finite, was {wrong[0]}");
+        var wrong = levels
+            .flatten()
+            .cpu()
+            .data<double>()
+            .ToArray()
+            .Where(s => !(s > 0) || !double.IsFinite(s))
+            .ToArray();
+        if (wrong.Length > 0)
+            throw new ArgumentOutOfRangeException(nameof(sigma), $"sigma must be positive and finite, was {wrong[0]}");
         return levels.expand(batch, 1);
     }
 
@@ -32,10 +50,20 @@ internal static class DenoiserInput
     public static void Classes(torch.Tensor classes, long batch, long known)
     {
         Guard.Shape(classes, [batch]);
-        if (classes.dtype != torch.int64) throw new ArgumentException($"classes must be Int64, was {classes.dtype}; convert it with classes.to_type", nameof(classes));
-        if (batch == 0) return;
+        if (classes.dtype != torch.int64)
+            throw new ArgumentException(
+                $"classes must be Int64, was {classes.dtype}; convert it with classes.to_type",
+                nameof(classes)
+            );
+        if (batch == 0)
+            return;
         using var scope = torch.NewDisposeScope();
-        long least = classes.min().item<long>(), most = classes.max().item<long>();
-        if (least < 0 || most >= known) throw new ArgumentOutOfRangeException(nameof(classes), $"a class must be 0 to {known - 1}, was {(least < 0 ? least : most)}");
+        long least = classes.min().item<long>(),
+            most = classes.max().item<long>();
+        if (least < 0 || most >= known)
+            throw new ArgumentOutOfRangeException(
+                nameof(classes),
+                $"a class must be 0 to {known - 1}, was {(least < 0 ? least : most)}"
+            );
     }
 }

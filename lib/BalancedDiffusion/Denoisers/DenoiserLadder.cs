@@ -4,23 +4,29 @@ using TorchSharp;
 namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
-/// A set of denoisers, each made for one noise level, seen as one: the paper's other route to a diffusion model (its Figure 2), a separate
-/// ReLU-DAE at every level of the sampler. A level between two rungs is given to the one nearest in <c>log sigma</c>, so sample
+/// A set of denoisers, each made for one noise level, seen as one: the paper's other route to a diffusion model (its
+/// Figure 2), a separate
+/// ReLU-DAE at every level of the sampler. A level between two rungs is given to the one nearest in <c>log sigma</c>,
+/// so sample
 /// along <see cref="Levels"/> to use every rung at the level that it was trained for.
 /// </summary>
 public sealed class DenoiserLadder : IDenoiser
 {
     private readonly IDenoiser[] rungs;
-    private readonly double[] levels, logLevels;
+    private readonly double[] levels,
+        logLevels;
 
     /// <summary>Puts denoisers together.</summary>
-    /// <param name="rungs">Denoisers and the level each is made for, in any order; levels &gt; 0, finite and different; all of one sample shape. The ladder does not own them.</param>
-    /// <exception cref="ArgumentException">There is none, two have one level, or their sample shapes differ.</exception>
+    /// <param name="rungs">Denoisers and the level each is made for, in any order; levels &gt; 0, finite and different;
+    /// all of one sample shape. The ladder does not own them.</param>
+    /// <exception cref="ArgumentException">There is none, two have one level, or their sample shapes
+    /// differ.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A level is not positive and finite.</exception>
     public DenoiserLadder(params IReadOnlyList<(double Sigma, IDenoiser Denoiser)> rungs)
     {
         ArgumentNullException.ThrowIfNull(rungs);
-        if (rungs.Count == 0) throw new ArgumentException("a ladder needs at least one denoiser, had none", nameof(rungs));
+        if (rungs.Count == 0)
+            throw new ArgumentException("a ladder needs at least one denoiser, had none", nameof(rungs));
         foreach (var (sigma, denoiser) in rungs)
         {
             Guard.Sigma(sigma);
@@ -29,10 +35,19 @@ public sealed class DenoiserLadder : IDenoiser
         var ordered = rungs.OrderByDescending(r => r.Sigma).ToArray();
         (this.rungs, levels) = ([.. ordered.Select(r => r.Denoiser)], [.. ordered.Select(r => r.Sigma)]);
         for (var i = 1; i < levels.Length; i++)
-            if (levels[i] == levels[i - 1]) throw new ArgumentException($"two denoisers have the level {levels[i]}; give every level once", nameof(rungs));
+            if (levels[i] == levels[i - 1])
+                throw new ArgumentException(
+                    $"two denoisers have the level {levels[i]}; give every level once",
+                    nameof(rungs)
+                );
         foreach (var rung in this.rungs)
             if (!rung.SampleShape.SequenceEqual(this.rungs[0].SampleShape))
-                throw new ArgumentException($"the denoisers must have one sample shape, had ({string.Join(", ", this.rungs[0].SampleShape)}) and ({string.Join(", ", rung.SampleShape)})", nameof(rungs));
+                throw new ArgumentException(
+                    "the denoisers must have one sample shape, had "
+                        + $"({string.Join(", ", this.rungs[0].SampleShape)}) and "
+                        + $"({string.Join(", ", rung.SampleShape)})",
+                    nameof(rungs)
+                );
         logLevels = [.. levels.Select(level => Math.Log(level))];
     }
 
@@ -52,7 +67,8 @@ public sealed class DenoiserLadder : IDenoiser
         var log = Math.Log(sigma);
         var best = 0;
         for (var i = 1; i < logLevels.Length; i++)
-            if (Math.Abs(logLevels[i] - log) < Math.Abs(logLevels[best] - log)) best = i;
+            if (Math.Abs(logLevels[i] - log) < Math.Abs(logLevels[best] - log))
+                best = i;
         return best;
     }
 
@@ -64,14 +80,24 @@ public sealed class DenoiserLadder : IDenoiser
         using var scope = torch.NewDisposeScope();
         var values = sigma.detach().to_type(torch.ScalarType.Float64).cpu().reshape(-1).data<double>().ToArray();
         if (values.Length != 1 && values.Length != noisy.shape[0])
-            throw new ArgumentException($"sigma must be a scalar or have one level for each of the {noisy.shape[0]} samples, had {values.Length}", nameof(sigma));
+            throw new ArgumentException(
+                $"sigma must be a scalar or have one level for each of the {noisy.shape[0]} samples, had "
+                    + $"{values.Length}",
+                nameof(sigma)
+            );
         var chosen = values.Select(Nearest).ToArray();
-        if (chosen.Distinct().Count() == 1) return rungs[chosen[0]].Denoise(noisy, sigma).MoveToOuterDisposeScope();
+        if (chosen.Distinct().Count() == 1)
+            return rungs[chosen[0]].Denoise(noisy, sigma).MoveToOuterDisposeScope();
         var result = torch.empty_like(noisy);
         foreach (var group in Enumerable.Range(0, chosen.Length).GroupBy(i => chosen[i]))
         {
             var rows = torch.tensor(group.Select(i => (long)i).ToArray(), device: noisy.device);
-            result.index_copy_(0, rows, rungs[group.Key].Denoise(noisy.index_select(0, rows), sigma.reshape(-1).index_select(0, rows.to(sigma.device))));
+            result.index_copy_(
+                0,
+                rows,
+                rungs[group.Key]
+                    .Denoise(noisy.index_select(0, rows), sigma.reshape(-1).index_select(0, rows.to(sigma.device)))
+            );
         }
         return result.MoveToOuterDisposeScope();
     }

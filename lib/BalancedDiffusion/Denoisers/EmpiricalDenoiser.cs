@@ -4,25 +4,33 @@ using TorchSharp;
 namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
-/// The posterior mean under the training set, f_emp of the paper: a softmax of <c>-‖y - x_i‖²/(2 sigma²)</c> over the samples, times the samples. It is
+/// The posterior mean under the training set, f_emp of the paper: a softmax of <c>-‖y - x_i‖²/(2 sigma²)</c> over
+/// the
+/// samples, times the samples. It is
 /// what an unlimited network learns in the end, and sampling with it ends on training samples.
-/// <para>Distances and sums are taken in float64 over centred blocks of samples with a running maximum, so that the answer is exact to float32
+/// <para>Distances and sums are taken in float64 over centred blocks of samples with a running maximum, so that the
+/// answer is exact to float32
 /// (1e-6) at every noise level, and memory stays below about 60 MB whatever the number of samples and the batch.</para>
 /// </summary>
 public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
 {
     private const long ScoreElements = 1 << 20;
 
-    // A float32 sum of n equal terms may lose n/4 roundings: products are summed in runs of 32, 16 of those make a sum, and such sums are added in float64.
-    private const long Run = 32, Runs = 16 * Run;
+    // A float32 sum of n equal terms may lose n/4 roundings: products are summed in runs of 32, 16 of those make a sum,
+    // and such sums are added in float64.
+    private const long Run = 32,
+        Runs = 16 * Run;
 
-    // Where samples are many, a query is first asked for those that it has weight on, and answered by them where they are few.
-    private const int FewestToSearch = 1024, MostNear = 64;
+    // Where samples are many, a query is first asked for those that it has weight on, and answered by them where they
+    // are few.
+    private const int FewestToSearch = 1024,
+        MostNear = 64;
     private readonly SampleBlocks blocks;
     private readonly long[] sampleShape;
 
     /// <summary>A denoiser for these training samples.</summary>
-    /// <param name="samples">(n, d) or (n, channels, height, width), floating point. Shared, not copied (unless not contiguous): leave them as they are.</param>
+    /// <param name="samples">(n, d) or (n, channels, height, width), floating point. Shared, not copied (unless not
+    /// contiguous): leave them as they are.</param>
     /// <exception cref="ArgumentException">The set is empty, holds NaN or infinity, or has another shape.</exception>
     public EmpiricalDenoiser(torch.Tensor samples)
     {
@@ -48,65 +56,106 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         var levels = DenoiserInput.Levels(sigma, rows.shape[0], blocks.Device);
         var result = torch.empty(rows.shape, dtype: noisy.dtype, device: noisy.device);
         var single = noisy.dtype != torch.float64 && blocks.FitsSingle;
-        using var near = single && Count >= FewestToSearch && blocks.Device.type == DeviceType.CPU ? new NearSamples(blocks, Batch(rows), 1, (int)Math.Min(MostNear, Count / 256)) : null;
+        using var near =
+            single && Count >= FewestToSearch && blocks.Device.type == DeviceType.CPU
+                ? new NearSamples(blocks, Batch(rows), 1, (int)Math.Min(MostNear, Count / 256))
+                : null;
         // Memory that nothing is written to costs nothing.
-        var weightBuffer = near?.Scores ?? torch.empty([Batch(rows), blocks.BlockRows], dtype: torch.float32, device: blocks.Device);
-        var sampleBuffer = near?.Samples ?? torch.empty([blocks.BlockRows, blocks.Dimension], dtype: torch.float32, device: blocks.Device);
+        var weightBuffer =
+            near?.Scores ?? torch.empty([Batch(rows), blocks.BlockRows], dtype: torch.float32, device: blocks.Device);
+        var sampleBuffer =
+            near?.Samples
+            ?? torch.empty([blocks.BlockRows, blocks.Dimension], dtype: torch.float32, device: blocks.Device);
         var sumBuffer = torch.empty([Batch(rows), blocks.Dimension], dtype: torch.float32, device: blocks.Device);
-        OverQueries(rows, (queries, buffer, scoreBuffer, at, count) =>
-        {
-            var (level, part) = (levels.narrow(0, at, count), result.narrow(0, at, count));
-            if (near is null) part.copy_(MeanOfAll(queries, level));
-            else if (CopyMeansOfNear(near, queries, level, part) is { Length: > 0 } open)
+        OverQueries(
+            rows,
+            (queries, buffer, scoreBuffer, at, count) =>
             {
-                var index = torch.tensor(open);
-                part.index_copy_(0, index, MeanOfAll(queries.index_select(0, index), level.index_select(0, index)).to_type(result.dtype));
-            }
-
-            torch.Tensor MeanOfAll(torch.Tensor y, torch.Tensor level)
-            {
-                // Beyond, a weight is nothing: it is not made smaller, for products with denormal numbers are slow.
-                var least = single ? -87 : -708;
-                var variance = level.square().clamp_(1e-300, 1e300);
-                var best = torch.full([y.shape[0], 1], double.NegativeInfinity, dtype: torch.float64, device: blocks.Device);
-                var total = torch.zeros_like(best);
-                var mean = torch.zeros_like(y);
-                OverBlocks(y, buffer, scoreBuffer.narrow(0, 0, y.shape[0]), (block, scores, _) =>
+                var (level, part) = (levels.narrow(0, at, count), result.narrow(0, at, count));
+                if (near is null)
+                    part.copy_(MeanOfAll(queries, level));
+                else if (CopyMeansOfNear(near, queries, level, part) is { Length: > 0 } open)
                 {
-                    var top = scores.amax([1], keepdim: true);
-                    var higher = best.maximum(top);
-                    // Queries to which no sample of the block gives a weight are left out: most of them, once sigma is small.
-                    var index = top.sub_(higher).div_(variance).gt(least).flatten().nonzero().flatten();
-                    var rest = index.shape[0];
-                    if (rest == 0) return;
-                    torch.Tensor Rest(torch.Tensor values) => rest == y.shape[0] ? values : values.index_select(0, index);
-                    var fade = (best - higher).div_(variance).exp_();
-                    var weights = Rest(scores).sub_(Rest(higher)).div_(Rest(variance)).clamp_min_(least);
-                    var sum = Rest(mean).mul_(Rest(fade));
-                    if (single && rest > 1)
-                    {
-                        weights = weightBuffer.narrow(0, 0, rest).narrow(1, 0, block.shape[0]).copy_(weights).exp_();
-                        var samples = sampleBuffer.narrow(0, 0, block.shape[0]).copy_(block);
-                        var part = sumBuffer.narrow(0, 0, rest);
-                        for (var from = 0L; from < block.shape[0]; from += Run)
+                    var index = torch.tensor(open);
+                    part.index_copy_(
+                        0,
+                        index,
+                        MeanOfAll(queries.index_select(0, index), level.index_select(0, index)).to_type(result.dtype)
+                    );
+                }
+
+                torch.Tensor MeanOfAll(torch.Tensor y, torch.Tensor level)
+                {
+                    // Beyond, a weight is nothing: it is not made smaller, for products with denormal numbers are slow.
+                    var least = single ? -87 : -708;
+                    var variance = level.square().clamp_(1e-300, 1e300);
+                    var best = torch.full(
+                        [y.shape[0], 1],
+                        double.NegativeInfinity,
+                        dtype: torch.float64,
+                        device: blocks.Device
+                    );
+                    var total = torch.zeros_like(best);
+                    var mean = torch.zeros_like(y);
+                    OverBlocks(
+                        y,
+                        buffer,
+                        scoreBuffer.narrow(0, 0, y.shape[0]),
+                        (block, scores, _) =>
                         {
-                            var run = Math.Min(Run, block.shape[0] - from);
-                            part.addmm_(weights.narrow(1, from, run), samples.narrow(0, from, run), beta: from % Runs == 0 ? 0 : 1);
-                            if ((from + run) % Runs == 0 || from + run == block.shape[0]) sum.add_(part);
+                            var top = scores.amax([1], keepdim: true);
+                            var higher = best.maximum(top);
+                            // Queries to which no sample of the block gives a weight are left out: most of them, once
+                            // sigma is small.
+                            var index = top.sub_(higher).div_(variance).gt(least).flatten().nonzero().flatten();
+                            var rest = index.shape[0];
+                            if (rest == 0)
+                                return;
+                            torch.Tensor Rest(torch.Tensor values) =>
+                                rest == y.shape[0] ? values : values.index_select(0, index);
+                            var fade = (best - higher).div_(variance).exp_();
+                            var weights = Rest(scores).sub_(Rest(higher)).div_(Rest(variance)).clamp_min_(least);
+                            var sum = Rest(mean).mul_(Rest(fade));
+                            if (single && rest > 1)
+                            {
+                                weights = weightBuffer
+                                    .narrow(0, 0, rest)
+                                    .narrow(1, 0, block.shape[0])
+                                    .copy_(weights)
+                                    .exp_();
+                                var samples = sampleBuffer.narrow(0, 0, block.shape[0]).copy_(block);
+                                var part = sumBuffer.narrow(0, 0, rest);
+                                for (var from = 0L; from < block.shape[0]; from += Run)
+                                {
+                                    var run = Math.Min(Run, block.shape[0] - from);
+                                    part.addmm_(
+                                        weights.narrow(1, from, run),
+                                        samples.narrow(0, from, run),
+                                        beta: from % Runs == 0 ? 0 : 1
+                                    );
+                                    if ((from + run) % Runs == 0 || from + run == block.shape[0])
+                                        sum.add_(part);
+                                }
+                            }
+                            else
+                                sum.addmm_(weights.exp_(), block);
+                            if (rest < y.shape[0])
+                                mean.index_copy_(0, index, sum);
+                            total
+                                .mul_(fade)
+                                .index_add_(0, index, weights.sum(1, keepdim: true).to_type(torch.float64), 1);
+                            best.copy_(higher);
                         }
-                    }
-                    else sum.addmm_(weights.exp_(), block);
-                    if (rest < y.shape[0]) mean.index_copy_(0, index, sum);
-                    total.mul_(fade).index_add_(0, index, weights.sum(1, keepdim: true).to_type(torch.float64), 1);
-                    best.copy_(higher);
-                });
-                return mean.div_(total).add_(blocks.Centre);
+                    );
+                    return mean.div_(total).add_(blocks.Centre);
+                }
             }
-        });
+        );
         return result.reshape(noisy.shape).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Answers the queries that have weight on few samples by those alone; gives the rows of the others.</summary>
+    /// <summary>Answers the queries that have weight on few samples by those alone; gives the rows of the
+    /// others.</summary>
     private long[] CopyMeansOfNear(NearSamples near, torch.Tensor queries, torch.Tensor level, torch.Tensor target)
     {
         var sigmas = level.contiguous().data<double>().ToArray();
@@ -123,11 +172,17 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
             foreach (var (row, sigma) in weights.Zip(answered.Select(row => sigmas[row])))
             {
                 var least = row.Min();
-                for (var i = 0; i < row.Length; i++) row[i] = Math.Exp((least - row[i]) / sigma / sigma / 2);
+                for (var i = 0; i < row.Length; i++)
+                    row[i] = Math.Exp((least - row[i]) / sigma / sigma / 2);
                 var total = row.Sum();
-                for (var i = 0; i < row.Length; i++) row[i] /= total;
+                for (var i = 0; i < row.Length; i++)
+                    row[i] /= total;
             }
-            target.index_copy_(0, index, blocks.WeightedSums(members, weights).add_(blocks.Centre).to_type(target.dtype));
+            target.index_copy_(
+                0,
+                index,
+                blocks.WeightedSums(members, weights).add_(blocks.Centre).to_type(target.dtype)
+            );
         }
         return [.. Enumerable.Range(0, found.Length).Where(row => found[row] is null).Select(row => (long)row)];
     }
@@ -135,7 +190,9 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
     /// <summary>The posterior weight of every training sample, the softmax itself.</summary>
     /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>
     /// <param name="sigma">Noise levels, shape [] or [batch], all &gt; 0.</param>
-    /// <returns>(batch, n), float64, rows summing to 1. It takes 8 · batch · n bytes, and about three times that while it is computed.</returns>
+    /// <returns>(batch, n), float64, rows summing to 1. It takes 8 · batch · n bytes, and about three times that
+    /// while
+    /// it is computed.</returns>
     /// <exception cref="ArgumentException">As for <see cref="Denoise"/>.</exception>
     public torch.Tensor PosteriorWeights(torch.Tensor noisy, torch.Tensor sigma)
     {
@@ -144,14 +201,22 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         var rows = DenoiserInput.Rows(noisy, sampleShape, blocks.Device);
         var levels = DenoiserInput.Levels(sigma, rows.shape[0], blocks.Device);
         var weights = torch.empty([rows.shape[0], Count], dtype: torch.float64, device: blocks.Device);
-        OverQueries(rows, (queries, buffer, scoreBuffer, at, count) =>
-        {
-            var part = weights.narrow(0, at, count);
-            OverBlocks(queries, buffer, scoreBuffer, (_, scores, first) => part.narrow(1, first, scores.shape[1]).copy_(scores));
-            var level = levels.narrow(0, at, count);
-            part.sub_(part.amax([1], keepdim: true)).div_(level).div_(level).exp_();
-            part.div_(part.sum(1, keepdim: true));
-        });
+        OverQueries(
+            rows,
+            (queries, buffer, scoreBuffer, at, count) =>
+            {
+                var part = weights.narrow(0, at, count);
+                OverBlocks(
+                    queries,
+                    buffer,
+                    scoreBuffer,
+                    (_, scores, first) => part.narrow(1, first, scores.shape[1]).copy_(scores)
+                );
+                var level = levels.narrow(0, at, count);
+                part.sub_(part.amax([1], keepdim: true)).div_(level).div_(level).exp_();
+                part.div_(part.sum(1, keepdim: true));
+            }
+        );
         return weights.MoveToOuterDisposeScope();
     }
 
@@ -165,7 +230,8 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         return PosteriorWeights(noisy, level);
     }
 
-    /// <summary>The index of the training sample nearest to each noisy one, to which <see cref="Denoise"/> tends as sigma → 0.</summary>
+    /// <summary>The index of the training sample nearest to each noisy one, to which <see cref="Denoise"/> tends as
+    /// sigma → 0.</summary>
     /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>
     /// <returns>(batch), int64. Where samples are equally near it is one of them.</returns>
     /// <exception cref="ArgumentException">A shape or a type is wrong, or noisy holds NaN or infinity.</exception>
@@ -175,23 +241,35 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         using var noGrad = torch.no_grad();
         var rows = DenoiserInput.Rows(noisy, sampleShape, blocks.Device);
         var nearest = torch.zeros(rows.shape[0], dtype: torch.int64, device: blocks.Device);
-        OverQueries(rows, (queries, buffer, scoreBuffer, at, count) =>
-        {
-            var best = torch.full(count, double.NegativeInfinity, dtype: torch.float64, device: blocks.Device);
-            var part = nearest.narrow(0, at, count);
-            OverBlocks(queries, buffer, scoreBuffer, (_, scores, first) =>
+        OverQueries(
+            rows,
+            (queries, buffer, scoreBuffer, at, count) =>
             {
-                var (value, index) = scores.max(1);
-                var higher = value.gt(best);
-                part.copy_(torch.where(higher, index.add_(first), part));
-                best.copy_(torch.where(higher, value, best));
-            });
-        });
+                var best = torch.full(count, double.NegativeInfinity, dtype: torch.float64, device: blocks.Device);
+                var part = nearest.narrow(0, at, count);
+                OverBlocks(
+                    queries,
+                    buffer,
+                    scoreBuffer,
+                    (_, scores, first) =>
+                    {
+                        var (value, index) = scores.max(1);
+                        var higher = value.gt(best);
+                        part.copy_(torch.where(higher, index.add_(first), part));
+                        best.copy_(torch.where(higher, value, best));
+                    }
+                );
+            }
+        );
         return nearest.MoveToOuterDisposeScope();
     }
 
     /// <summary>How many queries are answered at once.</summary>
-    private long Batch(torch.Tensor rows) => Math.Max(1, Math.Min(rows.shape[0], Math.Max(16, ScoreElements / Math.Max(blocks.Dimension, blocks.BlockRows))));
+    private long Batch(torch.Tensor rows) =>
+        Math.Max(
+            1,
+            Math.Min(rows.shape[0], Math.Max(16, ScoreElements / Math.Max(blocks.Dimension, blocks.BlockRows)))
+        );
 
     private void OverQueries(torch.Tensor rows, Action<torch.Tensor, torch.Tensor, torch.Tensor, long, long> body)
     {
@@ -206,7 +284,12 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         }
     }
 
-    private void OverBlocks(torch.Tensor queries, torch.Tensor buffer, torch.Tensor scoreBuffer, Action<torch.Tensor, torch.Tensor, long> body)
+    private void OverBlocks(
+        torch.Tensor queries,
+        torch.Tensor buffer,
+        torch.Tensor scoreBuffer,
+        Action<torch.Tensor, torch.Tensor, long> body
+    )
     {
         for (var at = 0L; at < Count; at += blocks.BlockRows)
         {

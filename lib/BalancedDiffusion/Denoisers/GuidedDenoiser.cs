@@ -3,13 +3,16 @@ using TorchSharp;
 namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
-/// Classifier-free guidance (Ho and Salimans 2022) over two denoisers: <c>f = f_uncond + w (f_cond - f_uncond)</c>. By this convention w = 0 ignores the condition, w = 1 is the conditional
-/// denoiser, w &gt; 1 goes beyond it, as Stable Diffusion's 7.5 does; the original paper's weight is w - 1. In scores, noise predictions and clean
+/// Classifier-free guidance (Ho and Salimans 2022) over two denoisers: <c>f = f_uncond + w (f_cond - f_uncond)</c>. By
+/// this convention w = 0 ignores the condition, w = 1 is the conditional
+/// denoiser, w &gt; 1 goes beyond it, as Stable Diffusion's 7.5 does; the original paper's weight is w - 1. In scores,
+/// noise predictions and clean
 /// estimates it is the same mixture, because they are affine in each other.
 /// </summary>
 public sealed class GuidedDenoiser : IDenoiser
 {
-    private readonly IDenoiser conditional, unconditional;
+    private readonly IDenoiser conditional,
+        unconditional;
 
     /// <summary>A guided denoiser over two, which stay their owner's.</summary>
     /// <param name="conditional">f_cond.</param>
@@ -21,9 +24,15 @@ public sealed class GuidedDenoiser : IDenoiser
     {
         ArgumentNullException.ThrowIfNull(conditional);
         ArgumentNullException.ThrowIfNull(unconditional);
-        if (!double.IsFinite(weight)) throw new ArgumentOutOfRangeException(nameof(weight), $"weight must be finite, was {weight}");
+        if (!double.IsFinite(weight))
+            throw new ArgumentOutOfRangeException(nameof(weight), $"weight must be finite, was {weight}");
         if (!conditional.SampleShape.SequenceEqual(unconditional.SampleShape))
-            throw new ArgumentException($"the two denoisers must have one sample shape, were ({string.Join(", ", conditional.SampleShape)}) and ({string.Join(", ", unconditional.SampleShape)})", nameof(unconditional));
+            throw new ArgumentException(
+                "the two denoisers must have one sample shape, were "
+                    + $"({string.Join(", ", conditional.SampleShape)}) and "
+                    + $"({string.Join(", ", unconditional.SampleShape)})",
+                nameof(unconditional)
+            );
         (this.conditional, this.unconditional, Weight) = (conditional, unconditional, weight);
     }
 
@@ -37,8 +46,10 @@ public sealed class GuidedDenoiser : IDenoiser
     /// <remarks>Asks one denoiser alone where the weight is 0 or 1.</remarks>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma)
     {
-        if (Weight == 1) return conditional.Denoise(noisy, sigma);
-        if (Weight == 0) return unconditional.Denoise(noisy, sigma);
+        if (Weight == 1)
+            return conditional.Denoise(noisy, sigma);
+        if (Weight == 0)
+            return unconditional.Denoise(noisy, sigma);
         using var scope = torch.NewDisposeScope();
         var without = unconditional.Denoise(noisy, sigma);
         return torch.lerp(without, conditional.Denoise(noisy, sigma), Weight).MoveToOuterDisposeScope();

@@ -21,13 +21,19 @@ public sealed class MixtureDenoiser : IDenoiser
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">A shape or a type is wrong, or noisy holds NaN or infinity.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A noise level is not positive and finite.</exception>
-    /// <remarks>Computed in float64 on the CPU; records no gradient. The result has the type and place of <paramref name="noisy"/>.</remarks>
+    /// <remarks>Computed in float64 on the CPU; records no gradient. The result has the type and place of
+    /// <paramref name="noisy"/>.</remarks>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma)
     {
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var rows = DenoiserInput.Rows(noisy, SampleShape, noisy.device);
         var levels = DenoiserInput.Levels(sigma, rows.shape[0], torch.CPU);
-        return mixture.PosteriorMean(rows, levels.square()).to(noisy.device).to_type(noisy.dtype).alias().MoveToOuterDisposeScope();
+        return mixture
+            .PosteriorMean(rows, levels.square())
+            .to(noisy.device)
+            .to_type(noisy.dtype)
+            .alias()
+            .MoveToOuterDisposeScope();
     }
 }

@@ -5,9 +5,12 @@ using TorchSharp;
 namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
-/// The samples of a set that may be among the nearest to each query, by one product in float32 whose rounding is bounded: none that is near is missed, and a caller
+/// The samples of a set that may be among the nearest to each query, by one product in float32 whose rounding is
+/// bounded: none that is near is missed, and a caller
 /// who takes the distances of those found anew, in float64, has the exact answer at the cost of float32.
-/// <para>A score <c>yᵀx - ‖x‖²/2</c> of framed vectors of length d errs by at most <c>(d + 8) u R (‖y‖ + R/2)</c> with u = 2^-24 and R the longest sample: the bound
+/// <para>A score <c>yᵀx - ‖x‖²/2</c> of framed vectors of length d errs by at most <c>(d + 8) u R (‖y‖ +
+/// R/2)</c> with
+/// u = 2^-24 and R the longest sample: the bound
 /// of a sum of d + 1 products in any order, and that of the rounding of what goes in.</para>
 /// </summary>
 internal sealed class NearSamples : IDisposable
@@ -16,12 +19,14 @@ internal sealed class NearSamples : IDisposable
     private const long Probe = 128;
 
     private readonly SampleBlocks blocks;
-    private readonly int k, most;
+    private readonly int k,
+        most;
 
     /// <param name="blocks">The set; it must fit into float32 and lie on the CPU.</param>
     /// <param name="batch">How many queries are asked for at once, at most.</param>
     /// <param name="k">How many nearest samples are wanted.</param>
-    /// <param name="most">How many may be found for a query, above k; where more are as near as that, it is left unanswered.</param>
+    /// <param name="most">How many may be found for a query, above k; where more are as near as that, it is left
+    /// unanswered.</param>
     public NearSamples(SampleBlocks blocks, long batch, int k, int most)
     {
         (this.blocks, this.k, this.most) = (blocks, k, most);
@@ -44,7 +49,12 @@ internal sealed class NearSamples : IDisposable
         using var scope = torch.NewDisposeScope();
         var lengths = queries.norm(1, keepdim: true).flatten().data<double>().ToArray();
         var shelves = new Shelf[lengths.Length];
-        for (var q = 0; q < shelves.Length; q++) shelves[q] = new Shelf(k, most, lengths[q] < SampleBlocks.LongestSingle ? reach[q] + 2 * Rounding(lengths[q]) : double.PositiveInfinity);
+        for (var q = 0; q < shelves.Length; q++)
+            shelves[q] = new Shelf(
+                k,
+                most,
+                lengths[q] < SampleBlocks.LongestSingle ? reach[q] + 2 * Rounding(lengths[q]) : double.PositiveInfinity
+            );
         var asked = shelves.Where(s => s.Open).ToArray();
         var vectors = blocks.Single(queries);
         for (var (at, size) = (0L, Probe); at < blocks.Count; (at, size) = (at + size, blocks.BlockRows))
@@ -55,11 +65,14 @@ internal sealed class NearSamples : IDisposable
             var part = Scores.narrow(0, 0, asked.Length).narrow(1, 0, size);
             part.copy_(blocks.SingleHalfNorms(at, size).neg().unsqueeze(0)).addmm_(vectors, block.t());
             var values = Scores.Numbers<float>();
-            for (var q = 0; q < asked.Length; q++) asked[q].See(values.Slice(q * (int)blocks.BlockRows, (int)size), at);
+            for (var q = 0; q < asked.Length; q++)
+                asked[q].See(values.Slice(q * (int)blocks.BlockRows, (int)size), at);
             var open = Enumerable.Range(0, asked.Length).Where(q => asked[q].Open).Select(q => (long)q).ToArray();
-            if (open.Length == 0) break;
+            if (open.Length == 0)
+                break;
             // Products for queries that will not be answered are saved once they are many.
-            if (open.Length > asked.Length / 2) continue;
+            if (open.Length > asked.Length / 2)
+                continue;
             vectors = vectors.index_select(0, torch.tensor(open)).MoveToOuterDisposeScope();
             asked = [.. open.Select(q => asked[q])];
         }
@@ -70,7 +83,8 @@ internal sealed class NearSamples : IDisposable
     {
         var error = (blocks.Dimension + 8) * Math.ScaleB(1, -24);
         // The last term stands for numbers below float32's normal ones.
-        return error / (1 - error) * blocks.Radius * (length + 0.5 * blocks.Radius) + blocks.Dimension * Math.ScaleB(1, -125);
+        return error / (1 - error) * blocks.Radius * (length + 0.5 * blocks.Radius)
+            + blocks.Dimension * Math.ScaleB(1, -125);
     }
 
     public void Dispose()
@@ -93,15 +107,22 @@ internal sealed class NearSamples : IDisposable
         /// <summary>Takes in the scores of the samples from an index on.</summary>
         public void See(ReadOnlySpan<float> row, long first)
         {
-            if (!Open) return;
-            for (var j = 0; j < row.Length;)
+            if (!Open)
+                return;
+            for (var j = 0; j < row.Length; )
             {
-                while (j + Vector<float>.Count <= row.Length && !Vector.GreaterThanOrEqualAny(new Vector<float>(row[j..]), new Vector<float>(least))) j += Vector<float>.Count;
+                while (
+                    j + Vector<float>.Count <= row.Length
+                    && !Vector.GreaterThanOrEqualAny(new Vector<float>(row[j..]), new Vector<float>(least))
+                )
+                    j += Vector<float>.Count;
                 for (var end = Math.Min(j + Vector<float>.Count, row.Length); j < end; j++)
                 {
-                    if (!(row[j] >= least)) continue;
+                    if (!(row[j] >= least))
+                        continue;
                     (values[count], indices[count]) = (row[j], first + j);
-                    if (++count == values.Length && !Tidy()) return;
+                    if (++count == values.Length && !Tidy())
+                        return;
                 }
             }
         }
@@ -111,9 +132,11 @@ internal sealed class NearSamples : IDisposable
         {
             Array.Sort(values, indices, 0, count);
             // Rounded down, so that float32 loses none.
-            if (count >= k) least = MathF.BitDecrement((float)(values[count - k] - slack));
+            if (count >= k)
+                least = MathF.BitDecrement((float)(values[count - k] - slack));
             var dropped = 0;
-            while (dropped < count && values[dropped] < least) dropped++;
+            while (dropped < count && values[dropped] < least)
+                dropped++;
             count -= dropped;
             Array.Copy(values, dropped, values, 0, count);
             Array.Copy(indices, dropped, indices, 0, count);

@@ -24,7 +24,12 @@ public static class Psnr
         ArgumentNullException.ThrowIfNull(clean);
         Guard.Shape(estimate, clean.shape);
         Guard.Positive(peak);
-        if (clean.dim() < 2 || clean.shape.Skip(1).Contains(0)) throw new ArgumentException($"clean must have shape (batch, d) or (batch, channels, height, width), was ({string.Join(", ", clean.shape)})", nameof(clean));
+        if (clean.dim() < 2 || clean.shape.Skip(1).Contains(0))
+            throw new ArgumentException(
+                "clean must have shape (batch, d) or (batch, channels, height, width), was "
+                    + $"({string.Join(", ", clean.shape)})",
+                nameof(clean)
+            );
         Guard.Finite(estimate);
         Guard.Finite(clean);
         using var scope = torch.NewDisposeScope();

@@ -5,13 +5,17 @@ using TorchSharp.Modules;
 namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
-/// The two-layer ReLU denoising autoencoder of the paper, <c>f(y) = W2 relu(W1ᵀ y)</c> with W1, W2 of shape (d, p): no bias, no
-/// skip connection, no noise-level input. Tied when W2 is W1. It is positively homogeneous: f(c y) = c f(y) for c ≥ 0.
+/// The two-layer ReLU denoising autoencoder of the paper, <c>f(y) = W2 relu(W1ᵀ y)</c> with W1, W2 of shape (d, p):
+/// no
+/// bias, no
+/// skip connection, no noise-level input. Tied when W2 is W1. It is positively homogeneous: f(c y) = c f(y) for c ≥
+/// 0.
 /// </summary>
 public sealed class ReluDae : torch.nn.Module<torch.Tensor, torch.Tensor>, IDenoiser
 {
     private readonly Parameter encoder;
     private readonly Parameter? decoder;
+
     // A module of its own, so that a hook can read and change h.
     private readonly ReLU relu = torch.nn.ReLU();
 
@@ -22,14 +26,24 @@ public sealed class ReluDae : torch.nn.Module<torch.Tensor, torch.Tensor>, IDeno
     /// <param name="tied">Whether the decoder is the encoder's transpose (one parameter).</param>
     /// <param name="dtype">float32 (default) or float64.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1.</exception>
-    public ReluDae(long dimension, long units, long seed, bool tied = true, torch.ScalarType dtype = torch.ScalarType.Float32)
-        : this(Draw(dimension, units, Seeds.Derive(seed, "encoder"), dtype), tied ? null : Draw(dimension, units, Seeds.Derive(seed, "decoder"), dtype)) { }
+    public ReluDae(
+        long dimension,
+        long units,
+        long seed,
+        bool tied = true,
+        torch.ScalarType dtype = torch.ScalarType.Float32
+    )
+        : this(
+            Draw(dimension, units, Seeds.Derive(seed, "encoder"), dtype),
+            tied ? null : Draw(dimension, units, Seeds.Derive(seed, "decoder"), dtype)
+        ) { }
 
     /// <summary>A model with given weights, which it takes over.</summary>
     /// <param name="encoder">W1ᵀ, shape (p, d): one row a unit.</param>
     /// <param name="decoder">W2ᵀ, shape (p, d), or null for a tied model.</param>
     /// <exception cref="ArgumentException">A shape is wrong, or a weight is not finite.</exception>
-    public ReluDae(torch.Tensor encoder, torch.Tensor? decoder = null) : base(nameof(ReluDae))
+    public ReluDae(torch.Tensor encoder, torch.Tensor? decoder = null)
+        : base(nameof(ReluDae))
     {
         Guard.Shape(encoder, [-1, -1]);
         Guard.Finite(encoder);
@@ -42,7 +56,8 @@ public sealed class ReluDae : torch.nn.Module<torch.Tensor, torch.Tensor>, IDeno
         }
         RegisterComponents();
         // A module owns its parameters: they outlive the dispose scope it was made in.
-        foreach (var parameter in parameters()) parameter.DetachFromDisposeScope();
+        foreach (var parameter in parameters())
+            parameter.DetachFromDisposeScope();
     }
 
     private static torch.Tensor Draw(long dimension, long units, long seed, torch.ScalarType dtype)

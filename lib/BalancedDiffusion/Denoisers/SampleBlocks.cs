@@ -3,8 +3,11 @@ using TorchSharp;
 namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
-/// A set of samples seen in blocks of float64 rows, centred by its mean or scaled to unit length, so that inner products with all of them need neither
-/// a copy of the set nor suffer from float32's cancellation: <c>‖y - x‖² = ‖y‖² - 2(yᵀx - ‖x‖²/2)</c>, and the bracket is what
+/// A set of samples seen in blocks of float64 rows, centred by its mean or scaled to unit length, so that inner
+/// products with all of them need neither
+/// a copy of the set nor suffer from float32's cancellation: <c>‖y - x‖² = ‖y‖² - 2(yᵀx - ‖x‖²/2)</c>,
+/// and the bracket
+/// is what
 /// <see cref="Scores"/> gives. Reading is safe from several threads; each brings its own buffers.
 /// </summary>
 internal sealed class SampleBlocks : IDisposable
@@ -14,7 +17,12 @@ internal sealed class SampleBlocks : IDisposable
     /// <summary>Longer vectors are not taken in float32: squares and sums of them might leave its range.</summary>
     public const double LongestSingle = 1e15;
 
-    private readonly torch.Tensor rows, centre, lengths, halfNorms, singleCentre, singleHalfNorms;
+    private readonly torch.Tensor rows,
+        centre,
+        lengths,
+        halfNorms,
+        singleCentre,
+        singleHalfNorms;
     private readonly bool unit;
 
     /// <param name="samples">(n, …), floating point; shared, not copied.</param>
@@ -24,9 +32,18 @@ internal sealed class SampleBlocks : IDisposable
     {
         ArgumentNullException.ThrowIfNull(samples, name);
         if (samples.dim() < 2 || samples.shape.Skip(1).Contains(0))
-            throw new ArgumentException($"{name} must have shape (n, d) or (n, channels, height, width), was ({string.Join(", ", samples.shape)})", name);
-        if (!samples.is_floating_point()) throw new ArgumentException($"{name} must hold floating-point numbers, was {samples.dtype}; convert them first", name);
-        if (samples.shape[0] == 0) throw new ArgumentException($"{name} is empty; give at least one sample", name);
+            throw new ArgumentException(
+                $"{name} must have shape (n, d) or (n, channels, height, width), was "
+                    + $"({string.Join(", ", samples.shape)})",
+                name
+            );
+        if (!samples.is_floating_point())
+            throw new ArgumentException(
+                $"{name} must hold floating-point numbers, was {samples.dtype}; convert them first",
+                name
+            );
+        if (samples.shape[0] == 0)
+            throw new ArgumentException($"{name} is empty; give at least one sample", name);
         this.unit = unit;
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
@@ -52,18 +69,32 @@ internal sealed class SampleBlocks : IDisposable
         for (var at = 0L; at < Count; at += BlockRows)
         {
             using var step = torch.NewDisposeScope();
-            if (unit) lengths.narrow(0, at, Math.Min(BlockRows, Count - at)).copy_(Raw(buffer, at).norm(1, keepdim: true));
+            if (unit)
+                lengths.narrow(0, at, Math.Min(BlockRows, Count - at)).copy_(Raw(buffer, at).norm(1, keepdim: true));
             var block = Fill(buffer, at);
             var shifted = block.mv(shift);
             var halves = halfNorms.narrow(0, at, block.shape[0]).copy_(block.mul_(block).sum(1).mul_(0.5));
             if (!torch.isfinite(halves).all().item<bool>())
-                throw new ArgumentException(unit ? $"{name} holds NaN, infinity or an all-zero sample, whose cosine is undefined; leave it out"
-                    : $"{name} holds NaN, infinity or numbers too large to square; check the data they came from", name);
-            singleHalfNorms.narrow(0, at, block.shape[0]).copy_(shifted.add_(halves).add_(shift.square().sum().mul_(0.5)));
+                throw new ArgumentException(
+                    unit
+                        ? $"{name} holds NaN, infinity or an all-zero sample, whose cosine is undefined; leave it out"
+                        : $"{name} holds NaN, infinity or numbers too large to square; check the data they came from",
+                    name
+                );
+            singleHalfNorms
+                .narrow(0, at, block.shape[0])
+                .copy_(shifted.add_(halves).add_(shift.square().sum().mul_(0.5)));
         }
         Radius = Math.Sqrt(2 * halfNorms.max().item<double>());
-        FitsSingle = rows.dtype != torch.float64 && Radius < LongestSingle && (!unit || (lengths.min().item<double>() > 1 / LongestSingle && lengths.max().item<double>() < LongestSingle));
-        foreach (var kept in new[] { rows, centre, lengths, halfNorms, singleCentre, singleHalfNorms }) kept.DetachFromDisposeScope();
+        FitsSingle =
+            rows.dtype != torch.float64
+            && Radius < LongestSingle
+            && (
+                !unit
+                || (lengths.min().item<double>() > 1 / LongestSingle && lengths.max().item<double>() < LongestSingle)
+            );
+        foreach (var kept in new[] { rows, centre, lengths, halfNorms, singleCentre, singleHalfNorms })
+            kept.DetachFromDisposeScope();
     }
 
     public long Count => rows.shape[0];
@@ -74,7 +105,8 @@ internal sealed class SampleBlocks : IDisposable
     /// <summary>The length of the longest framed row.</summary>
     public double Radius { get; }
 
-    /// <summary>Whether float32 holds framed rows, their squares and sums of them, and the samples hold no digits beyond it.</summary>
+    /// <summary>Whether float32 holds framed rows, their squares and sums of them, and the samples hold no digits
+    /// beyond it.</summary>
     public bool FitsSingle { get; }
 
     /// <summary>What is subtracted from every row, (d), float64.</summary>
@@ -90,11 +122,14 @@ internal sealed class SampleBlocks : IDisposable
         return unit ? block.div_(lengths.narrow(0, at, block.shape[0])) : block.sub_(centre);
     }
 
-    /// <summary>The same in float32 for up to so many rows; the frame's centre is rounded to float32 first, so that all of a sample's own digits are kept.</summary>
+    /// <summary>The same in float32 for up to so many rows; the frame's centre is rounded to float32 first, so that all
+    /// of a sample's own digits are kept.</summary>
     public torch.Tensor FillSingle(torch.Tensor buffer, long at, long most)
     {
         var block = Raw(buffer.narrow(0, 0, Math.Min(most, BlockRows)), at);
-        return unit ? block.div_(lengths.narrow(0, at, block.shape[0]).to_type(torch.float32)) : block.sub_(singleCentre);
+        return unit
+            ? block.div_(lengths.narrow(0, at, block.shape[0]).to_type(torch.float32))
+            : block.sub_(singleCentre);
     }
 
     private torch.Tensor Raw(torch.Tensor buffer, long at)
@@ -110,12 +145,15 @@ internal sealed class SampleBlocks : IDisposable
     public torch.Tensor Frame(torch.Tensor queries)
     {
         var framed = queries.to_type(torch.float64, copy: true);
-        if (!unit) framed.sub_(centre);
-        else framed.div_(framed.norm(1, keepdim: true));
+        if (!unit)
+            framed.sub_(centre);
+        else
+            framed.div_(framed.norm(1, keepdim: true));
         return framed;
     }
 
-    /// <summary><c>yᵀx - ‖x‖²/2</c> of framed queries with a block, into the first columns of a buffer (b, ≥ block).</summary>
+    /// <summary><c>yᵀx - ‖x‖²/2</c> of framed queries with a block, into the first columns of a buffer (b, ≥
+    /// block).</summary>
     public torch.Tensor Scores(torch.Tensor buffer, torch.Tensor queries, torch.Tensor block, long at)
     {
         var scores = buffer.narrow(1, 0, block.shape[0]);
@@ -133,15 +171,29 @@ internal sealed class SampleBlocks : IDisposable
     /// <summary>Rows by index in the frame, a new (count, d) float64 tensor.</summary>
     public torch.Tensor Gather(torch.Tensor indices) => Frame(rows.index_select(0, indices));
 
-    /// <summary>A function of <c>‖y - x‖²</c>, in float64 by direct differences, for each framed query and the rows named for it.</summary>
-    public double[][] OfSquaredDistances(torch.Tensor queries, long[][] indices, Func<torch.Tensor, torch.Tensor> function)
+    /// <summary>A function of <c>‖y - x‖²</c>, in float64 by direct differences, for each framed query and the
+    /// rows
+    /// named for it.</summary>
+    public double[][] OfSquaredDistances(
+        torch.Tensor queries,
+        long[][] indices,
+        Func<torch.Tensor, torch.Tensor> function
+    )
     {
         var result = indices.Select(row => new double[row.Length]).ToArray();
-        OverPairs(indices, (gathered, owners, pairs) =>
-        {
-            var apart = gathered.sub_(queries.index_select(0, owners));
-            foreach (var ((query, place), value) in pairs.Zip(function(apart.mul_(apart).sum(1)).cpu().data<double>().ToArray())) result[query][place] = value;
-        });
+        OverPairs(
+            indices,
+            (gathered, owners, pairs) =>
+            {
+                var apart = gathered.sub_(queries.index_select(0, owners));
+                foreach (
+                    var ((query, place), value) in pairs.Zip(
+                        function(apart.mul_(apart).sum(1)).cpu().data<double>().ToArray()
+                    )
+                )
+                    result[query][place] = value;
+            }
+        );
         return result;
     }
 
@@ -149,14 +201,28 @@ internal sealed class SampleBlocks : IDisposable
     public torch.Tensor WeightedSums(long[][] indices, double[][] weights)
     {
         var sums = torch.zeros([indices.Length, Dimension], dtype: torch.float64, device: Device);
-        OverPairs(indices, (gathered, owners, pairs) =>
-            sums.index_add_(0, owners, gathered.mul_(torch.tensor(pairs.Select(p => weights[p.Query][p.Place]).ToArray(), device: Device).unsqueeze(1)), 1));
+        OverPairs(
+            indices,
+            (gathered, owners, pairs) =>
+                sums.index_add_(
+                    0,
+                    owners,
+                    gathered.mul_(
+                        torch
+                            .tensor(pairs.Select(p => weights[p.Query][p.Place]).ToArray(), device: Device)
+                            .unsqueeze(1)
+                    ),
+                    1
+                )
+        );
         return sums;
     }
 
     private void OverPairs(long[][] indices, Action<torch.Tensor, torch.Tensor, (int Query, int Place)[]> body)
     {
-        var all = indices.SelectMany((row, query) => Enumerable.Range(0, row.Length).Select(place => (Query: query, Place: place)));
+        var all = indices.SelectMany(
+            (row, query) => Enumerable.Range(0, row.Length).Select(place => (Query: query, Place: place))
+        );
         foreach (var pairs in all.Chunk((int)Math.Max(1, BlockRows / 2)))
         {
             using var step = torch.NewDisposeScope();
@@ -167,6 +233,7 @@ internal sealed class SampleBlocks : IDisposable
 
     public void Dispose()
     {
-        foreach (var kept in new[] { rows, centre, lengths, halfNorms, singleCentre, singleHalfNorms }) kept.Dispose();
+        foreach (var kept in new[] { rows, centre, lengths, halfNorms, singleCentre, singleHalfNorms })
+            kept.Dispose();
     }
 }

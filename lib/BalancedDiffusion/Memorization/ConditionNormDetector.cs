@@ -5,9 +5,13 @@ using TorchSharp;
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>
-/// The norm of the condition's part of the score (Wen et al. 2024): noise the sample anew, and score by how far the condition moves the predicted noise, <c>‖eps(y, c) - eps(y, ∅)‖/√d = ‖f(y, c) - f(y, ∅)‖/(sigma √d)</c>. Higher
-/// means more memorized. It must be told what each sample was drawn from, so it exists for models with a condition only; <see cref="NoiseNormDetector"/> is its kin for the others. Wen et al. look along the whole
-/// trajectory or at its first step, from the prompt alone; here the finished sample is given, as for every other detector.
+/// The norm of the condition's part of the score (Wen et al. 2024): noise the sample anew, and score by how far the
+/// condition moves the predicted noise, <c>‖eps(y, c) - eps(y, ∅)‖/√d = ‖f(y, c) - f(y, ∅)‖/(sigma
+/// √d)</c>. Higher
+/// means more memorized. It must be told what each sample was drawn from, so it exists for models with a condition
+/// only; <see cref="NoiseNormDetector"/> is its kin for the others. Wen et al. look along the whole
+/// trajectory or at its first step, from the prompt alone; here the finished sample is given, as for every other
+/// detector.
 /// </summary>
 public sealed class ConditionNormDetector : IMemorizationDetector
 {
@@ -15,12 +19,18 @@ public sealed class ConditionNormDetector : IMemorizationDetector
     private readonly IDenoiser unconditional;
 
     /// <summary>A detector for a model of any condition.</summary>
-    /// <param name="conditional">The denoiser under the conditions of some samples: given the index of the first and how many.</param>
+    /// <param name="conditional">The denoiser under the conditions of some samples: given the index of the first and
+    /// how many.</param>
     /// <param name="unconditional">The denoiser under no condition.</param>
     /// <param name="sigma">The noise level, &gt; 0.</param>
     /// <param name="draws">Over how many draws of the noise the score is averaged, ≥ 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">sigma is not positive and finite, or draws is below 1.</exception>
-    public ConditionNormDetector(Func<long, long, IDenoiser> conditional, IDenoiser unconditional, double sigma, int draws = 1)
+    public ConditionNormDetector(
+        Func<long, long, IDenoiser> conditional,
+        IDenoiser unconditional,
+        double sigma,
+        int draws = 1
+    )
     {
         ArgumentNullException.ThrowIfNull(conditional);
         ArgumentNullException.ThrowIfNull(unconditional);
@@ -37,8 +47,16 @@ public sealed class ConditionNormDetector : IMemorizationDetector
     /// <param name="sigma">The noise level, &gt; 0.</param>
     /// <param name="draws">Over how many draws of the noise the score is averaged, ≥ 1.</param>
     /// <exception cref="ArgumentException">The model knows no classes, or none is given.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A class does not exist, sigma is not positive and finite, or draws is below 1.</exception>
-    public ConditionNormDetector(IClassDenoiser model, IReadOnlyList<long> classes, IDenoiser unconditional, double sigma, int draws = 1) : this(Under(model, classes), unconditional, sigma, draws) { }
+    /// <exception cref="ArgumentOutOfRangeException">A class does not exist, sigma is not positive and finite, or draws
+    /// is below 1.</exception>
+    public ConditionNormDetector(
+        IClassDenoiser model,
+        IReadOnlyList<long> classes,
+        IDenoiser unconditional,
+        double sigma,
+        int draws = 1
+    )
+        : this(Under(model, classes), unconditional, sigma, draws) { }
 
     /// <inheritdoc/>
     public string Name { get; init; }
@@ -54,8 +72,19 @@ public sealed class ConditionNormDetector : IMemorizationDetector
     {
         DetectorInput.Check(samples, unconditional.SampleShape, firstIndex, unconditional);
         var told = conditional(firstIndex, samples.shape[0]);
-        return DetectorInput.OverDraws(samples, Sigma, Draws, seed, firstIndex,
-            noisy => (DetectorInput.Estimate(told, noisy, Sigma) - DetectorInput.Estimate(unconditional, noisy, Sigma)).square().mean([1L]).sqrt().div_(Sigma));
+        return DetectorInput.OverDraws(
+            samples,
+            Sigma,
+            Draws,
+            seed,
+            firstIndex,
+            noisy =>
+                (DetectorInput.Estimate(told, noisy, Sigma) - DetectorInput.Estimate(unconditional, noisy, Sigma))
+                    .square()
+                    .mean([1L])
+                    .sqrt()
+                    .div_(Sigma)
+        );
     }
 
     /// <summary>The model under the classes of some of the samples.</summary>
@@ -63,13 +92,28 @@ public sealed class ConditionNormDetector : IMemorizationDetector
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(classes);
-        if (model.Classes == 0) throw new ArgumentException("the model knows no classes, so there is no condition to take the norm of; use NoiseNormDetector", nameof(model));
-        if (classes.Count == 0) throw new ArgumentException("classes must hold the class of each sample, was empty", nameof(classes));
+        if (model.Classes == 0)
+            throw new ArgumentException(
+                "the model knows no classes, so there is no condition to take the norm of; use NoiseNormDetector",
+                nameof(model)
+            );
+        if (classes.Count == 0)
+            throw new ArgumentException("classes must hold the class of each sample, was empty", nameof(classes));
         long[] kept = [.. classes];
         foreach (var label in kept)
-            if (label < 0 || label >= model.Classes) throw new ArgumentOutOfRangeException(nameof(classes), $"a class must be 0 to {model.Classes - 1}, was {label}");
-        return (first, count) => first + count <= kept.Length ? new OfClasses(model, kept[(int)first..(int)(first + count)])
-            : throw new ArgumentException($"classes are given for samples 0 to {kept.Length - 1}, and sample {first + count - 1} is scored; give the class of each", nameof(classes));
+            if (label < 0 || label >= model.Classes)
+                throw new ArgumentOutOfRangeException(
+                    nameof(classes),
+                    $"a class must be 0 to {model.Classes - 1}, was {label}"
+                );
+        return (first, count) =>
+            first + count <= kept.Length
+                ? new OfClasses(model, kept[(int)first..(int)(first + count)])
+                : throw new ArgumentException(
+                    $"classes are given for samples 0 to {kept.Length - 1}, and sample {first + count - 1} is "
+                        + "scored; give the class of each",
+                    nameof(classes)
+                );
     }
 
     private sealed class OfClasses(IClassDenoiser model, long[] classes) : IDenoiser

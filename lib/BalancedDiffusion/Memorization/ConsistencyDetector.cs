@@ -6,8 +6,10 @@ using TorchSharp;
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>
-/// Multi-sample consistency, after Carlini et al. (2023), who draw many images under one prompt and call it memorized when they agree. Without a prompt the sample itself is the condition: it is noised
-/// anew K times to a large level, each copy is denoised, and the score is minus their mean distance, <c>-mean over pairs of ‖x_j - x_k‖/√d</c>. Always ≤ 0; 0 where
+/// Multi-sample consistency, after Carlini et al. (2023), who draw many images under one prompt and call it memorized
+/// when they agree. Without a prompt the sample itself is the condition: it is noised
+/// anew K times to a large level, each copy is denoised, and the score is minus their mean distance, <c>-mean over
+/// pairs of ‖x_j - x_k‖/√d</c>. Always ≤ 0; 0 where
 /// all copies come back the same.
 /// </summary>
 public sealed class ConsistencyDetector : IMemorizationDetector
@@ -20,7 +22,8 @@ public sealed class ConsistencyDetector : IMemorizationDetector
     /// <param name="denoiser">The model. It stays its owner's.</param>
     /// <param name="sigma">The level to which samples are noised, &gt; 0.</param>
     /// <param name="copies">K, ≥ 2; K runs of the model a sample.</param>
-    /// <exception cref="ArgumentOutOfRangeException">sigma is not positive and finite, or copies is below 2.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">sigma is not positive and finite, or copies is below
+    /// 2.</exception>
     public ConsistencyDetector(IDenoiser denoiser, double sigma, int copies = 4)
     {
         ArgumentNullException.ThrowIfNull(denoiser);
@@ -33,7 +36,8 @@ public sealed class ConsistencyDetector : IMemorizationDetector
     /// <summary>A detector that samples anew from each noised copy.</summary>
     /// <param name="denoiser">The model. It stays its owner's.</param>
     /// <param name="sampler">Walks each copy down the levels; a deterministic one, or one with fresh noise.</param>
-    /// <param name="sigmas">At least two noise levels, strictly decreasing, the last may be 0; samples are noised to the first.</param>
+    /// <param name="sigmas">At least two noise levels, strictly decreasing, the last may be 0; samples are noised to
+    /// the first.</param>
     /// <param name="copies">K, ≥ 2.</param>
     /// <exception cref="ArgumentException">The levels do not decrease.</exception>
     /// <exception cref="ArgumentOutOfRangeException">copies is below 2.</exception>
@@ -68,16 +72,36 @@ public sealed class ConsistencyDetector : IMemorizationDetector
         {
             using var step = torch.NewDisposeScope();
             var noisy = DetectorInput.Renoise(samples, Sigma, seed, firstIndex, k);
-            copies[k] = (sampler is null ? DetectorInput.Estimate(denoiser, noisy, Sigma) : DetectorInput.Rows(DetectorInput.Run(() =>
-                sampler.Sample(denoiser, noisy, sigmas, new SamplingOptions { Seed = Seeds.Derive(Seeds.Derive(seed, "consistency"), k), FirstIndex = firstIndex }), Sigma))).alias().MoveToOuterDisposeScope();
+            copies[k] = (
+                sampler is null
+                    ? DetectorInput.Estimate(denoiser, noisy, Sigma)
+                    : DetectorInput.Rows(
+                        DetectorInput.Run(
+                            () =>
+                                sampler.Sample(
+                                    denoiser,
+                                    noisy,
+                                    sigmas,
+                                    new SamplingOptions
+                                    {
+                                        Seed = Seeds.Derive(Seeds.Derive(seed, "consistency"), k),
+                                        FirstIndex = firstIndex,
+                                    }
+                                ),
+                            Sigma
+                        )
+                    )
+            )
+                .alias()
+                .MoveToOuterDisposeScope();
         }
         var sum = torch.zeros(samples.shape[0], dtype: torch.float64, device: samples.device);
         for (var j = 0; j < Copies; j++)
-            for (var k = 0; k < j; k++)
-            {
-                using var step = torch.NewDisposeScope();
-                sum.sub_((copies[j] - copies[k]).square().mean([1L]).sqrt());
-            }
+        for (var k = 0; k < j; k++)
+        {
+            using var step = torch.NewDisposeScope();
+            sum.sub_((copies[j] - copies[k]).square().mean([1L]).sqrt());
+        }
         return DetectorInput.Hand(sum.div_(Copies * (Copies - 1) / 2.0));
     }
 }

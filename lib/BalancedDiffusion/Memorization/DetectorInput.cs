@@ -9,19 +9,43 @@ namespace BalancedDiffusion.Memorization;
 /// <summary>What detectors share: checks of samples, noise, checked runs of the model, names.</summary>
 internal static class DetectorInput
 {
-    /// <summary>The checks that stand first in every Score. Where a model is a network, its weights must have the samples' type and device: torch ends the process over a product of two types.</summary>
-    public static void Check(torch.Tensor samples, IReadOnlyList<long> sampleShape, long firstIndex, params ReadOnlySpan<object?> models)
+    /// <summary>The checks that stand first in every Score. Where a model is a network, its weights must have the
+    /// samples' type and device: torch ends the process over a product of two types.</summary>
+    public static void Check(
+        torch.Tensor samples,
+        IReadOnlyList<long> sampleShape,
+        long firstIndex,
+        params ReadOnlySpan<object?> models
+    )
     {
         Guard.Shape(samples, [-1, .. sampleShape]);
-        if (samples.NumberOfElements == 0) throw new ArgumentException($"samples are empty, was ({string.Join(", ", samples.shape)}); give at least one sample", nameof(samples));
-        if (!samples.is_floating_point()) throw new ArgumentException($"samples must hold floating-point numbers, was {samples.dtype}; convert them first", nameof(samples));
+        if (samples.NumberOfElements == 0)
+            throw new ArgumentException(
+                $"samples are empty, was ({string.Join(", ", samples.shape)}); give at least one sample",
+                nameof(samples)
+            );
+        if (!samples.is_floating_point())
+            throw new ArgumentException(
+                $"samples must hold floating-point numbers, was {samples.dtype}; convert them first",
+                nameof(samples)
+            );
         Guard.Finite(samples);
         Guard.AtLeast(firstIndex, 0);
         foreach (var model in models)
         {
-            if ((model as torch.nn.Module)?.parameters().FirstOrDefault(p => p.is_floating_point()) is not { } weight) continue;
-            if (weight.dtype != samples.dtype) throw new ArgumentException($"samples are {samples.dtype}, the network's weights {weight.dtype}; convert the samples with to_type", nameof(samples));
-            if (weight.device_type != samples.device_type) throw new ArgumentException($"samples lie on {samples.device}, the network's weights on {weight.device}; move one of them", nameof(samples));
+            if ((model as torch.nn.Module)?.parameters().FirstOrDefault(p => p.is_floating_point()) is not { } weight)
+                continue;
+            if (weight.dtype != samples.dtype)
+                throw new ArgumentException(
+                    $"samples are {samples.dtype}, the network's weights {weight.dtype}; convert the samples "
+                        + "with to_type",
+                    nameof(samples)
+                );
+            if (weight.device_type != samples.device_type)
+                throw new ArgumentException(
+                    $"samples lie on {samples.device}, the network's weights on {weight.device}; move one of them",
+                    nameof(samples)
+                );
         }
     }
 
@@ -33,8 +57,16 @@ internal static class DetectorInput
     public static torch.Tensor Renoise(torch.Tensor samples, double sigma, long seed, long firstIndex, long draw) =>
         samples.add(Noise(samples, seed, firstIndex, draw), alpha: sigma);
 
-    /// <summary>The mean of a score over draws of the noise, handed over; the score of noisy samples (batch), float64.</summary>
-    public static torch.Tensor OverDraws(torch.Tensor samples, double sigma, int draws, long seed, long firstIndex, Func<torch.Tensor, torch.Tensor> score)
+    /// <summary>The mean of a score over draws of the noise, handed over; the score of noisy samples (batch),
+    /// float64.</summary>
+    public static torch.Tensor OverDraws(
+        torch.Tensor samples,
+        double sigma,
+        int draws,
+        long seed,
+        long firstIndex,
+        Func<torch.Tensor, torch.Tensor> score
+    )
     {
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
@@ -52,9 +84,15 @@ internal static class DetectorInput
     {
         var clean = Run(() => denoiser.DenoiseAt(noisy, sigma), sigma);
         if (!clean.shape.SequenceEqual(noisy.shape))
-            throw new InvalidOperationException($"the denoiser returned shape ({string.Join(", ", clean.shape)}) for ({string.Join(", ", noisy.shape)}) at sigma = {sigma}");
+            throw new InvalidOperationException(
+                $"the denoiser returned shape ({string.Join(", ", clean.shape)}) for "
+                    + $"({string.Join(", ", noisy.shape)}) at sigma = {sigma}"
+            );
         if (!Guard.AllFinite(clean))
-            throw new InvalidOperationException($"the denoiser returned NaN or infinity at sigma = {sigma}; check its weights and that it was trained at this noise level");
+            throw new InvalidOperationException(
+                $"the denoiser returned NaN or infinity at sigma = {sigma}; check its weights and that it was "
+                    + "trained at this noise level"
+            );
         return Rows(clean);
     }
 
@@ -67,16 +105,22 @@ internal static class DetectorInput
         }
         catch (ExternalException e)
         {
-            throw new InvalidOperationException($"the model could not run at sigma = {sigma}: {Sentence.First(e.Message)}", e);
+            throw new InvalidOperationException(
+                $"the model could not run at sigma = {sigma}: {Sentence.First(e.Message)}",
+                e
+            );
         }
     }
 
     /// <summary>A batch as float64 rows (batch, d).</summary>
     public static torch.Tensor Rows(torch.Tensor batch) => batch.to_type(torch.float64).reshape(batch.shape[0], -1);
 
-    /// <summary>Hands scores over: a float64 tensor on the CPU that the caller's scope, not this one's, holds.</summary>
-    public static torch.Tensor Hand(torch.Tensor scores) => scores.to_type(torch.float64).cpu().alias().MoveToOuterDisposeScope();
+    /// <summary>Hands scores over: a float64 tensor on the CPU that the caller's scope, not this one's,
+    /// holds.</summary>
+    public static torch.Tensor Hand(torch.Tensor scores) =>
+        scores.to_type(torch.float64).cpu().alias().MoveToOuterDisposeScope();
 
     /// <summary>A number for a name.</summary>
-    public static string Number(double value) => value.ToString("G4", System.Globalization.CultureInfo.InvariantCulture);
+    public static string Number(double value) =>
+        value.ToString("G4", System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -3,7 +3,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Memorization;
 
-/// <summary>Labels for detection that are earned, not assumed: a sample counts as memorized when its gap ratio to the training set says so, whatever model drew it.</summary>
+/// <summary>Labels for detection that are earned, not assumed: a sample counts as memorized when its gap ratio to the
+/// training set says so, whatever model drew it.</summary>
 public static class EarnedLabels
 {
     /// <summary>Whether each sample is a copy of a training sample: <c>d1/d2 &lt; threshold</c>.</summary>
@@ -12,14 +13,25 @@ public static class EarnedLabels
     /// <param name="kind">The distance.</param>
     /// <param name="threshold">In (0, 1].</param>
     /// <returns>One label a sample, true for memorized.</returns>
-    /// <exception cref="ArgumentException">As for <see cref="GapRatio.Of(torch.Tensor, torch.Tensor, DistanceKind)"/>, or there are no samples.</exception>
+    /// <exception cref="ArgumentException">As for <see cref="GapRatio.Of(torch.Tensor, torch.Tensor, DistanceKind)"/>,
+    /// or there are no samples.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The threshold is out of its range.</exception>
-    public static bool[] Of(torch.Tensor samples, torch.Tensor training, DistanceKind kind = DistanceKind.Euclidean, double threshold = GapRatio.Threshold)
+    public static bool[] Of(
+        torch.Tensor samples,
+        torch.Tensor training,
+        DistanceKind kind = DistanceKind.Euclidean,
+        double threshold = GapRatio.Threshold
+    )
     {
         Guard.Positive(threshold);
-        if (threshold > 1) throw new ArgumentOutOfRangeException(nameof(threshold), $"threshold must be at most 1, was {threshold}");
+        if (threshold > 1)
+            throw new ArgumentOutOfRangeException(nameof(threshold), $"threshold must be at most 1, was {threshold}");
         ArgumentNullException.ThrowIfNull(samples);
-        if (samples.NumberOfElements == 0) throw new ArgumentException($"samples are empty, was ({string.Join(", ", samples.shape)}); give at least one sample", nameof(samples));
+        if (samples.NumberOfElements == 0)
+            throw new ArgumentException(
+                $"samples are empty, was ({string.Join(", ", samples.shape)}); give at least one sample",
+                nameof(samples)
+            );
         using var scope = torch.NewDisposeScope();
         return GapRatio.Of(samples, training, kind).lt(threshold).cpu().data<bool>().ToArray();
     }

@@ -3,8 +3,10 @@ using BalancedDiffusion.Runtime;
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>
-/// Judges a detector whose settings (layer, noise level, …) must be chosen on samples whose kind is known. Copies of one training image are not independent, and a layer may respond to one image: chosen and
-/// judged on copies of the same images it looks better than it is. So each copied image in turn is left out: the settings are chosen on copies of the others, against one half of the new samples, and its
+/// Judges a detector whose settings (layer, noise level, …) must be chosen on samples whose kind is known. Copies of
+/// one training image are not independent, and a layer may respond to one image: chosen and
+/// judged on copies of the same images it looks better than it is. So each copied image in turn is left out: the
+/// settings are chosen on copies of the others, against one half of the new samples, and its
 /// own copies are judged against the other half.
 /// </summary>
 public static class LeaveOneImageOut
@@ -12,60 +14,117 @@ public static class LeaveOneImageOut
     /// <summary>Judges a family of settings.</summary>
     /// <param name="settings">The scores under each setting, at least one, all on the same samples.</param>
     /// <param name="labels">One a sample, true for memorized.</param>
-    /// <param name="images">The training image that a sample is a copy of, one a sample; not read where a sample is not memorized.</param>
+    /// <param name="images">The training image that a sample is a copy of, one a sample; not read where a sample is not
+    /// memorized.</param>
     /// <param name="seed">The seed of the bootstrap.</param>
     /// <param name="bootstrap">How often images, and new samples, are redrawn for the intervals at 95 %, ≥ 1.</param>
-    /// <returns>Areas and rates over all folds. Folds whose settings differ are never ranked against each other.</returns>
-    /// <exception cref="ArgumentException">There are no settings, the numbers of scores, labels and images differ, fewer than two images are copied, or there are fewer than two new samples.</exception>
+    /// <returns>Areas and rates over all folds. Folds whose settings differ are never ranked against each
+    /// other.</returns>
+    /// <exception cref="ArgumentException">There are no settings, the numbers of scores, labels and images differ,
+    /// fewer than two images are copied, or there are fewer than two new samples.</exception>
     /// <exception cref="ArgumentOutOfRangeException">bootstrap is below 1.</exception>
-    public static LeaveOneImageOutResult Run(IReadOnlyList<ScoredDetector> settings, IReadOnlyList<bool> labels, IReadOnlyList<int> images, long seed, int bootstrap = 1000)
+    public static LeaveOneImageOutResult Run(
+        IReadOnlyList<ScoredDetector> settings,
+        IReadOnlyList<bool> labels,
+        IReadOnlyList<int> images,
+        long seed,
+        int bootstrap = 1000
+    )
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(labels);
         ArgumentNullException.ThrowIfNull(images);
         Guard.AtLeast(bootstrap, 1);
-        if (settings.Count == 0) throw new ArgumentException("settings must hold at least one, was empty", nameof(settings));
-        if (images.Count != labels.Count) throw new ArgumentException($"{labels.Count} labels need as many images, was {images.Count}", nameof(images));
+        if (settings.Count == 0)
+            throw new ArgumentException("settings must hold at least one, was empty", nameof(settings));
+        if (images.Count != labels.Count)
+            throw new ArgumentException(
+                $"{labels.Count} labels need as many images, was {images.Count}",
+                nameof(images)
+            );
         foreach (var setting in settings)
-            if (setting.Scores.Count != labels.Count) throw new ArgumentException($"{labels.Count} labels need as many scores, '{setting.Name}' has {setting.Scores.Count}", nameof(settings));
+            if (setting.Scores.Count != labels.Count)
+                throw new ArgumentException(
+                    $"{labels.Count} labels need as many scores, '{setting.Name}' has {setting.Scores.Count}",
+                    nameof(settings)
+                );
         var others = Enumerable.Range(0, labels.Count).Where(i => !labels[i]).ToArray();
-        var copies = Enumerable.Range(0, labels.Count).Where(i => labels[i]).GroupBy(i => images[i]).OrderBy(g => g.Key).Select(g => (Image: g.Key, Samples: g.ToArray())).ToArray();
-        if (copies.Length < 2) throw new ArgumentException($"copies of at least two images are needed to leave one out, there are copies of {copies.Length}; draw more samples", nameof(labels));
-        if (others.Length < 2) throw new ArgumentException($"at least two samples that are not memorized are needed, one to choose on and one to judge on; there are {others.Length}", nameof(labels));
-        var (choosing, judging) = (others.Where((_, i) => i % 2 == 0).ToArray(), others.Where((_, i) => i % 2 == 1).ToArray());
+        var copies = Enumerable
+            .Range(0, labels.Count)
+            .Where(i => labels[i])
+            .GroupBy(i => images[i])
+            .OrderBy(g => g.Key)
+            .Select(g => (Image: g.Key, Samples: g.ToArray()))
+            .ToArray();
+        if (copies.Length < 2)
+            throw new ArgumentException(
+                "copies of at least two images are needed to leave one out, there are copies of "
+                    + $"{copies.Length}; draw more samples",
+                nameof(labels)
+            );
+        if (others.Length < 2)
+            throw new ArgumentException(
+                "at least two samples that are not memorized are needed, one to choose on and one to judge "
+                    + $"on; there are {others.Length}",
+                nameof(labels)
+            );
+        var (choosing, judging) = (
+            others.Where((_, i) => i % 2 == 0).ToArray(),
+            others.Where((_, i) => i % 2 == 1).ToArray()
+        );
         static double[] Pick(IReadOnlyList<double> scores, IEnumerable<int> which) => [.. which.Select(i => scores[i])];
 
-        var folds = copies.Select(left =>
-        {
-            var known = copies.Where(c => c.Image != left.Image).SelectMany(c => c.Samples).ToArray();
-            var best = settings.MaxBy(s => new RocCurve(Pick(s.Scores, known), Pick(s.Scores, choosing)).Auroc)!;
-            return (left.Image, Best: best, left.Samples);
-        }).ToArray();
-        var curves = folds.Select(f => new RocCurve(Pick(f.Best.Scores, f.Samples), Pick(f.Best.Scores, judging))).ToArray();
+        var folds = copies
+            .Select(left =>
+            {
+                var known = copies.Where(c => c.Image != left.Image).SelectMany(c => c.Samples).ToArray();
+                var best = settings.MaxBy(s => new RocCurve(Pick(s.Scores, known), Pick(s.Scores, choosing)).Auroc)!;
+                return (left.Image, Best: best, left.Samples);
+            })
+            .ToArray();
+        var curves = folds
+            .Select(f => new RocCurve(Pick(f.Best.Scores, f.Samples), Pick(f.Best.Scores, judging)))
+            .ToArray();
         var weight = curves.Sum(c => (double)c.PositiveCount);
         double Mean(Func<RocCurve, double> statistic) => curves.Sum(c => c.PositiveCount * statistic(c)) / weight;
-        static double Rate(RocCurve curve) => curve.TruePositiveRateAt(DetectionBenchmark.FalsePositiveRate).TruePositiveRate;
+        static double Rate(RocCurve curve) =>
+            curve.TruePositiveRateAt(DetectionBenchmark.FalsePositiveRate).TruePositiveRate;
 
         var (areas, rates) = (new double[bootstrap], new double[bootstrap]);
         for (var b = 0; b < bootstrap; b++)
         {
             var random = new Random(unchecked((int)Seeds.Derive(seed, b)));
             var drawn = judging.Select(_ => judging[random.Next(judging.Length)]).ToArray();
-            double area = 0, rate = 0, sum = 0;
+            double area = 0,
+                rate = 0,
+                sum = 0;
             for (var f = 0; f < folds.Length; f++)
             {
                 var fold = folds[random.Next(folds.Length)];
                 var curve = new RocCurve(Pick(fold.Best.Scores, fold.Samples), Pick(fold.Best.Scores, drawn));
-                (area, rate, sum) = (area + curve.PositiveCount * curve.Auroc, rate + curve.PositiveCount * Rate(curve), sum + curve.PositiveCount);
+                (area, rate, sum) = (
+                    area + curve.PositiveCount * curve.Auroc,
+                    rate + curve.PositiveCount * Rate(curve),
+                    sum + curve.PositiveCount
+                );
             }
             (areas[b], rates[b]) = (area / sum, rate / sum);
         }
-        return new LeaveOneImageOutResult(Interval(Mean(c => c.Auroc), areas), Interval(Mean(Rate), rates), [.. folds.Zip(curves, (f, c) => (f.Image, f.Best.Name, c))]);
+        return new LeaveOneImageOutResult(
+            Interval(Mean(c => c.Auroc), areas),
+            Interval(Mean(Rate), rates),
+            [.. folds.Zip(curves, (f, c) => (f.Image, f.Best.Name, c))]
+        );
     }
 
     private static ConfidenceInterval Interval(double estimate, double[] redrawn)
     {
         Array.Sort(redrawn);
-        return new ConfidenceInterval(estimate, RocCurve.Quantile(redrawn, 0.025), RocCurve.Quantile(redrawn, 0.975), 0.95);
+        return new ConfidenceInterval(
+            estimate,
+            RocCurve.Quantile(redrawn, 0.025),
+            RocCurve.Quantile(redrawn, 0.975),
+            0.95
+        );
     }
 }

@@ -4,8 +4,10 @@ using TorchSharp;
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>
-/// The oracle: minus the <see cref="GapRatio"/> to the training set, in [-1, 0]. It needs the training data, which no other detector sees; labels that are earned by the gap
-/// ratio (<see cref="EarnedLabels"/>) with the same set and distance are this score cut at a threshold, so against them it is perfect by construction: the ceiling, not a rival.
+/// The oracle: minus the <see cref="GapRatio"/> to the training set, in [-1, 0]. It needs the training data, which no
+/// other detector sees; labels that are earned by the gap
+/// ratio (<see cref="EarnedLabels"/>) with the same set and distance are this score cut at a threshold, so against them
+/// it is perfect by construction: the ceiling, not a rival.
 /// </summary>
 public sealed class NearestNeighbourDetector : IMemorizationDetector
 {
@@ -13,17 +15,34 @@ public sealed class NearestNeighbourDetector : IMemorizationDetector
     private readonly DistanceKind kind;
 
     /// <summary>An oracle for a training set.</summary>
-    /// <param name="training">(n, SampleShape…), n ≥ 2, floating point, finite, without duplicates. Shared, not copied: keep it while the detector is in use.</param>
+    /// <param name="training">(n, SampleShape…), n ≥ 2, floating point, finite, without duplicates. Shared, not
+    /// copied:
+    /// keep it while the detector is in use.</param>
     /// <param name="kind">The distance.</param>
-    /// <exception cref="ArgumentException">There are fewer than two training samples, or they are no such set.</exception>
+    /// <exception cref="ArgumentException">There are fewer than two training samples, or they are no such
+    /// set.</exception>
     public NearestNeighbourDetector(torch.Tensor training, DistanceKind kind = DistanceKind.Euclidean)
     {
         ArgumentNullException.ThrowIfNull(training);
-        if (training.dim() < 2 || training.shape.Skip(1).Contains(0)) throw new ArgumentException($"training must have shape (n, d) or (n, channels, height, width), was ({string.Join(", ", training.shape)})", nameof(training));
-        if (training.shape[0] < 2) throw new ArgumentException($"the gap ratio needs at least two training samples, was {training.shape[0]}", nameof(training));
-        if (!training.is_floating_point()) throw new ArgumentException($"training must hold floating-point numbers, was {training.dtype}; convert it first", nameof(training));
+        if (training.dim() < 2 || training.shape.Skip(1).Contains(0))
+            throw new ArgumentException(
+                "training must have shape (n, d) or (n, channels, height, width), was "
+                    + $"({string.Join(", ", training.shape)})",
+                nameof(training)
+            );
+        if (training.shape[0] < 2)
+            throw new ArgumentException(
+                $"the gap ratio needs at least two training samples, was {training.shape[0]}",
+                nameof(training)
+            );
+        if (!training.is_floating_point())
+            throw new ArgumentException(
+                $"training must hold floating-point numbers, was {training.dtype}; convert it first",
+                nameof(training)
+            );
         Guard.Finite(training);
-        if (!Enum.IsDefined(kind)) throw new ArgumentOutOfRangeException(nameof(kind), $"kind must be Euclidean or Cosine, was {kind}");
+        if (!Enum.IsDefined(kind))
+            throw new ArgumentOutOfRangeException(nameof(kind), $"kind must be Euclidean or Cosine, was {kind}");
         (this.training, this.kind) = (training, kind);
     }
 

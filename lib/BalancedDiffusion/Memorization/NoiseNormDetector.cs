@@ -5,11 +5,16 @@ using TorchSharp;
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>
-/// The one-step noise norm: noise the sample anew, <c>y = x + sigma eps</c>, and score by the size of the noise that the model sees in it, <c>‖y - f(y)‖ / (sigma √d)</c>.
-/// <para>Sign: for a posterior mean, <c>E‖eps_hat‖² = d - mmse/sigma²</c>. Where the sample is memorized, f(y) ≈ x, all of the noise is recognised and the score is about 1; where the model
-/// generalizes, the noise along its directions of variation stays in f(y) and the score is lower. So higher means more memorized. A sample that is far from everything the
+/// The one-step noise norm: noise the sample anew, <c>y = x + sigma eps</c>, and score by the size of the noise that
+/// the model sees in it, <c>‖y - f(y)‖ / (sigma √d)</c>.
+/// <para>Sign: for a posterior mean, <c>E‖eps_hat‖² = d - mmse/sigma²</c>. Where the sample is memorized, f(y)
+/// ≈ x, all
+/// of the noise is recognised and the score is about 1; where the model
+/// generalizes, the noise along its directions of variation stays in f(y) and the score is lower. So higher means more
+/// memorized. A sample that is far from everything the
 /// model knows also scores high, above 1.</para>
-/// <para>Wen et al. (2024) take the norm of the difference between the noise under a prompt and under none. That needs the prompt; this is its kin for a model without one, with one term instead
+/// <para>Wen et al. (2024) take the norm of the difference between the noise under a prompt and under none. That needs
+/// the prompt; this is its kin for a model without one, with one term instead
 /// of the difference, and its values cannot be compared with theirs.</para>
 /// </summary>
 public sealed class NoiseNormDetector : IMemorizationDetector
@@ -18,8 +23,10 @@ public sealed class NoiseNormDetector : IMemorizationDetector
 
     /// <summary>A detector for a model.</summary>
     /// <param name="denoiser">The model. It stays its owner's.</param>
-    /// <param name="sigma">The noise level, &gt; 0; large, of the order of the data's own deviation. Where it is far above it both kinds of samples score 1.</param>
-    /// <param name="draws">Over how many draws of the noise the score is averaged, ≥ 1. One draw's own size makes the score deviate by about <c>1/√(2 d)</c>, in few dimensions more than the kinds differ.</param>
+    /// <param name="sigma">The noise level, &gt; 0; large, of the order of the data's own deviation. Where it is far
+    /// above it both kinds of samples score 1.</param>
+    /// <param name="draws">Over how many draws of the noise the score is averaged, ≥ 1. One draw's own size makes the
+    /// score deviate by about <c>1/√(2 d)</c>, in few dimensions more than the kinds differ.</param>
     /// <exception cref="ArgumentOutOfRangeException">sigma is not positive and finite, or draws is below 1.</exception>
     public NoiseNormDetector(IDenoiser denoiser, double sigma, int draws = 1)
     {
@@ -43,7 +50,18 @@ public sealed class NoiseNormDetector : IMemorizationDetector
     public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
     {
         DetectorInput.Check(samples, denoiser.SampleShape, firstIndex, denoiser);
-        return DetectorInput.OverDraws(samples, Sigma, Draws, seed, firstIndex,
-            noisy => (DetectorInput.Rows(noisy) - DetectorInput.Estimate(denoiser, noisy, Sigma)).square().mean([1L]).sqrt().div_(Sigma));
+        return DetectorInput.OverDraws(
+            samples,
+            Sigma,
+            Draws,
+            seed,
+            firstIndex,
+            noisy =>
+                (DetectorInput.Rows(noisy) - DetectorInput.Estimate(denoiser, noisy, Sigma))
+                    .square()
+                    .mean([1L])
+                    .sqrt()
+                    .div_(Sigma)
+        );
     }
 }

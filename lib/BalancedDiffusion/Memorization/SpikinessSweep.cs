@@ -6,7 +6,8 @@ using TorchSharp;
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>
-/// Algorithm 1 in every layer, at every noise level and with every measure: in which layers and at which sigma is the signature strongest? One run of the model a level serves all
+/// Algorithm 1 in every layer, at every noise level and with every measure: in which layers and at which sigma is the
+/// signature strongest? One run of the model a level serves all
 /// layers and measures. The best cell is chosen on its samples: judge the choice on fresh ones.
 /// </summary>
 public static class SpikinessSweep
@@ -15,51 +16,102 @@ public static class SpikinessSweep
     /// <param name="denoiser">The model, a network with named modules, in evaluation mode.</param>
     /// <param name="modules">At least one name of <see cref="ActivationRecorder.ModulesOf"/>.</param>
     /// <param name="sigmas">At least one noise level, each &gt; 0.</param>
-    /// <param name="samples">Finished samples, (n, SampleShape…), floating point, finite, on the model's device; at least one.</param>
-    /// <param name="seed">The seed of the noise: that of <see cref="SpikinessDetector.Score"/>, whose scores these are.</param>
+    /// <param name="samples">Finished samples, (n, SampleShape…), floating point, finite, on the model's device; at
+    /// least one.</param>
+    /// <param name="seed">The seed of the noise: that of <see cref="SpikinessDetector.Score"/>, whose scores these
+    /// are.</param>
     /// <param name="measures">What spiky means; null for the standard deviation alone.</param>
-    /// <param name="pooling">How an activation becomes (batch, units); null goes by its shape, as in <see cref="SpikinessDetector"/>.</param>
+    /// <param name="pooling">How an activation becomes (batch, units); null goes by its shape, as in
+    /// <see cref="SpikinessDetector"/>.</param>
     /// <param name="batch">How many samples are scored at once, ≥ 1. It changes times, not scores.</param>
     /// <param name="cancellation">Stops between two runs of the model.</param>
-    /// <returns>modules · sigmas · measures cells: the levels of a module together, the measures of a level together.</returns>
-    /// <exception cref="ArgumentException">A list is empty, a module does not exist, the denoiser is no network, or the samples do not fit.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A number is out of its range, or there is no such measure or pooling.</exception>
-    /// <exception cref="InvalidOperationException">The model cannot run on the samples, or a module gives no representation of each.</exception>
+    /// <returns>modules · sigmas · measures cells: the levels of a module together, the measures of a level
+    /// together.</returns>
+    /// <exception cref="ArgumentException">A list is empty, a module does not exist, the denoiser is no network, or the
+    /// samples do not fit.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A number is out of its range, or there is no such measure or
+    /// pooling.</exception>
+    /// <exception cref="InvalidOperationException">The model cannot run on the samples, or a module gives no
+    /// representation of each.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public static IReadOnlyList<SweepCell> Run(IDenoiser denoiser, IReadOnlyList<string> modules, IReadOnlyList<double> sigmas, torch.Tensor samples, long seed,
-        IReadOnlyList<SpikinessMeasure>? measures = null, Pooling? pooling = null, int batch = 64, CancellationToken cancellation = default)
+    public static IReadOnlyList<SweepCell> Run(
+        IDenoiser denoiser,
+        IReadOnlyList<string> modules,
+        IReadOnlyList<double> sigmas,
+        torch.Tensor samples,
+        long seed,
+        IReadOnlyList<SpikinessMeasure>? measures = null,
+        Pooling? pooling = null,
+        int batch = 64,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(denoiser);
         ArgumentNullException.ThrowIfNull(modules);
         ArgumentNullException.ThrowIfNull(sigmas);
         Guard.AtLeast(batch, 1);
         measures ??= [SpikinessMeasure.StandardDeviation];
-        if (measures.Count == 0) throw new ArgumentException("measures must name at least one measure, was empty; null is the standard deviation", nameof(measures));
-        if (sigmas.Count == 0) throw new ArgumentException("sigmas must hold at least one noise level, was empty", nameof(sigmas));
-        foreach (var sigma in sigmas) Guard.Sigma(sigma);
-        foreach (var measure in measures) SpikinessDetector.CheckMeasure(measure, nameof(measures));
+        if (measures.Count == 0)
+            throw new ArgumentException(
+                "measures must name at least one measure, was empty; null is the standard deviation",
+                nameof(measures)
+            );
+        if (sigmas.Count == 0)
+            throw new ArgumentException("sigmas must hold at least one noise level, was empty", nameof(sigmas));
+        foreach (var sigma in sigmas)
+            Guard.Sigma(sigma);
+        foreach (var measure in measures)
+            SpikinessDetector.CheckMeasure(measure, nameof(measures));
         PoolingExtensions.Check(pooling);
-        if (denoiser is not torch.nn.Module network) throw new ArgumentException($"the denoiser {denoiser.GetType().Name} is no network with modules", nameof(denoiser));
+        if (denoiser is not torch.nn.Module network)
+            throw new ArgumentException(
+                $"the denoiser {denoiser.GetType().Name} is no network with modules",
+                nameof(denoiser)
+            );
         DetectorInput.Check(samples, denoiser.SampleShape, 0, denoiser);
         using var recorder = new ActivationRecorder(network, modules);
         var count = samples.shape[0];
-        var scores = modules.Select(_ => sigmas.Select(_ => measures.Select(_ => new double[count]).ToArray()).ToArray()).ToArray();
+        var scores = modules
+            .Select(_ => sigmas.Select(_ => measures.Select(_ => new double[count]).ToArray()).ToArray())
+            .ToArray();
         using var noGrad = torch.no_grad();
         for (var level = 0; level < sigmas.Count; level++)
-            for (var at = 0L; at < count; at += batch)
+        for (var at = 0L; at < count; at += batch)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var scope = torch.NewDisposeScope();
+            var part = samples.narrow(0, at, Math.Min(batch, count - at));
+            var sigma = sigmas[level];
+            DetectorInput
+                .Run(() => denoiser.DenoiseAt(DetectorInput.Renoise(part, sigma, seed, at, 0), sigma), sigma)
+                .Dispose();
+            for (var module = 0; module < modules.Count; module++)
             {
-                cancellation.ThrowIfCancellationRequested();
-                using var scope = torch.NewDisposeScope();
-                var part = samples.narrow(0, at, Math.Min(batch, count - at));
-                var sigma = sigmas[level];
-                DetectorInput.Run(() => denoiser.DenoiseAt(DetectorInput.Renoise(part, sigma, seed, at, 0), sigma), sigma).Dispose();
-                for (var module = 0; module < modules.Count; module++)
-                {
-                    var h = SpikinessDetector.Representation(recorder.Last(modules[module]), part.shape[0], pooling, modules[module], sigma);
-                    for (var m = 0; m < measures.Count; m++)
-                        SpikinessDetector.Spiky(h, measures[m]).cpu().data<double>().ToArray().CopyTo(scores[module][level][m], at);
-                }
+                var h = SpikinessDetector.Representation(
+                    recorder.Last(modules[module]),
+                    part.shape[0],
+                    pooling,
+                    modules[module],
+                    sigma
+                );
+                for (var m = 0; m < measures.Count; m++)
+                    SpikinessDetector
+                        .Spiky(h, measures[m])
+                        .cpu()
+                        .data<double>()
+                        .ToArray()
+                        .CopyTo(scores[module][level][m], at);
             }
-        return [.. modules.SelectMany((module, i) => sigmas.SelectMany((sigma, j) => measures.Select((measure, m) => new SweepCell(module, sigma, measure, scores[i][j][m]))))];
+        }
+        return
+        [
+            .. modules.SelectMany(
+                (module, i) =>
+                    sigmas.SelectMany(
+                        (sigma, j) =>
+                            measures.Select((measure, m) => new SweepCell(module, sigma, measure, scores[i][j][m]))
+                    )
+            ),
+        ];
     }
 }

@@ -13,7 +13,11 @@ public sealed record SweepCell(string Module, double Sigma, SpikinessMeasure Mea
     public double Auroc(IReadOnlyList<bool> labels)
     {
         ArgumentNullException.ThrowIfNull(labels);
-        if (labels.Count != Scores.Count) throw new ArgumentException($"{Scores.Count} samples need as many labels, was {labels.Count}", nameof(labels));
+        if (labels.Count != Scores.Count)
+            throw new ArgumentException(
+                $"{Scores.Count} samples need as many labels, was {labels.Count}",
+                nameof(labels)
+            );
         return new RocCurve([.. Scores.Where((_, i) => labels[i])], [.. Scores.Where((_, i) => !labels[i])]).Auroc;
     }
 }

@@ -5,10 +5,12 @@ namespace BalancedDiffusion.Networks;
 /// <summary>Self-attention over the tokens.</summary>
 internal sealed class DitAttention : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly DitLinear qkv, proj;
+    private readonly DitLinear qkv,
+        proj;
     private readonly long heads;
 
-    public DitAttention(Func<string, torch.Tensor> weights, string name, long heads) : base(nameof(DitAttention))
+    public DitAttention(Func<string, torch.Tensor> weights, string name, long heads)
+        : base(nameof(DitAttention))
     {
         this.heads = heads;
         qkv = new DitLinear(weights, $"{name}.qkv");
@@ -27,13 +29,16 @@ internal sealed class DitAttention : torch.nn.Module<torch.Tensor, torch.Tensor>
     }
 }
 
-/// <summary>The two layers that each token passes by itself; <c>act</c> gives the representation between them.</summary>
+/// <summary>The two layers that each token passes by itself; <c>act</c> gives the representation between
+/// them.</summary>
 internal sealed class DitMlp : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly DitLinear fc1, fc2;
+    private readonly DitLinear fc1,
+        fc2;
     private readonly DitGelu act = new();
 
-    public DitMlp(Func<string, torch.Tensor> weights, string name) : base(nameof(DitMlp))
+    public DitMlp(Func<string, torch.Tensor> weights, string name)
+        : base(nameof(DitMlp))
     {
         fc1 = new DitLinear(weights, $"{name}.fc1");
         fc2 = new DitLinear(weights, $"{name}.fc2");
@@ -47,15 +52,18 @@ internal sealed class DitMlp : torch.nn.Module<torch.Tensor, torch.Tensor>
     }
 }
 
-/// <summary>A block with adaLN-Zero: the condition (batch, width) shifts and scales what attention and MLP are given, and gates what they add.</summary>
+/// <summary>A block with adaLN-Zero: the condition (batch, width) shifts and scales what attention and MLP are given,
+/// and gates what they add.</summary>
 internal sealed class DitBlock : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor>
 {
-    private readonly DitNorm norm1 = new(), norm2 = new();
+    private readonly DitNorm norm1 = new(),
+        norm2 = new();
     private readonly DitAttention attn;
     private readonly DitMlp mlp;
     private readonly DitSequence adaLN_modulation;
 
-    public DitBlock(Func<string, torch.Tensor> weights, string name, long heads) : base(nameof(DitBlock))
+    public DitBlock(Func<string, torch.Tensor> weights, string name, long heads)
+        : base(nameof(DitBlock))
     {
         attn = new DitAttention(weights, $"{name}.attn", heads);
         mlp = new DitMlp(weights, $"{name}.mlp");
@@ -73,7 +81,8 @@ internal sealed class DitBlock : torch.nn.Module<torch.Tensor, torch.Tensor, tor
     }
 
     /// <summary><c>tokens · (1 + scale) + shift</c>.</summary>
-    public static torch.Tensor Modulate(torch.Tensor tokens, torch.Tensor shift, torch.Tensor scale) => tokens * (scale + 1) + shift;
+    public static torch.Tensor Modulate(torch.Tensor tokens, torch.Tensor shift, torch.Tensor scale) =>
+        tokens * (scale + 1) + shift;
 }
 
 /// <summary>Blocks named by number; they are called one by one.</summary>
@@ -81,23 +90,27 @@ internal sealed class DitBlocks : torch.nn.Module
 {
     private readonly DitBlock[] blocks;
 
-    public DitBlocks(Func<string, torch.Tensor> weights, string name, long depth, long heads) : base(nameof(DitBlocks))
+    public DitBlocks(Func<string, torch.Tensor> weights, string name, long depth, long heads)
+        : base(nameof(DitBlocks))
     {
         blocks = new DitBlock[depth];
-        for (var i = 0; i < depth; i++) register_module($"{i}", blocks[i] = new DitBlock(weights, $"{name}.{i}", heads));
+        for (var i = 0; i < depth; i++)
+            register_module($"{i}", blocks[i] = new DitBlock(weights, $"{name}.{i}", heads));
     }
 
     public IReadOnlyList<DitBlock> Items => blocks;
 }
 
-/// <summary>The last layer: tokens to the numbers of their patches, (batch, tokens, patch · patch · channels).</summary>
+/// <summary>The last layer: tokens to the numbers of their patches, (batch, tokens, patch · patch ·
+/// channels).</summary>
 internal sealed class DitFinal : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor>
 {
     private readonly DitNorm norm_final = new();
     private readonly DitLinear linear;
     private readonly DitSequence adaLN_modulation;
 
-    public DitFinal(Func<string, torch.Tensor> weights, string name) : base(nameof(DitFinal))
+    public DitFinal(Func<string, torch.Tensor> weights, string name)
+        : base(nameof(DitFinal))
     {
         linear = new DitLinear(weights, $"{name}.linear");
         adaLN_modulation = new DitSequence(new DitSiLU(), new DitLinear(weights, $"{name}.adaLN_modulation.1"));

@@ -3,12 +3,15 @@ using TorchSharp.Modules;
 
 namespace BalancedDiffusion.Networks;
 
-/// <summary>An affine map of the last axis; its weights are given, so that nothing is drawn from torch's own generator.</summary>
+/// <summary>An affine map of the last axis; its weights are given, so that nothing is drawn from torch's own
+/// generator.</summary>
 internal sealed class DitLinear : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly Parameter weight, bias;
+    private readonly Parameter weight,
+        bias;
 
-    public DitLinear(Func<string, torch.Tensor> weights, string name) : base(nameof(DitLinear))
+    public DitLinear(Func<string, torch.Tensor> weights, string name)
+        : base(nameof(DitLinear))
     {
         weight = new Parameter(weights($"{name}.weight"));
         bias = new Parameter(weights($"{name}.bias"));
@@ -21,7 +24,8 @@ internal sealed class DitLinear : torch.nn.Module<torch.Tensor, torch.Tensor>
 /// <summary>Normalizes each token to mean 0 and variance 1, without weights.</summary>
 internal sealed class DitNorm() : torch.nn.Module<torch.Tensor, torch.Tensor>(nameof(DitNorm))
 {
-    public override torch.Tensor forward(torch.Tensor tokens) => torch.nn.functional.layer_norm(tokens, [tokens.shape[^1]], null, null, 1e-6);
+    public override torch.Tensor forward(torch.Tensor tokens) =>
+        torch.nn.functional.layer_norm(tokens, [tokens.shape[^1]], null, null, 1e-6);
 }
 
 /// <summary>x · sigmoid(x).</summary>
@@ -42,10 +46,12 @@ internal sealed class DitSequence : torch.nn.Module<torch.Tensor, torch.Tensor>
     // In an array, so that they are registered by number only.
     private readonly torch.nn.Module<torch.Tensor, torch.Tensor>[] layers;
 
-    public DitSequence(params torch.nn.Module<torch.Tensor, torch.Tensor>[] layers) : base(nameof(DitSequence))
+    public DitSequence(params torch.nn.Module<torch.Tensor, torch.Tensor>[] layers)
+        : base(nameof(DitSequence))
     {
         this.layers = layers;
-        for (var i = 0; i < layers.Length; i++) register_module($"{i}", layers[i]);
+        for (var i = 0; i < layers.Length; i++)
+            register_module($"{i}", layers[i]);
     }
 
     public override torch.Tensor forward(torch.Tensor input)
@@ -55,12 +61,14 @@ internal sealed class DitSequence : torch.nn.Module<torch.Tensor, torch.Tensor>
     }
 }
 
-/// <summary>Cuts images (batch, channels, size, size) into patches and maps each to a token: (batch, tokens, width).</summary>
+/// <summary>Cuts images (batch, channels, size, size) into patches and maps each to a token: (batch, tokens,
+/// width).</summary>
 internal sealed class DitPatches : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private readonly DitPatchMap proj;
 
-    public DitPatches(Func<string, torch.Tensor> weights, string name) : base(nameof(DitPatches))
+    public DitPatches(Func<string, torch.Tensor> weights, string name)
+        : base(nameof(DitPatches))
     {
         proj = new DitPatchMap(weights, $"{name}.proj");
         RegisterComponents();
@@ -76,26 +84,35 @@ internal sealed class DitPatches : torch.nn.Module<torch.Tensor, torch.Tensor>
 /// <summary>A convolution whose stride is its width.</summary>
 internal sealed class DitPatchMap : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly Parameter weight, bias;
+    private readonly Parameter weight,
+        bias;
 
-    public DitPatchMap(Func<string, torch.Tensor> weights, string name) : base(nameof(DitPatchMap))
+    public DitPatchMap(Func<string, torch.Tensor> weights, string name)
+        : base(nameof(DitPatchMap))
     {
         weight = new Parameter(weights($"{name}.weight"));
         bias = new Parameter(weights($"{name}.bias"));
         RegisterComponents();
     }
 
-    public override torch.Tensor forward(torch.Tensor images) => torch.nn.functional.conv2d(images, weight, bias, strides: [weight.shape[2], weight.shape[3]]);
+    public override torch.Tensor forward(torch.Tensor images) =>
+        torch.nn.functional.conv2d(images, weight, bias, strides: [weight.shape[2], weight.shape[3]]);
 }
 
-/// <summary>Turns times (batch), whole or not, into vectors (batch, width): cosines, then sines, of the time at rates from 1 down to 1/10000, and two layers.</summary>
+/// <summary>Turns times (batch), whole or not, into vectors (batch, width): cosines, then sines, of the time at rates
+/// from 1 down to 1/10000, and two layers.</summary>
 internal sealed class DitTimes : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private readonly DitSequence mlp;
 
-    public DitTimes(Func<string, torch.Tensor> weights, string name) : base(nameof(DitTimes))
+    public DitTimes(Func<string, torch.Tensor> weights, string name)
+        : base(nameof(DitTimes))
     {
-        mlp = new DitSequence(new DitLinear(weights, $"{name}.mlp.0"), new DitSiLU(), new DitLinear(weights, $"{name}.mlp.2"));
+        mlp = new DitSequence(
+            new DitLinear(weights, $"{name}.mlp.0"),
+            new DitSiLU(),
+            new DitLinear(weights, $"{name}.mlp.2")
+        );
         RegisterComponents();
     }
 
@@ -110,7 +127,11 @@ internal sealed class DitTimes : torch.nn.Module<torch.Tensor, torch.Tensor>
     {
         using var scope = torch.NewDisposeScope();
         var half = width / 2;
-        var rates = torch.arange(half, dtype: times.dtype, device: times.device).mul_(-Math.Log(10000)).div_(half).exp_();
+        var rates = torch
+            .arange(half, dtype: times.dtype, device: times.device)
+            .mul_(-Math.Log(10000))
+            .div_(half)
+            .exp_();
         var angles = times.unsqueeze(1) * rates;
         return torch.cat([angles.cos(), angles.sin()], 1).MoveToOuterDisposeScope();
     }
@@ -121,7 +142,8 @@ internal sealed class DitTable : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private readonly Parameter weight;
 
-    public DitTable(Func<string, torch.Tensor> weights, string name) : base(nameof(DitTable))
+    public DitTable(Func<string, torch.Tensor> weights, string name)
+        : base(nameof(DitTable))
     {
         weight = new Parameter(weights($"{name}.weight"));
         RegisterComponents();
@@ -135,7 +157,8 @@ internal sealed class DitLabels : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private readonly DitTable embedding_table;
 
-    public DitLabels(Func<string, torch.Tensor> weights, string name) : base(nameof(DitLabels))
+    public DitLabels(Func<string, torch.Tensor> weights, string name)
+        : base(nameof(DitLabels))
     {
         embedding_table = new DitTable(weights, $"{name}.embedding_table");
         RegisterComponents();

@@ -22,7 +22,8 @@ internal static class DitShapes
         Add("x_embedder.proj.bias", h);
         Linear("t_embedder.mlp.0", h, Frequencies);
         Linear("t_embedder.mlp.2", h, h);
-        if (o.Classes > 0) Add("y_embedder.embedding_table.weight", o.HasEmptyLabel ? o.Classes + 1 : o.Classes, h);
+        if (o.Classes > 0)
+            Add("y_embedder.embedding_table.weight", o.HasEmptyLabel ? o.Classes + 1 : o.Classes, h);
         for (var i = 0; i < o.Depth; i++)
         {
             Linear($"blocks.{i}.attn.qkv", 3 * h, h);

@@ -5,23 +5,36 @@ using TorchSharp;
 namespace BalancedDiffusion.Networks;
 
 /// <summary>
-/// A <see cref="SongUNet"/> F made a denoiser as in EDM (Karras et al. 2022, Table 1): <c>D(y; sigma) = c_skip y + c_out F(c_in y; ln(sigma)/4)</c> with
-/// <c>c_skip = s²/(sigma² + s²)</c>, <c>c_out = sigma s/√(sigma² + s²)</c>, <c>c_in = 1/√(sigma² + s²)</c> and s the standard deviation of the data, so that input and
-/// target of F have unit variance at every level. Trained with <c>LossWeighting.Edm(s)</c> and <see cref="Noise.LogNormalNoise"/> it is EDM's training. Its weights are named as
+/// A <see cref="SongUNet"/> F made a denoiser as in EDM (Karras et al. 2022, Table 1): <c>D(y; sigma) = c_skip y +
+/// c_out F(c_in y; ln(sigma)/4)</c> with
+/// <c>c_skip = s²/(sigma² + s²)</c>, <c>c_out = sigma s/√(sigma² + s²)</c>, <c>c_in = 1/√(sigma² + s²)</c>
+/// and s the
+/// standard deviation of the data, so that input and
+/// target of F have unit variance at every level. Trained with <c>LossWeighting.Edm(s)</c> and
+/// <see cref="Noise.LogNormalNoise"/> it is EDM's training. Its weights are named as
 /// in the published state dicts, with the prefix <c>model.</c>
 /// </summary>
-public sealed class EdmPreconditioner : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor?, torch.Tensor>, IClassDenoiser
+public sealed class EdmPreconditioner
+    : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor?, torch.Tensor>,
+        IClassDenoiser
 {
     private readonly SongUNet model;
 
     /// <summary>A denoiser over a network with freshly drawn weights, in evaluation mode.</summary>
     /// <param name="options">The shape of the network.</param>
     /// <param name="seed">The seed of the weights.</param>
-    /// <param name="sigmaData">s, the standard deviation of the data, &gt; 0; EDM takes 0.5 for images in [-1, 1].</param>
+    /// <param name="sigmaData">s, the standard deviation of the data, &gt; 0; EDM takes 0.5 for images in [-1,
+    /// 1].</param>
     /// <param name="dtype">float32 (default) or float64.</param>
     /// <exception cref="ArgumentException">The options do not go together.</exception>
     /// <exception cref="ArgumentOutOfRangeException">sigmaData is not positive and finite.</exception>
-    public EdmPreconditioner(SongUNetOptions options, long seed, double sigmaData = 0.5, torch.ScalarType dtype = torch.ScalarType.Float32) : base(nameof(EdmPreconditioner))
+    public EdmPreconditioner(
+        SongUNetOptions options,
+        long seed,
+        double sigmaData = 0.5,
+        torch.ScalarType dtype = torch.ScalarType.Float32
+    )
+        : base(nameof(EdmPreconditioner))
     {
         Guard.Positive(sigmaData);
         SigmaData = sigmaData;
@@ -45,15 +58,26 @@ public sealed class EdmPreconditioner : torch.nn.Module<torch.Tensor, torch.Tens
     /// <summary>D(y; sigma, class).</summary>
     /// <param name="noisy">Noisy images, (batch, channels, height, width), of the weights' type, finite.</param>
     /// <param name="sigma">Noise levels, shape () or (batch), all &gt; 0 and finite.</param>
-    /// <param name="labels">Class weights, (batch, LabelDim) or (1, LabelDim), one-hot as a rule, zero for no class; null for an unconditional network.</param>
+    /// <param name="labels">Class weights, (batch, LabelDim) or (1, LabelDim), one-hot as a rule, zero for no class;
+    /// null for an unconditional network.</param>
     /// <returns>Clean images of the shape of <paramref name="noisy"/>, which the caller owns.</returns>
-    /// <exception cref="ArgumentException">A shape or type is wrong, noisy is not finite, or labels lack or are too many.</exception>
+    /// <exception cref="ArgumentException">A shape or type is wrong, noisy is not finite, or labels lack or are too
+    /// many.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A noise level is not positive and finite.</exception>
     public override torch.Tensor forward(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor? labels)
     {
         Guard.Shape(noisy, [-1, .. SampleShape]);
-        if (noisy.dtype != model.Type) throw new ArgumentException($"noisy must be {model.Type} like the network's weights, was {noisy.dtype}; convert it with noisy.to_type", nameof(noisy));
-        if (noisy.device_type != model.Device.type) throw new ArgumentException($"noisy lies on {noisy.device}, the network on {model.Device}; move one of them", nameof(noisy));
+        if (noisy.dtype != model.Type)
+            throw new ArgumentException(
+                $"noisy must be {model.Type} like the network's weights, was {noisy.dtype}; convert it with "
+                    + "noisy.to_type",
+                nameof(noisy)
+            );
+        if (noisy.device_type != model.Device.type)
+            throw new ArgumentException(
+                $"noisy lies on {noisy.device}, the network on {model.Device}; move one of them",
+                nameof(noisy)
+            );
         Guard.Finite(noisy);
         using var scope = torch.NewDisposeScope();
         DenoiserInput.Levels(sigma, noisy.shape[0], torch.CPU);
@@ -62,58 +86,85 @@ public sealed class EdmPreconditioner : torch.nn.Module<torch.Tensor, torch.Tens
         // hypot does not overflow where the square of a level would.
         var size = level.hypot(torch.full_like(level, SigmaData));
         var raw = model.call(noisy / size, level.log().div(4).flatten(), labels);
-        return (noisy * size.reciprocal().mul(SigmaData).square() + raw * (level / size * SigmaData)).MoveToOuterDisposeScope();
+        return (
+            noisy * size.reciprocal().mul(SigmaData).square() + raw * (level / size * SigmaData)
+        ).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">As for <see cref="forward"/>; also where the network has classes: see <see cref="WithLabels"/> and <see cref="WithoutLabels"/>.</exception>
+    /// <exception cref="ArgumentException">As for <see cref="forward"/>; also where the network has classes: see
+    /// <see cref="WithLabels"/> and <see cref="WithoutLabels"/>.</exception>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => call(noisy, sigma, null);
 
     /// <inheritdoc/>
     public long Classes => Options.LabelDim;
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">As for <see cref="forward"/>; also where classes has another shape or type.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A class does not exist, or a noise level is not positive and finite.</exception>
+    /// <exception cref="ArgumentException">As for <see cref="forward"/>; also where classes has another shape or
+    /// type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A class does not exist, or a noise level is not positive and
+    /// finite.</exception>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor classes)
     {
         RequireClasses();
         ArgumentNullException.ThrowIfNull(noisy);
         DenoiserInput.Classes(classes, noisy.dim() == 0 ? 1 : noisy.shape[0], Classes);
         using var scope = torch.NewDisposeScope();
-        return call(noisy, sigma, torch.nn.functional.one_hot(classes, Classes).to_type(noisy.dtype)).MoveToOuterDisposeScope();
+        return call(noisy, sigma, torch.nn.functional.one_hot(classes, Classes).to_type(noisy.dtype))
+            .MoveToOuterDisposeScope();
     }
 
     /// <summary>This network as the denoiser of given classes. Its weights stay shared.</summary>
-    /// <param name="classes">One class for every batch, or one a sample of the batches to come; each 0 to LabelDim - 1.</param>
+    /// <param name="classes">One class for every batch, or one a sample of the batches to come; each 0 to LabelDim -
+    /// 1.</param>
     /// <exception cref="ArgumentException">The network has no classes, or none was given.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A class does not exist.</exception>
     public LabelledDenoiser WithLabels(params IReadOnlyList<int> classes)
     {
         ArgumentNullException.ThrowIfNull(classes);
         RequireClasses();
-        if (classes.Count == 0) throw new ArgumentException("classes must name at least one class, was empty; for no class take WithoutLabels", nameof(classes));
+        if (classes.Count == 0)
+            throw new ArgumentException(
+                "classes must name at least one class, was empty; for no class take WithoutLabels",
+                nameof(classes)
+            );
         foreach (var label in classes)
-            if (label < 0 || label >= Options.LabelDim) throw new ArgumentOutOfRangeException(nameof(classes), $"a class must be 0 to {Options.LabelDim - 1}, was {label}");
+            if (label < 0 || label >= Options.LabelDim)
+                throw new ArgumentOutOfRangeException(
+                    nameof(classes),
+                    $"a class must be 0 to {Options.LabelDim - 1}, was {label}"
+                );
         var rows = new double[classes.Count * Options.LabelDim];
-        for (var i = 0; i < classes.Count; i++) rows[i * Options.LabelDim + classes[i]] = 1;
+        for (var i = 0; i < classes.Count; i++)
+            rows[i * Options.LabelDim + classes[i]] = 1;
         return new LabelledDenoiser(this, rows);
     }
 
-    /// <summary>This network as the denoiser of given class weights. (Not an overload of WithLabels: TorchSharp turns an int into a tensor by itself.)</summary>
-    /// <param name="labels">(1, LabelDim) for every batch, or one row a sample of the batches to come; finite. They are copied.</param>
-    /// <exception cref="ArgumentException">The network has no classes, or the labels have another shape or are not finite.</exception>
+    /// <summary>This network as the denoiser of given class weights. (Not an overload of WithLabels: TorchSharp turns
+    /// an int into a tensor by itself.)</summary>
+    /// <param name="labels">(1, LabelDim) for every batch, or one row a sample of the batches to come; finite. They are
+    /// copied.</param>
+    /// <exception cref="ArgumentException">The network has no classes, or the labels have another shape or are not
+    /// finite.</exception>
     public LabelledDenoiser WithLabelWeights(torch.Tensor labels)
     {
         RequireClasses();
         Guard.Shape(labels, [-1, Options.LabelDim]);
-        if (labels.shape[0] == 0) throw new ArgumentException("labels must have at least one row, had none; for no class take WithoutLabels", nameof(labels));
+        if (labels.shape[0] == 0)
+            throw new ArgumentException(
+                "labels must have at least one row, had none; for no class take WithoutLabels",
+                nameof(labels)
+            );
         Guard.Finite(labels);
         using var scope = torch.NewDisposeScope();
-        return new LabelledDenoiser(this, labels.detach().cpu().to_type(torch.float64).contiguous().data<double>().ToArray());
+        return new LabelledDenoiser(
+            this,
+            labels.detach().cpu().to_type(torch.float64).contiguous().data<double>().ToArray()
+        );
     }
 
-    /// <summary>This network as the denoiser of no class: label weights of zero, as in training with label dropout and in guidance.</summary>
+    /// <summary>This network as the denoiser of no class: label weights of zero, as in training with label dropout and
+    /// in guidance.</summary>
     /// <exception cref="ArgumentException">The network has no classes and needs no such wrapper.</exception>
     public LabelledDenoiser WithoutLabels()
     {
@@ -123,6 +174,7 @@ public sealed class EdmPreconditioner : torch.nn.Module<torch.Tensor, torch.Tens
 
     private void RequireClasses()
     {
-        if (Options.LabelDim == 0) throw new ArgumentException("the network knows no classes (LabelDim is 0); use it as it is");
+        if (Options.LabelDim == 0)
+            throw new ArgumentException("the network knows no classes (LabelDim is 0); use it as it is");
     }
 }

@@ -3,7 +3,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Networks;
 
-/// <summary>A class-conditional network seen as the denoiser of given classes, so that samplers and guidance need to know nothing of classes. See <see cref="EdmPreconditioner.WithLabels"/>.</summary>
+/// <summary>A class-conditional network seen as the denoiser of given classes, so that samplers and guidance need to
+/// know nothing of classes. See <see cref="EdmPreconditioner.WithLabels"/>.</summary>
 public sealed class LabelledDenoiser : IDenoiser
 {
     private readonly EdmPreconditioner model;
@@ -11,14 +12,16 @@ public sealed class LabelledDenoiser : IDenoiser
 
     internal LabelledDenoiser(EdmPreconditioner model, double[] rows) => (this.model, this.rows) = (model, rows);
 
-    /// <summary>How many rows of labels there are: 1 where one serves every sample, else the size that a batch must have.</summary>
+    /// <summary>How many rows of labels there are: 1 where one serves every sample, else the size that a batch must
+    /// have.</summary>
     public long Count => rows.Length / model.Options.LabelDim;
 
     /// <inheritdoc/>
     public IReadOnlyList<long> SampleShape => model.SampleShape;
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">As for <see cref="EdmPreconditioner.forward"/>; also where the batch has another size than there are labels.</exception>
+    /// <exception cref="ArgumentException">As for <see cref="EdmPreconditioner.forward"/>; also where the batch has
+    /// another size than there are labels.</exception>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma)
     {
         ArgumentNullException.ThrowIfNull(noisy);

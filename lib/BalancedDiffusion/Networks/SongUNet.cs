@@ -5,44 +5,62 @@ using TorchSharp.Modules;
 namespace BalancedDiffusion.Networks;
 
 /// <summary>
-/// The U-Net of DDPM++ and NCSN++ (Song et al. 2021) as EDM trains it (Karras et al. 2022): residual blocks with group normalization and SiLU, attention at
-/// low resolution, told the noise level and, where there are classes, the class. Names, shapes and arithmetic are those of the published
+/// The U-Net of DDPM++ and NCSN++ (Song et al. 2021) as EDM trains it (Karras et al. 2022): residual blocks with group
+/// normalization and SiLU, attention at
+/// low resolution, told the noise level and, where there are classes, the class. Names, shapes and arithmetic are those
+/// of the published
 /// state dicts: <c>map_*</c> for the embedding, <c>enc.{res}x{res}_*</c> down, <c>dec.{res}x{res}_*</c> up.
-/// <para>Every module is reached by <c>call</c>, so that hooks on it see and may replace what it returns; in each block <c>silu0</c> and <c>silu1</c> are the
-/// nonlinearities, the second one the input of <c>conv1</c>. It is made in evaluation mode, so that dropout is off until training turns it on.</para>
+/// <para>Every module is reached by <c>call</c>, so that hooks on it see and may replace what it returns; in each block
+/// <c>silu0</c> and <c>silu1</c> are the
+/// nonlinearities, the second one the input of <c>conv1</c>. It is made in evaluation mode, so that dropout is off
+/// until training turns it on.</para>
 /// </summary>
 public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor?, torch.Tensor>
 {
     private readonly UNetNoiseEmbedding map_noise;
-    private readonly UNetLinear? map_label, map_augment;
-    private readonly UNetLinear map_layer0, map_layer1;
-    private readonly UNetStages enc, dec;
+    private readonly UNetLinear? map_label,
+        map_augment;
+    private readonly UNetLinear map_layer0,
+        map_layer1;
+    private readonly UNetStages enc,
+        dec;
 
-    /// <summary>A network with freshly drawn weights: uniform after Glorot, the last layer of every branch near zero, biases zero.</summary>
+    /// <summary>A network with freshly drawn weights: uniform after Glorot, the last layer of every branch near zero,
+    /// biases zero.</summary>
     /// <param name="options">Its shape.</param>
     /// <param name="seed">The seed of the draw; torch's global generator is left alone.</param>
     /// <param name="dtype">float32 (default) or float64.</param>
     /// <exception cref="ArgumentException">The options do not go together.</exception>
-    public SongUNet(SongUNetOptions options, long seed, torch.ScalarType dtype = torch.ScalarType.Float32) : base(nameof(SongUNet))
+    public SongUNet(SongUNetOptions options, long seed, torch.ScalarType dtype = torch.ScalarType.Float32)
+        : base(nameof(SongUNet))
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
-        if (dtype is not (torch.ScalarType.Float32 or torch.ScalarType.Float64)) throw new ArgumentException($"dtype must be Float32 or Float64, was {dtype}", nameof(dtype));
+        if (dtype is not (torch.ScalarType.Float32 or torch.ScalarType.Float64))
+            throw new ArgumentException($"dtype must be Float32 or Float64, was {dtype}", nameof(dtype));
         Options = options;
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        long noiseLength = (long)options.ModelChannels * options.NoiseMultiplier, embedding = (long)options.ModelChannels * options.EmbeddingMultiplier;
-        map_noise = new UNetNoiseEmbedding(noiseLength, options.Embedding == SongUNetEmbedding.Fourier ? Frequencies(noiseLength / 2, seed, dtype) : null);
-        if (options.LabelDim > 0) map_label = new UNetLinear(options.LabelDim, noiseLength, dtype);
-        if (options.AugmentDim > 0) map_augment = new UNetLinear(options.AugmentDim, noiseLength, dtype, hasBias: false);
+        long noiseLength = (long)options.ModelChannels * options.NoiseMultiplier,
+            embedding = (long)options.ModelChannels * options.EmbeddingMultiplier;
+        map_noise = new UNetNoiseEmbedding(
+            noiseLength,
+            options.Embedding == SongUNetEmbedding.Fourier ? Frequencies(noiseLength / 2, seed, dtype) : null
+        );
+        if (options.LabelDim > 0)
+            map_label = new UNetLinear(options.LabelDim, noiseLength, dtype);
+        if (options.AugmentDim > 0)
+            map_augment = new UNetLinear(options.AugmentDim, noiseLength, dtype, hasBias: false);
         map_layer0 = new UNetLinear(noiseLength, embedding, dtype);
         map_layer1 = new UNetLinear(embedding, embedding, dtype);
         var plan = new Plan(options, embedding, dtype);
         (enc, dec) = (plan.Down(), plan.Up());
         RegisterComponents();
-        foreach (var (name, parameter) in named_parameters()) Draw(name, parameter, Seeds.Derive(seed, name));
+        foreach (var (name, parameter) in named_parameters())
+            Draw(name, parameter, Seeds.Derive(seed, name));
         // A module owns its tensors: they outlive the dispose scope it was made in.
-        foreach (var tensor in state_dict().Values) tensor.DetachFromDisposeScope();
+        foreach (var tensor in state_dict().Values)
+            tensor.DetachFromDisposeScope();
         eval();
     }
 
@@ -57,17 +75,26 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
 
     /// <summary>The raw output F of the network.</summary>
     /// <param name="image">Scaled images, (batch, Channels, Resolution, Resolution).</param>
-    /// <param name="noise">What it is told of the noise level, shape (batch) or (1); EDM tells it <c>ln(sigma)/4</c>.</param>
-    /// <param name="labels">One row of class weights a sample, (batch, LabelDim) or (1, LabelDim), one-hot as a rule, zero for no class; null for an unconditional network.</param>
+    /// <param name="noise">What it is told of the noise level, shape (batch) or (1); EDM tells it
+    /// <c>ln(sigma)/4</c>.</param>
+    /// <param name="labels">One row of class weights a sample, (batch, LabelDim) or (1, LabelDim), one-hot as a rule,
+    /// zero for no class; null for an unconditional network.</param>
     /// <returns>(batch, Channels, Resolution, Resolution), which the caller owns.</returns>
     /// <exception cref="ArgumentException">A shape or type is wrong, or labels lack or are too many.</exception>
     public override torch.Tensor forward(torch.Tensor image, torch.Tensor noise, torch.Tensor? labels)
     {
         Guard.Shape(image, [-1, Options.Channels, Options.Resolution, Options.Resolution]);
-        if (image.dtype != Type) throw new ArgumentException($"image must be {Type} like the network's weights, was {image.dtype}; convert it with image.to_type", nameof(image));
+        if (image.dtype != Type)
+            throw new ArgumentException(
+                $"image must be {Type} like the network's weights, was {image.dtype}; convert it with image.to_type",
+                nameof(image)
+            );
         ArgumentNullException.ThrowIfNull(noise);
         if (noise.dim() != 1 || noise.shape[0] != 1 && noise.shape[0] != image.shape[0])
-            throw new ArgumentException($"noise must have shape (1) or ({image.shape[0]}), was ({string.Join(", ", noise.shape)})", nameof(noise));
+            throw new ArgumentException(
+                $"noise must have shape (1) or ({image.shape[0]}), was ({string.Join(", ", noise.shape)})",
+                nameof(noise)
+            );
         CheckLabels(labels, image.shape[0]);
         using var scope = torch.NewDisposeScope();
         var embedding = Embed(noise, labels);
@@ -79,13 +106,29 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
     {
         if (Options.LabelDim == 0)
         {
-            if (labels is not null) throw new ArgumentException("labels must be null: the network knows no classes (LabelDim is 0)", nameof(labels));
+            if (labels is not null)
+                throw new ArgumentException(
+                    "labels must be null: the network knows no classes (LabelDim is 0)",
+                    nameof(labels)
+                );
             return;
         }
         if (labels is null)
-            throw new ArgumentException($"labels are missing: the network is told one of {Options.LabelDim} classes; choose them with WithLabels, or none with WithoutLabels", nameof(labels));
-        if (labels.dim() != 2 || labels.shape[1] != Options.LabelDim || labels.shape[0] != 1 && labels.shape[0] != batch)
-            throw new ArgumentException($"labels must have shape ({batch}, {Options.LabelDim}) or (1, {Options.LabelDim}), was ({string.Join(", ", labels.shape)})", nameof(labels));
+            throw new ArgumentException(
+                $"labels are missing: the network is told one of {Options.LabelDim} classes; choose them with "
+                    + "WithLabels, or none with WithoutLabels",
+                nameof(labels)
+            );
+        if (
+            labels.dim() != 2
+            || labels.shape[1] != Options.LabelDim
+            || labels.shape[0] != 1 && labels.shape[0] != batch
+        )
+            throw new ArgumentException(
+                $"labels must have shape ({batch}, {Options.LabelDim}) or (1, {Options.LabelDim}), was "
+                    + $"({string.Join(", ", labels.shape)})",
+                nameof(labels)
+            );
         Guard.Finite(labels);
     }
 
@@ -98,7 +141,12 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
         if (map_label is not null)
         {
             var classes = labels!.to(waves.device).to_type(waves.dtype);
-            if (training && Options.LabelDropout > 0) classes = classes * torch.rand([classes.shape[0], 1], dtype: classes.dtype, device: classes.device).ge(Options.LabelDropout);
+            if (training && Options.LabelDropout > 0)
+                classes =
+                    classes
+                    * torch
+                        .rand([classes.shape[0], 1], dtype: classes.dtype, device: classes.device)
+                        .ge(Options.LabelDropout);
             told = told + map_label.call(classes * Math.Sqrt(map_label.Inputs));
         }
         return torch.nn.functional.silu(map_layer1.call(torch.nn.functional.silu(map_layer0.call(told))));
@@ -107,7 +155,8 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
     private Stack<torch.Tensor> Descend(torch.Tensor image, torch.Tensor embedding)
     {
         var skips = new Stack<torch.Tensor>();
-        torch.Tensor x = image, aux = image;
+        torch.Tensor x = image,
+            aux = image;
         foreach (var (kind, module) in enc.All)
             switch (kind)
             {
@@ -135,7 +184,8 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
     private torch.Tensor Rise(Stack<torch.Tensor> skips, torch.Tensor embedding)
     {
         var x = skips.Peek();
-        torch.Tensor? image = null, normed = null;
+        torch.Tensor? image = null,
+            normed = null;
         foreach (var (kind, module) in dec.All)
             switch (kind)
             {
@@ -159,7 +209,8 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
         return image!;
     }
 
-    private static torch.Tensor Call(torch.nn.Module module, torch.Tensor input) => ((torch.nn.Module<torch.Tensor, torch.Tensor>)module).call(input);
+    private static torch.Tensor Call(torch.nn.Module module, torch.Tensor input) =>
+        ((torch.nn.Module<torch.Tensor, torch.Tensor>)module).call(input);
 
     private static torch.Tensor Frequencies(long count, long seed, torch.ScalarType dtype)
     {
@@ -167,12 +218,17 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
         return torch.randn([count], dtype: dtype, generator: generator) * 16;
     }
 
-    /// <summary>Glorot's uniform law, times 1e-5 for the last layer of a branch and √0.2 for queries, keys and values.</summary>
+    /// <summary>Glorot's uniform law, times 1e-5 for the last layer of a branch and √0.2 for queries, keys and
+    /// values.</summary>
     private static void Draw(string name, Parameter parameter, long seed)
     {
-        if (parameter.dim() < 2) return;
+        if (parameter.dim() < 2)
+            return;
         var layer = name.Split('.')[^2];
-        var gain = layer is "conv1" or "proj" || layer.EndsWith("aux_conv", StringComparison.Ordinal) ? 1e-5 : layer == "qkv" ? Math.Sqrt(0.2) : 1;
+        var gain =
+            layer is "conv1" or "proj" || layer.EndsWith("aux_conv", StringComparison.Ordinal) ? 1e-5
+            : layer == "qkv" ? Math.Sqrt(0.2)
+            : 1;
         var area = parameter.NumberOfElements / (parameter.shape[0] * parameter.shape[1]);
         var bound = gain * Math.Sqrt(6.0 / ((parameter.shape[0] + parameter.shape[1]) * area));
         using var generator = Seeds.Generator(seed);
@@ -197,7 +253,11 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
                 var at = $"{resolution}x{resolution}";
                 if (level == 0)
                 {
-                    stages.Add($"{at}_conv", UNetStageKind.Convolution, new UNetConvolution(channels, channels = options.ModelChannels, 3, dtype));
+                    stages.Add(
+                        $"{at}_conv",
+                        UNetStageKind.Convolution,
+                        new UNetConvolution(channels, channels = options.ModelChannels, 3, dtype)
+                    );
                     skips.Push(channels);
                 }
                 else
@@ -207,15 +267,38 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
                     if (options.Encoder == SongUNetEncoder.Skip)
                     {
                         stages.Add($"{at}_aux_down", UNetStageKind.AuxDown, Filter(auxChannels, UNetResampling.Down));
-                        stages.Add($"{at}_aux_skip", UNetStageKind.AuxSkip, new UNetConvolution(auxChannels, channels, 1, dtype));
+                        stages.Add(
+                            $"{at}_aux_skip",
+                            UNetStageKind.AuxSkip,
+                            new UNetConvolution(auxChannels, channels, 1, dtype)
+                        );
                     }
                     if (options.Encoder == SongUNetEncoder.Residual)
-                        stages.Add($"{at}_aux_residual", UNetStageKind.AuxResidual,
-                            new UNetConvolution(auxChannels, auxChannels = channels, 3, dtype, UNetResampling.Down, options.ResampleFilter, kernelFirst: true));
+                        stages.Add(
+                            $"{at}_aux_residual",
+                            UNetStageKind.AuxResidual,
+                            new UNetConvolution(
+                                auxChannels,
+                                auxChannels = channels,
+                                3,
+                                dtype,
+                                UNetResampling.Down,
+                                options.ResampleFilter,
+                                kernelFirst: true
+                            )
+                        );
                 }
                 for (var i = 0; i < options.Blocks; i++)
                 {
-                    stages.Add($"{at}_block{i}", UNetStageKind.Block, Block(channels, channels = Width(level), attends: options.AttentionResolutions.Contains(resolution)));
+                    stages.Add(
+                        $"{at}_block{i}",
+                        UNetStageKind.Block,
+                        Block(
+                            channels,
+                            channels = Width(level),
+                            attends: options.AttentionResolutions.Contains(resolution)
+                        )
+                    );
                     skips.Push(channels);
                 }
             }
@@ -235,23 +318,42 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
                     stages.Add($"{at}_in0", UNetStageKind.Block, Block(channels, channels, attends: true));
                     stages.Add($"{at}_in1", UNetStageKind.Block, Block(channels, channels));
                 }
-                else stages.Add($"{at}_up", UNetStageKind.Block, Block(channels, channels, UNetResampling.Up));
+                else
+                    stages.Add($"{at}_up", UNetStageKind.Block, Block(channels, channels, UNetResampling.Up));
                 for (var i = 0; i <= options.Blocks; i++)
-                    stages.Add($"{at}_block{i}", UNetStageKind.BlockWithSkip,
-                        Block(channels + skips.Pop(), channels = Width(level), attends: i == options.Blocks && options.AttentionResolutions.Contains(resolution)));
-                if (options.Decoder != SongUNetDecoder.Skip && level > 0) continue;
-                if (options.Decoder == SongUNetDecoder.Skip && !isDeepest) stages.Add($"{at}_aux_up", UNetStageKind.AuxUp, Filter(options.Channels, UNetResampling.Up));
+                    stages.Add(
+                        $"{at}_block{i}",
+                        UNetStageKind.BlockWithSkip,
+                        Block(
+                            channels + skips.Pop(),
+                            channels = Width(level),
+                            attends: i == options.Blocks && options.AttentionResolutions.Contains(resolution)
+                        )
+                    );
+                if (options.Decoder != SongUNetDecoder.Skip && level > 0)
+                    continue;
+                if (options.Decoder == SongUNetDecoder.Skip && !isDeepest)
+                    stages.Add($"{at}_aux_up", UNetStageKind.AuxUp, Filter(options.Channels, UNetResampling.Up));
                 stages.Add($"{at}_aux_norm", UNetStageKind.AuxNorm, new UNetGroupNorm(channels, dtype));
-                stages.Add($"{at}_aux_conv", UNetStageKind.AuxConvolution, new UNetConvolution(channels, options.Channels, 3, dtype));
+                stages.Add(
+                    $"{at}_aux_conv",
+                    UNetStageKind.AuxConvolution,
+                    new UNetConvolution(channels, options.Channels, 3, dtype)
+                );
             }
             return stages;
         }
 
         private long Width(int level) => (long)options.ModelChannels * options.ChannelMultipliers[level];
 
-        private UNetBlock Block(long inputs, long outputs, UNetResampling resampling = UNetResampling.None, bool attends = false) =>
-            new(inputs, outputs, embedding, options.Dropout, dtype, resampling, options.ResampleFilter, attends);
+        private UNetBlock Block(
+            long inputs,
+            long outputs,
+            UNetResampling resampling = UNetResampling.None,
+            bool attends = false
+        ) => new(inputs, outputs, embedding, options.Dropout, dtype, resampling, options.ResampleFilter, attends);
 
-        private UNetConvolution Filter(long count, UNetResampling resampling) => new(count, count, 0, dtype, resampling, options.ResampleFilter);
+        private UNetConvolution Filter(long count, UNetResampling resampling) =>
+            new(count, count, 0, dtype, resampling, options.ResampleFilter);
     }
 }

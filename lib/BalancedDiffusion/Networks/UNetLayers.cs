@@ -4,9 +4,15 @@ using TorchSharp.Modules;
 namespace BalancedDiffusion.Networks;
 
 /// <summary>Which way a <see cref="UNetConvolution"/> changes the resolution.</summary>
-internal enum UNetResampling { None, Down, Up }
+internal enum UNetResampling
+{
+    None,
+    Down,
+    Up,
+}
 
-// The fields below have the names of the published state dict: TorchSharp registers fields by their names and replaces them when a module moves.
+// The fields below have the names of the published state dict: TorchSharp registers fields by their names and replaces
+// them when a module moves.
 
 /// <summary>A fully connected layer.</summary>
 internal sealed class UNetLinear : torch.nn.Module<torch.Tensor, torch.Tensor>
@@ -14,18 +20,22 @@ internal sealed class UNetLinear : torch.nn.Module<torch.Tensor, torch.Tensor>
     private readonly Parameter weight;
     private readonly Parameter? bias;
 
-    public UNetLinear(long inputs, long outputs, torch.ScalarType dtype, bool hasBias = true) : base(nameof(UNetLinear))
+    public UNetLinear(long inputs, long outputs, torch.ScalarType dtype, bool hasBias = true)
+        : base(nameof(UNetLinear))
     {
         weight = new Parameter(torch.zeros([outputs, inputs], dtype: dtype));
-        if (hasBias) bias = new Parameter(torch.zeros([outputs], dtype: dtype));
+        if (hasBias)
+            bias = new Parameter(torch.zeros([outputs], dtype: dtype));
         RegisterComponents();
     }
 
     /// <summary>A layer of given tensors.</summary>
-    public UNetLinear(WeightSource weights, string name, long inputs, long outputs, bool hasBias = true) : base(nameof(UNetLinear))
+    public UNetLinear(WeightSource weights, string name, long inputs, long outputs, bool hasBias = true)
+        : base(nameof(UNetLinear))
     {
         weight = new Parameter(weights($"{name}.weight", outputs, inputs));
-        if (hasBias) bias = new Parameter(weights($"{name}.bias", outputs));
+        if (hasBias)
+            bias = new Parameter(weights($"{name}.bias", outputs));
         RegisterComponents();
     }
 
@@ -38,16 +48,27 @@ internal sealed class UNetLinear : torch.nn.Module<torch.Tensor, torch.Tensor>
     public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.linear(input, weight, bias);
 }
 
-/// <summary>A convolution that may first halve or double the resolution through a fixed low-pass filter; with a kernel of 0 the filter is all there is.</summary>
+/// <summary>A convolution that may first halve or double the resolution through a fixed low-pass filter; with a kernel
+/// of 0 the filter is all there is.</summary>
 internal sealed class UNetConvolution : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly Parameter? weight, bias;
+    private readonly Parameter? weight,
+        bias;
     private readonly torch.Tensor? resample_filter;
     private readonly UNetResampling resampling;
     private readonly bool kernelFirst;
 
-    /// <param name="kernelFirst">Whether a halving convolution applies its kernel at the full resolution and then the filter, instead of the other way round.</param>
-    public UNetConvolution(long inputs, long outputs, int kernel, torch.ScalarType dtype, UNetResampling resampling = UNetResampling.None, IReadOnlyList<double>? filter = null, bool kernelFirst = false)
+    /// <param name="kernelFirst">Whether a halving convolution applies its kernel at the full resolution and then the
+    /// filter, instead of the other way round.</param>
+    public UNetConvolution(
+        long inputs,
+        long outputs,
+        int kernel,
+        torch.ScalarType dtype,
+        UNetResampling resampling = UNetResampling.None,
+        IReadOnlyList<double>? filter = null,
+        bool kernelFirst = false
+    )
         : base(nameof(UNetConvolution))
     {
         (this.resampling, this.kernelFirst) = (resampling, kernelFirst);
@@ -71,17 +92,36 @@ internal sealed class UNetConvolution : torch.nn.Module<torch.Tensor, torch.Tens
         var filterMargin = resample_filter is null ? 0 : (resample_filter.shape[^1] - 1) / 2;
         if (resampling == UNetResampling.Down && kernelFirst)
         {
-            var full = torch.nn.functional.conv2d(input, weight!, padding: [margin + filterMargin, margin + filterMargin]);
-            return torch.nn.functional.conv2d(full, PerChannel(full.shape[1]), bias, strides: [2, 2], groups: full.shape[1]).MoveToOuterDisposeScope();
+            var full = torch.nn.functional.conv2d(
+                input,
+                weight!,
+                padding: [margin + filterMargin, margin + filterMargin]
+            );
+            return torch
+                .nn.functional.conv2d(full, PerChannel(full.shape[1]), bias, strides: [2, 2], groups: full.shape[1])
+                .MoveToOuterDisposeScope();
         }
         var channels = input.shape[1];
         var x = resampling switch
         {
-            UNetResampling.Down => torch.nn.functional.conv2d(input, PerChannel(channels), strides: [2, 2], padding: [filterMargin, filterMargin], groups: channels),
-            UNetResampling.Up => torch.nn.functional.conv_transpose2d(input, PerChannel(channels).mul(4), strides: [2, 2], padding: [filterMargin, filterMargin], groups: channels),
+            UNetResampling.Down => torch.nn.functional.conv2d(
+                input,
+                PerChannel(channels),
+                strides: [2, 2],
+                padding: [filterMargin, filterMargin],
+                groups: channels
+            ),
+            UNetResampling.Up => torch.nn.functional.conv_transpose2d(
+                input,
+                PerChannel(channels).mul(4),
+                strides: [2, 2],
+                padding: [filterMargin, filterMargin],
+                groups: channels
+            ),
             _ => input,
         };
-        if (weight is not null) x = torch.nn.functional.conv2d(x, weight, bias, padding: [margin, margin]);
+        if (weight is not null)
+            x = torch.nn.functional.conv2d(x, weight, bias, padding: [margin, margin]);
         return x.MoveToOuterDisposeScope();
     }
 
@@ -91,22 +131,29 @@ internal sealed class UNetConvolution : torch.nn.Module<torch.Tensor, torch.Tens
 /// <summary>Group normalization.</summary>
 internal sealed class UNetGroupNorm : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly Parameter weight, bias;
+    private readonly Parameter weight,
+        bias;
     private readonly long groups;
     private readonly double epsilon = 1e-6;
 
     /// <summary>At most 32 groups of at least four channels.</summary>
-    public UNetGroupNorm(long channels, torch.ScalarType dtype) : base(nameof(UNetGroupNorm))
+    public UNetGroupNorm(long channels, torch.ScalarType dtype)
+        : base(nameof(UNetGroupNorm))
     {
         groups = Math.Min(32, channels / 4);
-        if (channels % groups != 0) throw new ArgumentException($"a layer of {channels} channels cannot be normalized in {groups} equal groups; take a multiple of 32 as ModelChannels, or fewer");
+        if (channels % groups != 0)
+            throw new ArgumentException(
+                $"a layer of {channels} channels cannot be normalized in {groups} equal groups; take a "
+                    + "multiple of 32 as ModelChannels, or fewer"
+            );
         weight = new Parameter(torch.ones([channels], dtype: dtype));
         bias = new Parameter(torch.zeros([channels], dtype: dtype));
         RegisterComponents();
     }
 
     /// <summary>A layer of given tensors.</summary>
-    public UNetGroupNorm(WeightSource weights, string name, long channels, long groups, double epsilon) : base(nameof(UNetGroupNorm))
+    public UNetGroupNorm(WeightSource weights, string name, long channels, long groups, double epsilon)
+        : base(nameof(UNetGroupNorm))
     {
         (this.groups, this.epsilon) = (groups, epsilon);
         weight = new Parameter(weights($"{name}.weight", channels));
@@ -114,10 +161,12 @@ internal sealed class UNetGroupNorm : torch.nn.Module<torch.Tensor, torch.Tensor
         RegisterComponents();
     }
 
-    public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.group_norm(input, groups, weight, bias, epsilon);
+    public override torch.Tensor forward(torch.Tensor input) =>
+        torch.nn.functional.group_norm(input, groups, weight, bias, epsilon);
 }
 
-/// <summary>The SiLU inside a block as a module of its own, so that what follows the nonlinearity can be read and changed. It has no weights.</summary>
+/// <summary>The SiLU inside a block as a module of its own, so that what follows the nonlinearity can be read and
+/// changed. It has no weights.</summary>
 internal sealed class UNetSilu() : torch.nn.Module<torch.Tensor, torch.Tensor>(nameof(UNetSilu))
 {
     public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.silu(input);
@@ -130,7 +179,8 @@ internal sealed class UNetNoiseEmbedding : torch.nn.Module<torch.Tensor, torch.T
     private readonly torch.Tensor? freqs;
     private readonly long half;
 
-    public UNetNoiseEmbedding(long length, torch.Tensor? frequencies) : base(nameof(UNetNoiseEmbedding))
+    public UNetNoiseEmbedding(long length, torch.Tensor? frequencies)
+        : base(nameof(UNetNoiseEmbedding))
     {
         (half, freqs) = (length / 2, frequencies);
         RegisterComponents();
@@ -139,8 +189,13 @@ internal sealed class UNetNoiseEmbedding : torch.nn.Module<torch.Tensor, torch.T
     public override torch.Tensor forward(torch.Tensor noise)
     {
         using var scope = torch.NewDisposeScope();
-        var rates = freqs is not null ? freqs * (2 * Math.PI)
-            : torch.tensor(Enumerable.Range(0, (int)half).Select(i => Math.Pow(1e-4, i / (half - 1.0))).ToArray(), dtype: noise.dtype, device: noise.device);
+        var rates = freqs is not null
+            ? freqs * (2 * Math.PI)
+            : torch.tensor(
+                Enumerable.Range(0, (int)half).Select(i => Math.Pow(1e-4, i / (half - 1.0))).ToArray(),
+                dtype: noise.dtype,
+                device: noise.device
+            );
         var angles = torch.outer(noise, rates);
         return torch.cat([angles.cos(), angles.sin()], 1).MoveToOuterDisposeScope();
     }

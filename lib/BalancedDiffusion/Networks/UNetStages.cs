@@ -3,14 +3,26 @@ using TorchSharp;
 namespace BalancedDiffusion.Networks;
 
 /// <summary>What a stage of one half of a U-Net does to the state of the pass.</summary>
-internal enum UNetStageKind { Convolution, Block, BlockWithSkip, AuxDown, AuxSkip, AuxResidual, AuxUp, AuxNorm, AuxConvolution }
+internal enum UNetStageKind
+{
+    Convolution,
+    Block,
+    BlockWithSkip,
+    AuxDown,
+    AuxSkip,
+    AuxResidual,
+    AuxUp,
+    AuxNorm,
+    AuxConvolution,
+}
 
 /// <summary>The stages of one half of a U-Net in order, registered by their published names.</summary>
 internal sealed class UNetStages : torch.nn.Module
 {
     private readonly List<(UNetStageKind Kind, torch.nn.Module Module)> stages = [];
 
-    public UNetStages(string name) : base(name) { }
+    public UNetStages(string name)
+        : base(name) { }
 
     public IReadOnlyList<(UNetStageKind Kind, torch.nn.Module Module)> All => stages;
 

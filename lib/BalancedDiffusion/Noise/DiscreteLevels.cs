@@ -1,6 +1,7 @@
 namespace BalancedDiffusion.Noise;
 
-/// <summary>The levels of a schedule that is stated by betas at whole timesteps, <c>sigma_i = sqrt((1 - alphaBar_i)/alphaBar_i)</c>; between timesteps the logarithm of sigma is linear.</summary>
+/// <summary>The levels of a schedule that is stated by betas at whole timesteps, <c>sigma_i = sqrt((1 -
+/// alphaBar_i)/alphaBar_i)</c>; between timesteps the logarithm of sigma is linear.</summary>
 internal sealed class DiscreteLevels
 {
     private readonly double[] logs;
@@ -17,9 +18,19 @@ internal sealed class DiscreteLevels
         {
             decay -= VariancePreserving.LogOnePlus(-beta(i));
             // ln sqrt(e^decay - 1)
-            logs[i] = 0.5 * (decay > 1 ? decay + Math.Log(1 - Math.Exp(-decay)) : Math.Log(2 * Math.Exp(decay / 2) * Math.Sinh(decay / 2)));
+            logs[i] =
+                0.5
+                * (
+                    decay > 1
+                        ? decay + Math.Log(1 - Math.Exp(-decay))
+                        : Math.Log(2 * Math.Exp(decay / 2) * Math.Sinh(decay / 2))
+                );
         }
-        if (!(logs[^1] < 700)) throw new ArgumentOutOfRangeException(nameof(betaEnd), $"betaEnd must leave the greatest level finite, was {betaEnd} over {count} timesteps");
+        if (!(logs[^1] < 700))
+            throw new ArgumentOutOfRangeException(
+                nameof(betaEnd),
+                $"betaEnd must leave the greatest level finite, was {betaEnd} over {count} timesteps"
+            );
     }
 
     public double Least => Math.Exp(logs[0]);
@@ -40,7 +51,8 @@ internal sealed class DiscreteLevels
     {
         var log = Math.Log(sigma);
         var found = Array.BinarySearch(logs, log);
-        if (found >= 0) return found;
+        if (found >= 0)
+            return found;
         var i = Math.Clamp(~found - 1, 0, logs.Length - 2);
         return Math.Clamp(i + (log - logs[i]) / (logs[i + 1] - logs[i]), 0, logs.Length - 1);
     }

@@ -18,5 +18,6 @@ public sealed record FixedNoise : INoiseLaw
     public double Sigma { get; }
 
     /// <inheritdoc/>
-    public torch.Tensor Draw(long count, torch.Generator generator, torch.Device device) => torch.full(count, Sigma, dtype: torch.float32, device: device);
+    public torch.Tensor Draw(long count, torch.Generator generator, torch.Device device) =>
+        torch.full(count, Sigma, dtype: torch.float32, device: device);
 }

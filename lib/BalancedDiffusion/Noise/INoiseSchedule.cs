@@ -1,7 +1,8 @@
 namespace BalancedDiffusion.Noise;
 
 /// <summary>
-/// Noise levels as a function sigma(t) of a time that rises with the noise, its inverse, and the levels that a sampler walks down. Levels are those of
+/// Noise levels as a function sigma(t) of a time that rises with the noise, its inverse, and the levels that a sampler
+/// walks down. Levels are those of
 /// <c>y = x + sigma eps</c> for every schedule; <see cref="VariancePreserving"/> maps them to the notation of DDPM.
 /// </summary>
 public interface INoiseSchedule
@@ -24,7 +25,8 @@ public interface INoiseSchedule
     /// <exception cref="ArgumentOutOfRangeException">sigma is outside its range.</exception>
     double Time(double sigma);
 
-    /// <summary>The levels of a run: those at even times from <see cref="MaxTime"/> down to <see cref="MinTime"/>, then 0.</summary>
+    /// <summary>The levels of a run: those at even times from <see cref="MaxTime"/> down to <see cref="MinTime"/>, then
+    /// 0.</summary>
     /// <param name="steps">How many steps, ≥ 1; one step goes from the greatest level to 0.</param>
     /// <returns>steps + 1 levels, strictly decreasing from the greatest level to exactly 0.</returns>
     /// <exception cref="ArgumentOutOfRangeException">steps is below 1.</exception>

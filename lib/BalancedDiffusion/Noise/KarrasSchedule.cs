@@ -4,11 +4,13 @@ namespace BalancedDiffusion.Noise;
 
 /// <summary>
 /// Levels even in <c>sigma^(1/rho)</c> (Karras et al. 2022, equation 5): rho = 7 spends most steps on small levels.
-/// <c>sigma(t) = (min^(1/rho) + t (max^(1/rho) - min^(1/rho)))^rho</c>, t from 0 to 1; their step i of N is t = 1 - i/(N-1).
+/// <c>sigma(t) = (min^(1/rho) + t (max^(1/rho) - min^(1/rho)))^rho</c>, t from 0 to 1; their step i of N is t = 1 -
+/// i/(N-1).
 /// </summary>
 public sealed record KarrasSchedule : INoiseSchedule
 {
-    private readonly double from, to;
+    private readonly double from,
+        to;
 
     /// <summary>A schedule between two levels.</summary>
     /// <param name="max">The greatest level, &gt; min.</param>
@@ -21,7 +23,11 @@ public sealed record KarrasSchedule : INoiseSchedule
         Guard.Positive(rho);
         (Max, Min, Rho) = (max, min, rho);
         (from, to) = (Math.Pow(min, 1 / rho), Math.Pow(max, 1 / rho));
-        if (!double.IsFinite(to) || !(from > 0) || !(from < to)) throw new ArgumentOutOfRangeException(nameof(rho), $"rho must leave {min} and {max} apart after the power 1/rho, was {rho}");
+        if (!double.IsFinite(to) || !(from > 0) || !(from < to))
+            throw new ArgumentOutOfRangeException(
+                nameof(rho),
+                $"rho must leave {min} and {max} apart after the power 1/rho, was {rho}"
+            );
     }
 
     /// <summary>The greatest level.</summary>
@@ -43,11 +49,14 @@ public sealed record KarrasSchedule : INoiseSchedule
     public double Sigma(double t)
     {
         t = ScheduleTimes.Within(t, 0, 1);
-        return t == 1 ? Max : t == 0 ? Min : Math.Pow(from + t * (to - from), Rho);
+        return t == 1 ? Max
+            : t == 0 ? Min
+            : Math.Pow(from + t * (to - from), Rho);
     }
 
     /// <inheritdoc/>
-    public double Time(double sigma) => Math.Clamp((Math.Pow(ScheduleTimes.Within(sigma, Min, Max), 1 / Rho) - from) / (to - from), 0, 1);
+    public double Time(double sigma) =>
+        Math.Clamp((Math.Pow(ScheduleTimes.Within(sigma, Min, Max), 1 / Rho) - from) / (to - from), 0, 1);
 
     /// <inheritdoc/>
     public IReadOnlyList<double> Levels(int steps) => ScheduleTimes.Levels(this, steps);

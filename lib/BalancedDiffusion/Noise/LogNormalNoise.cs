@@ -3,17 +3,24 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Noise;
 
-/// <summary>Noise levels with a normal logarithm, as EDM is trained with (Karras et al. 2022, table 1): <c>ln sigma ~ N(mean, deviation²)</c>, -1.2 and 1.2 there.</summary>
+/// <summary>Noise levels with a normal logarithm, as EDM is trained with (Karras et al. 2022, table 1): <c>ln sigma ~
+/// N(mean, deviation²)</c>, -1.2 and 1.2 there.</summary>
 public sealed record LogNormalNoise : INoiseLaw
 {
     /// <summary>A log-normal law.</summary>
     /// <param name="mean">The mean of ln sigma; the median level is e^mean.</param>
-    /// <param name="deviation">The standard deviation of ln sigma, &gt; 0. Eight of them about the mean must stay within ±80, so that float32 holds every level.</param>
+    /// <param name="deviation">The standard deviation of ln sigma, &gt; 0. Eight of them about the mean must stay
+    /// within ±80, so that float32 holds every level.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
     public LogNormalNoise(double mean = -1.2, double deviation = 1.2)
     {
         Guard.Positive(deviation);
-        if (!(Math.Abs(mean) + 8 * deviation <= 80)) throw new ArgumentOutOfRangeException(nameof(mean), $"mean must stay within ±80 with eight deviations of {deviation} added, so that float32 holds the levels, was {mean}");
+        if (!(Math.Abs(mean) + 8 * deviation <= 80))
+            throw new ArgumentOutOfRangeException(
+                nameof(mean),
+                $"mean must stay within ±80 with eight deviations of {deviation} added, so that float32 holds "
+                    + $"the levels, was {mean}"
+            );
         (Mean, Deviation) = (mean, deviation);
     }
 
@@ -25,5 +32,10 @@ public sealed record LogNormalNoise : INoiseLaw
 
     /// <inheritdoc/>
     public torch.Tensor Draw(long count, torch.Generator generator, torch.Device device) =>
-        torch.randn([count], dtype: torch.float32, device: device, generator: generator).mul_(Deviation).add_(Mean).exp_().alias();
+        torch
+            .randn([count], dtype: torch.float32, device: device, generator: generator)
+            .mul_(Deviation)
+            .add_(Mean)
+            .exp_()
+            .alias();
 }

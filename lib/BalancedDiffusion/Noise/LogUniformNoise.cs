@@ -3,7 +3,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Noise;
 
-/// <summary>Noise levels whose logarithm is uniform between two bounds, as the paper's ReLU diffusion is trained with.</summary>
+/// <summary>Noise levels whose logarithm is uniform between two bounds, as the paper's ReLU diffusion is trained
+/// with.</summary>
 public sealed record LogUniformNoise : INoiseLaw
 {
     /// <summary>A log-uniform law on [min, max].</summary>
@@ -13,7 +14,8 @@ public sealed record LogUniformNoise : INoiseLaw
     {
         Guard.Sigma(min);
         Guard.Sigma(max);
-        if (max <= min) throw new ArgumentOutOfRangeException(nameof(max), $"max must be above min = {min}, was {max}");
+        if (max <= min)
+            throw new ArgumentOutOfRangeException(nameof(max), $"max must be above min = {min}, was {max}");
         (Min, Max) = (min, max);
     }
 
@@ -25,5 +27,10 @@ public sealed record LogUniformNoise : INoiseLaw
 
     /// <inheritdoc/>
     public torch.Tensor Draw(long count, torch.Generator generator, torch.Device device) =>
-        torch.rand([count], dtype: torch.float32, device: device, generator: generator).mul_(Math.Log(Max / Min)).add_(Math.Log(Min)).exp_().alias();
+        torch
+            .rand([count], dtype: torch.float32, device: device, generator: generator)
+            .mul_(Math.Log(Max / Min))
+            .add_(Math.Log(Min))
+            .exp_()
+            .alias();
 }

@@ -5,15 +5,18 @@ using System.Runtime.Intrinsics;
 namespace BalancedDiffusion.Noise;
 
 /// <summary>
-/// Streams of standard normal numbers, one a seed: xoshiro128++ (Blackman and Vigna 2021) in eight lanes, seeded by SplitMix64, and the polar form of Box and Muller
-/// eight pairs at a time. A number depends on the seed and its place alone, so that it is the same in every batch; a stream
+/// Streams of standard normal numbers, one a seed: xoshiro128++ (Blackman and Vigna 2021) in eight lanes, seeded by
+/// SplitMix64, and the polar form of Box and Muller
+/// eight pairs at a time. A number depends on the seed and its place alone, so that it is the same in every batch; a
+/// stream
 /// costs some nanoseconds to open, where a generator of torch costs microseconds.
 /// </summary>
 internal static class NormalStreams
 {
     private const int Block = 16;
 
-    /// <summary>Fills a row with the first numbers of the stream of this seed; at most 6.66 in size, in steps of float32.</summary>
+    /// <summary>Fills a row with the first numbers of the stream of this seed; at most 6.66 in size, in steps of
+    /// float32.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Fill(Span<float> row, long seed)
     {
@@ -39,7 +42,8 @@ internal static class NormalStreams
             a.StoreUnsafe(ref target, (nuint)at);
             b.StoreUnsafe(ref target, (nuint)at + 8);
         }
-        if (at == row.Length) return;
+        if (at == row.Length)
+            return;
         Span<float> rest = stackalloc float[Block];
         var (c, d) = Pair(Next(ref s0, ref s1, ref s2, ref s3), Next(ref s0, ref s1, ref s2, ref s3));
         c.CopyTo(rest);
@@ -48,7 +52,12 @@ internal static class NormalStreams
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<uint> Next(ref Vector256<uint> s0, ref Vector256<uint> s1, ref Vector256<uint> s2, ref Vector256<uint> s3)
+    private static Vector256<uint> Next(
+        ref Vector256<uint> s0,
+        ref Vector256<uint> s1,
+        ref Vector256<uint> s2,
+        ref Vector256<uint> s3
+    )
     {
         var sum = s0 + s3;
         var result = ((sum << 7) | (sum >>> 25)) + s0;
@@ -63,14 +72,18 @@ internal static class NormalStreams
     }
 
     /// <summary>
-    /// Two independent normal numbers a lane, <c>r cos and r sin</c> of an angle: <c>r² = -2 ln u</c>. The angle is pi/4 + delta with |delta| ≤ pi/4, where
-    /// <c>cos = (cos delta - sin delta)/sqrt 2</c> and <c>sin = (cos delta + sin delta)/sqrt 2</c>, and two random signs carry it around the circle.
+    /// Two independent normal numbers a lane, <c>r cos and r sin</c> of an angle: <c>r² = -2 ln u</c>. The angle is
+    /// pi/4 + delta with |delta| ≤ pi/4, where
+    /// <c>cos = (cos delta - sin delta)/sqrt 2</c> and <c>sin = (cos delta + sin delta)/sqrt 2</c>, and two random
+    /// signs carry it around the circle.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (Vector256<float>, Vector256<float>) Pair(Vector256<uint> radius, Vector256<uint> angle)
     {
         // u in (0, 1], as mantissa m in [sqrt(1/2), sqrt 2) times 2^e; ln m by the series of 2 artanh((m - 1)/(m + 1)).
-        var u = (Vector256.ConvertToSingle((radius >>> 1).AsInt32()) + Vector256.Create(0.5f)) * Vector256.Create(1f / (1u << 31));
+        var u =
+            (Vector256.ConvertToSingle((radius >>> 1).AsInt32()) + Vector256.Create(0.5f))
+            * Vector256.Create(1f / (1u << 31));
         var bits = u.AsInt32() - Vector256.Create(0x3F3504F3);
         var exponent = Vector256.ConvertToSingle(bits >> 23);
         var m = ((bits & Vector256.Create(0x007FFFFF)) + Vector256.Create(0x3F3504F3)).AsSingle();
@@ -87,7 +100,11 @@ internal static class NormalStreams
         var signs = angle & Vector256.Create(0x80000000u);
         var signs2 = (angle << 1) & Vector256.Create(0x80000000u);
         var turn = Vector256.ConvertToSingle((angle & Vector256.Create(0x3FFFFFFFu)).AsInt32());
-        var delta = Vector256.MultiplyAddEstimate(turn, Vector256.Create((float)(Math.PI / 2 / (1 << 30))), Vector256.Create((float)(-Math.PI / 4)));
+        var delta = Vector256.MultiplyAddEstimate(
+            turn,
+            Vector256.Create((float)(Math.PI / 2 / (1 << 30))),
+            Vector256.Create((float)(-Math.PI / 4))
+        );
         var d2 = delta * delta;
         var sine = Vector256.MultiplyAddEstimate(d2, Vector256.Create(1f / 362880), Vector256.Create(-1f / 5040));
         sine = Vector256.MultiplyAddEstimate(d2, sine, Vector256.Create(1f / 120));
@@ -100,5 +117,6 @@ internal static class NormalStreams
         return ((r * (cosine - sine)).AsUInt32().Xor(signs), (r * (cosine + sine)).AsUInt32().Xor(signs2));
     }
 
-    private static Vector256<float> Xor(this Vector256<uint> value, Vector256<uint> signs) => (value ^ signs).AsSingle();
+    private static Vector256<float> Xor(this Vector256<uint> value, Vector256<uint> signs) =>
+        (value ^ signs).AsSingle();
 }

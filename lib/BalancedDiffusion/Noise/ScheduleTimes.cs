@@ -14,14 +14,34 @@ internal static class ScheduleTimes
     {
         Guard.AtLeast(steps, 1);
         var (from, to) = (schedule.MaxTime, schedule.MinTime);
-        return [.. Enumerable.Range(0, steps).Select(i => schedule.Sigma(i == 0 ? from : i == steps - 1 ? to : from + (to - from) * i / (steps - 1))), 0];
+        return
+        [
+            .. Enumerable
+                .Range(0, steps)
+                .Select(i =>
+                    schedule.Sigma(
+                        i == 0 ? from
+                        : i == steps - 1 ? to
+                        : from + (to - from) * i / (steps - 1)
+                    )
+                ),
+            0,
+        ];
     }
 
     /// <summary>The value within its bounds; what misses them by rounding only is moved onto them.</summary>
-    public static double Within(double value, double least, double most, [CallerArgumentExpression(nameof(value))] string? name = null)
+    public static double Within(
+        double value,
+        double least,
+        double most,
+        [CallerArgumentExpression(nameof(value))] string? name = null
+    )
     {
         if (!(value >= least - Slack * Math.Abs(least)) || !(value <= most + Slack * Math.Abs(most)))
-            throw new ArgumentOutOfRangeException(name, $"{name} must be from {least} to {most} in this schedule, was {value}");
+            throw new ArgumentOutOfRangeException(
+                name,
+                $"{name} must be from {least} to {most} in this schedule, was {value}"
+            );
         return Math.Clamp(value, least, most);
     }
 
@@ -30,6 +50,7 @@ internal static class ScheduleTimes
     {
         Guard.Sigma(max);
         Guard.Sigma(min);
-        if (max <= min) throw new ArgumentOutOfRangeException(nameof(max), $"max must be above min = {min}, was {max}");
+        if (max <= min)
+            throw new ArgumentOutOfRangeException(nameof(max), $"max must be above min = {min}, was {max}");
     }
 }

@@ -4,9 +4,11 @@ using TorchSharp;
 namespace BalancedDiffusion.Noise;
 
 /// <summary>
-/// The map between the two notations. Everything here speaks the variance-exploding one, <c>y = x + sigma eps</c>; DDPM, DDIM and Stable Diffusion speak the
+/// The map between the two notations. Everything here speaks the variance-exploding one, <c>y = x + sigma eps</c>;
+/// DDPM, DDIM and Stable Diffusion speak the
 /// variance-preserving one, <c>z = sqrt(alphaBar) x + sqrt(1 - alphaBar) eps</c>. They are one process:
-/// <c>alphaBar = 1/(1 + sigma²)</c>, <c>z = y/sqrt(1 + sigma²)</c>, and the clean estimate E[x | y] = E[x | z] is the same.
+/// <c>alphaBar = 1/(1 + sigma²)</c>, <c>z = y/sqrt(1 + sigma²)</c>, and the clean estimate E[x | y] = E[x | z] is the
+/// same.
 /// </summary>
 public static class VariancePreserving
 {
@@ -24,7 +26,11 @@ public static class VariancePreserving
     /// <exception cref="ArgumentOutOfRangeException">alphaBar is outside (0, 1].</exception>
     public static double Sigma(double alphaBar)
     {
-        if (!(alphaBar > 0) || !(alphaBar <= 1)) throw new ArgumentOutOfRangeException(nameof(alphaBar), $"alphaBar must be above 0 and at most 1, was {alphaBar}");
+        if (!(alphaBar > 0) || !(alphaBar <= 1))
+            throw new ArgumentOutOfRangeException(
+                nameof(alphaBar),
+                $"alphaBar must be above 0 and at most 1, was {alphaBar}"
+            );
         return Math.Sqrt((1 - alphaBar) / alphaBar);
     }
 
@@ -48,7 +54,8 @@ public static class VariancePreserving
         return -2 * Math.Log(sigma);
     }
 
-    /// <summary><c>z = y/sqrt(1 + sigma²)</c>: what a network trained in the variance-preserving notation is given.</summary>
+    /// <summary><c>z = y/sqrt(1 + sigma²)</c>: what a network trained in the variance-preserving notation is
+    /// given.</summary>
     /// <param name="y">Samples in the variance-exploding notation, any shape.</param>
     /// <param name="sigma">Their noise level, ≥ 0.</param>
     /// <returns>A new tensor, which the caller owns.</returns>
@@ -82,7 +89,8 @@ public static class VariancePreserving
         return y.add(epsilon, alpha: -sigma);
     }
 
-    /// <summary>The clean estimate of a network that predicts the velocity <c>v = sqrt(alphaBar) eps - sqrt(1 - alphaBar) x</c> (Salimans and Ho 2022):
+    /// <summary>The clean estimate of a network that predicts the velocity <c>v = sqrt(alphaBar) eps - sqrt(1 -
+    /// alphaBar) x</c> (Salimans and Ho 2022):
     /// <c>x = sqrt(alphaBar) z - sqrt(1 - alphaBar) v = alphaBar y - sqrt(1 - alphaBar) v</c>.</summary>
     /// <param name="y">Samples in the variance-exploding notation.</param>
     /// <param name="velocity">The predicted velocity, the shape of <paramref name="y"/>.</param>

@@ -3,8 +3,10 @@ using BalancedDiffusion.Runtime;
 namespace BalancedDiffusion.Noise;
 
 /// <summary>
-/// The variance-preserving schedule with beta(t) rising linearly (Song et al. 2021), as levels of <c>y = x + sigma eps</c>:
-/// <c>sigma(t)² = exp(betaMin t + (betaMax - betaMin) t²/2) - 1</c>, and t = (sqrt(betaMin² + 2 (betaMax - betaMin) ln(1 + sigma²)) - betaMin)/(betaMax - betaMin)
+/// The variance-preserving schedule with beta(t) rising linearly (Song et al. 2021), as levels of <c>y = x + sigma
+/// eps</c>:
+/// <c>sigma(t)² = exp(betaMin t + (betaMax - betaMin) t²/2) - 1</c>, and t = (sqrt(betaMin² + 2 (betaMax - betaMin)
+/// ln(1 + sigma²)) - betaMin)/(betaMax - betaMin)
 /// (Karras et al. 2022, table 1).
 /// </summary>
 public sealed record VpLinearSchedule : INoiseSchedule
@@ -18,9 +20,18 @@ public sealed record VpLinearSchedule : INoiseSchedule
     {
         Guard.Positive(betaMin);
         Guard.Positive(betaMax);
-        if (betaMax <= betaMin) throw new ArgumentOutOfRangeException(nameof(betaMax), $"betaMax must be above betaMin = {betaMin}, was {betaMax}");
-        if (betaMin + betaMax > 1000) throw new ArgumentOutOfRangeException(nameof(betaMax), $"betaMax must leave sigma(1) finite, so betaMin + betaMax at most 1000, was {betaMax}");
-        if (!(minTime > 0) || !(minTime < 1)) throw new ArgumentOutOfRangeException(nameof(minTime), $"minTime must be between 0 and 1, was {minTime}");
+        if (betaMax <= betaMin)
+            throw new ArgumentOutOfRangeException(
+                nameof(betaMax),
+                $"betaMax must be above betaMin = {betaMin}, was {betaMax}"
+            );
+        if (betaMin + betaMax > 1000)
+            throw new ArgumentOutOfRangeException(
+                nameof(betaMax),
+                $"betaMax must leave sigma(1) finite, so betaMin + betaMax at most 1000, was {betaMax}"
+            );
+        if (!(minTime > 0) || !(minTime < 1))
+            throw new ArgumentOutOfRangeException(nameof(minTime), $"minTime must be between 0 and 1, was {minTime}");
         (BetaMin, BetaMax, MinTime) = (betaMin, betaMax, minTime);
     }
 
@@ -45,7 +56,11 @@ public sealed record VpLinearSchedule : INoiseSchedule
         sigma = ScheduleTimes.Within(sigma, Level(MinTime), Level(MaxTime));
         // (sqrt(b² + c) - b)/slope without the cancellation at small levels.
         var gained = 2 * VariancePreserving.LogOnePlus(sigma * sigma);
-        return Math.Clamp(gained / (Math.Sqrt(BetaMin * BetaMin + (BetaMax - BetaMin) * gained) + BetaMin), MinTime, MaxTime);
+        return Math.Clamp(
+            gained / (Math.Sqrt(BetaMin * BetaMin + (BetaMax - BetaMin) * gained) + BetaMin),
+            MinTime,
+            MaxTime
+        );
     }
 
     /// <inheritdoc/>

@@ -7,17 +7,28 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Representations;
 
-/// <summary>What is known of one image's codes, as a line of the authors' lists (<c>…_stats.jsonl</c>), so that their numbers and ours can be read by either.</summary>
+/// <summary>What is known of one image's codes, as a line of the authors' lists (<c>…_stats.jsonl</c>), so that their
+/// numbers and ours can be read by either.</summary>
 /// <param name="Url">The image, a path or an address.</param>
 /// <param name="Prompt">What it was drawn from; empty where that is not known.</param>
 /// <param name="CheckTimestep">The timestep that it was noised to.</param>
-/// <param name="Pooling">How activations were pooled, in the authors' words: <c>spatial_max</c>, <c>spatial_mean</c> or <c>channel_mean</c> (over tokens).</param>
+/// <param name="Pooling">How activations were pooled, in the authors' words: <c>spatial_max</c>, <c>spatial_mean</c> or
+/// <c>channel_mean</c> (over tokens).</param>
 /// <param name="Features">Standard deviation, l2 norm and l4/l2 of the code, by the layer's name.</param>
 public sealed record CodeStatistics(
-    [property: JsonPropertyName("url")] string Url, [property: JsonPropertyName("prompt")] string Prompt, [property: JsonPropertyName("check_timestep")] double CheckTimestep,
-    [property: JsonPropertyName("pooling")] string Pooling, [property: JsonPropertyName("features")] IReadOnlyDictionary<string, CodeFeatures> Features)
+    [property: JsonPropertyName("url")] string Url,
+    [property: JsonPropertyName("prompt")] string Prompt,
+    [property: JsonPropertyName("check_timestep")] double CheckTimestep,
+    [property: JsonPropertyName("pooling")] string Pooling,
+    [property: JsonPropertyName("features")] IReadOnlyDictionary<string, CodeFeatures> Features
+)
 {
-    private static readonly JsonSerializerOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true };
+    private static readonly JsonSerializerOptions Format = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    };
 
     /// <summary>The numbers of codes, one a row.</summary>
     /// <param name="codes">(n, units), floating point, finite.</param>
@@ -27,7 +38,11 @@ public sealed record CodeStatistics(
         Spikiness.Check(codes);
         using var scope = torch.NewDisposeScope();
         double[] Numbers(torch.Tensor values) => values.to_type(torch.float64).cpu().data<double>().ToArray();
-        var (std, lengths, ratios) = (Numbers(Spikiness.StandardDeviation(codes)), Numbers(codes.detach().to_type(torch.float64).norm(1)), Numbers(Spikiness.L4OverL2(codes)));
+        var (std, lengths, ratios) = (
+            Numbers(Spikiness.StandardDeviation(codes)),
+            Numbers(codes.detach().to_type(torch.float64).norm(1)),
+            Numbers(Spikiness.L4OverL2(codes))
+        );
         return [.. std.Select((s, i) => new CodeFeatures(s, lengths[i], ratios[i]))];
     }
 
@@ -50,13 +65,15 @@ public sealed record CodeStatistics(
     public static IReadOnlyList<CodeStatistics> Read(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        if (!File.Exists(path)) throw new FileNotFoundException($"there is no list of codes at '{path}'; check the path", path);
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"there is no list of codes at '{path}'; check the path", path);
         var (lines, bad) = (new List<CodeStatistics>(), new List<string>());
         var number = 0;
         foreach (var line in File.ReadLines(path))
         {
             number++;
-            if (string.IsNullOrWhiteSpace(line)) continue;
+            if (string.IsNullOrWhiteSpace(line))
+                continue;
             try
             {
                 lines.Add(JsonSerializer.Deserialize<CodeStatistics>(line, Format) ?? throw new JsonException());
@@ -66,7 +83,12 @@ public sealed record CodeStatistics(
                 bad.Add($"line {number} ({Listing.Quoted(line.Length > 40 ? line[..40] : line)})");
             }
         }
-        return bad.Count == 0 ? lines : throw new InvalidDataException($"the list of codes '{Path.GetFileName(path)}' cannot be read: {Listing.Some(bad)}; each line must be an object with url, prompt, check_timestep, pooling and features");
+        return bad.Count == 0
+            ? lines
+            : throw new InvalidDataException(
+                $"the list of codes '{Path.GetFileName(path)}' cannot be read: {Listing.Some(bad)}; each line "
+                    + "must be an object with url, prompt, check_timestep, pooling and features"
+            );
     }
 
     /// <summary>One number of a layer over a list, for a <see cref="Memorization.RocCurve"/>.</summary>
@@ -74,11 +96,25 @@ public sealed record CodeStatistics(
     /// <param name="layer">The layer's name.</param>
     /// <param name="number">Which; null for the standard deviation.</param>
     /// <exception cref="ArgumentException">A line has no such layer.</exception>
-    public static IReadOnlyList<double> Values(IReadOnlyList<CodeStatistics> lines, string layer, Func<CodeFeatures, double>? number = null)
+    public static IReadOnlyList<double> Values(
+        IReadOnlyList<CodeStatistics> lines,
+        string layer,
+        Func<CodeFeatures, double>? number = null
+    )
     {
         ArgumentNullException.ThrowIfNull(lines);
         ArgumentNullException.ThrowIfNull(layer);
-        return [.. lines.Select(line => line.Features.TryGetValue(layer, out var features) ? (number ?? (f => f.StandardDeviation))(features)
-            : throw new ArgumentException($"the line of '{Listing.Printable(line.Url)}' has no layer {Listing.Quoted(layer)}; it has {Listing.Of(line.Features.Keys)}", nameof(layer)))];
+        return
+        [
+            .. lines.Select(line =>
+                line.Features.TryGetValue(layer, out var features)
+                    ? (number ?? (f => f.StandardDeviation))(features)
+                    : throw new ArgumentException(
+                        $"the line of '{Listing.Printable(line.Url)}' has no layer {Listing.Quoted(layer)}; "
+                            + $"it has {Listing.Of(line.Features.Keys)}",
+                        nameof(layer)
+                    )
+            ),
+        ];
     }
 }

@@ -6,7 +6,8 @@ public enum Pooling
     /// <summary>The activation as it is, any shape.</summary>
     None,
 
-    /// <summary>(batch, channels, height, width) → (batch, channels): the largest value over the places. The paper's for U-Nets.</summary>
+    /// <summary>(batch, channels, height, width) → (batch, channels): the largest value over the places. The paper's
+    /// for U-Nets.</summary>
     SpatialMax,
 
     /// <summary>(batch, channels, height, width) → (batch, channels): the mean over the places.</summary>
@@ -15,6 +16,7 @@ public enum Pooling
     /// <summary>(batch, tokens, units) → (batch, units): the mean over the tokens of a transformer.</summary>
     TokenMean,
 
-    /// <summary>(batch, …) → (batch, product of the rest): every number is a unit. A representation (batch, units) stays as it is.</summary>
+    /// <summary>(batch, …) → (batch, product of the rest): every number is a unit. A representation (batch, units)
+    /// stays as it is.</summary>
     Flatten,
 }

@@ -8,10 +8,12 @@ public static class PoolingExtensions
     /// <summary>A pooling that is named must exist.</summary>
     internal static void Check(Pooling? pooling)
     {
-        if (pooling is { } named && !Enum.IsDefined(named)) throw Unknown(named);
+        if (pooling is { } named && !Enum.IsDefined(named))
+            throw Unknown(named);
     }
 
-    private static ArgumentOutOfRangeException Unknown(Pooling pooling) => new(nameof(pooling), $"pooling must be None, SpatialMax, SpatialMean, TokenMean or Flatten, was {pooling}");
+    private static ArgumentOutOfRangeException Unknown(Pooling pooling) =>
+        new(nameof(pooling), $"pooling must be None, SpatialMax, SpatialMean, TokenMean or Flatten, was {pooling}");
 
     /// <summary>Pools an activation.</summary>
     /// <param name="pooling">How.</param>
@@ -25,7 +27,11 @@ public static class PoolingExtensions
         torch.Tensor Of(int dimensions, string names, Func<torch.Tensor, torch.Tensor> pool)
         {
             if (activation.dim() != dimensions || activation.shape.Skip(2).Contains(0))
-                throw new ArgumentException($"activation must have shape {names} for {pooling}, was ({string.Join(", ", activation.shape)}); choose another pooling", nameof(activation));
+                throw new ArgumentException(
+                    $"activation must have shape {names} for {pooling}, was "
+                        + $"({string.Join(", ", activation.shape)}); choose another pooling",
+                    nameof(activation)
+                );
             return pool(activation);
         }
         using var scope = torch.NewDisposeScope();
@@ -35,8 +41,13 @@ public static class PoolingExtensions
             Pooling.SpatialMax => Of(4, "(batch, channels, height, width)", a => a.amax([2L, 3L])),
             Pooling.SpatialMean => Of(4, "(batch, channels, height, width)", a => a.mean([2L, 3L])),
             Pooling.TokenMean => Of(3, "(batch, tokens, units)", a => a.mean([1L])),
-            Pooling.Flatten when activation.dim() == 0 => throw new ArgumentException("activation must have shape (batch, …) for Flatten, was (); choose another pooling", nameof(activation)),
-            Pooling.Flatten => activation.clone().reshape(activation.shape[0], activation.shape.Skip(1).Aggregate(1L, (product, n) => product * n)),
+            Pooling.Flatten when activation.dim() == 0 => throw new ArgumentException(
+                "activation must have shape (batch, …) for Flatten, was (); choose another pooling",
+                nameof(activation)
+            ),
+            Pooling.Flatten => activation
+                .clone()
+                .reshape(activation.shape[0], activation.shape.Skip(1).Aggregate(1L, (product, n) => product * n)),
             _ => throw Unknown(pooling),
         };
         return pooled.MoveToOuterDisposeScope();

@@ -3,7 +3,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Representations;
 
-/// <summary>The columns of a ReLU-DAE as the paper shows them: sorted by norm, each beside the training image it points at.</summary>
+/// <summary>The columns of a ReLU-DAE as the paper shows them: sorted by norm, each beside the training image it points
+/// at.</summary>
 public static class WeightGallery
 {
     /// <summary>Every column of W1, the one of largest norm first (the lower unit first among equals).</summary>
@@ -19,6 +20,10 @@ public static class WeightGallery
         var norms = model.Encoder.to_type(torch.float64).norm(1).cpu().data<double>().ToArray();
         var cosine = cosines.cpu().data<double>().ToArray();
         var index = indices.cpu().data<long>().ToArray();
-        return Enumerable.Range(0, norms.Length).OrderByDescending(j => norms[j]).Select(j => new WeightColumn(j, norms[j], cosine[j], (int)index[j])).ToArray();
+        return Enumerable
+            .Range(0, norms.Length)
+            .OrderByDescending(j => norms[j])
+            .Select(j => new WeightColumn(j, norms[j], cosine[j], (int)index[j]))
+            .ToArray();
     }
 }

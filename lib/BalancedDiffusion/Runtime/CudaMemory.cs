@@ -13,10 +13,15 @@ internal static class CudaMemory
     {
         // The driver answers for the context of the calling thread, which a tensor makes.
         using var nothing = torch.empty(1, device: device);
-        if (!NativeLibrary.TryLoad(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1", out var driver)) return null;
+        if (!NativeLibrary.TryLoad(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1", out var driver))
+            return null;
         try
         {
-            return NativeLibrary.TryGetExport(driver, "cuMemGetInfo_v2", out var address) && Marshal.GetDelegateForFunctionPointer<Asks>(address)(out var free, out _) == 0 ? (long)free : null;
+            return
+                NativeLibrary.TryGetExport(driver, "cuMemGetInfo_v2", out var address)
+                && Marshal.GetDelegateForFunctionPointer<Asks>(address)(out var free, out _) == 0
+                ? (long)free
+                : null;
         }
         finally
         {

@@ -10,7 +10,10 @@ namespace BalancedDiffusion.Runtime;
 /// </summary>
 public sealed class ElfSymbolVersions
 {
-    private const uint SectionDynSym = 11, SectionVerDef = 0x6ffffffd, SectionVerNeed = 0x6ffffffe, SectionVerSym = 0x6fffffff;
+    private const uint SectionDynSym = 11,
+        SectionVerDef = 0x6ffffffd,
+        SectionVerNeed = 0x6ffffffe,
+        SectionVerSym = 0x6fffffff;
     private const ushort WeakFlag = 2;
 
     private readonly byte[] bytes;
@@ -29,12 +32,21 @@ public sealed class ElfSymbolVersions
 
     /// <summary>Parses the version tables in the bytes of a shared library.</summary>
     /// <param name="bytes">The whole file.</param>
-    /// <exception cref="InvalidDataException">The bytes are no 64-bit little-endian ELF file, or the tables leave the file.</exception>
+    /// <exception cref="InvalidDataException">The bytes are no 64-bit little-endian ELF file, or the tables leave the
+    /// file.</exception>
     public ElfSymbolVersions(byte[] bytes)
     {
         ArgumentNullException.ThrowIfNull(bytes);
         this.bytes = bytes;
-        if (bytes.Length < 64 || bytes[0] != 0x7f || bytes[1] != 'E' || bytes[2] != 'L' || bytes[3] != 'F' || bytes[4] != 2 || bytes[5] != 1)
+        if (
+            bytes.Length < 64
+            || bytes[0] != 0x7f
+            || bytes[1] != 'E'
+            || bytes[2] != 'L'
+            || bytes[3] != 'F'
+            || bytes[4] != 2
+            || bytes[5] != 1
+        )
             throw new InvalidDataException("it is not a 64-bit little-endian ELF library");
         try
         {
@@ -44,7 +56,10 @@ public sealed class ElfSymbolVersions
         }
         catch (Exception e) when (e is ArgumentOutOfRangeException or IndexOutOfRangeException or OverflowException)
         {
-            throw new InvalidDataException("the ELF library's tables point outside the file: it is truncated or damaged", e);
+            throw new InvalidDataException(
+                "the ELF library's tables point outside the file: it is truncated or damaged",
+                e
+            );
         }
     }
 
@@ -70,7 +85,11 @@ public sealed class ElfSymbolVersions
     /// <summary>The names of the dynamic symbols that carry the version with this index.</summary>
     public IReadOnlyList<string> SymbolsOf(ushort versionIndex)
     {
-        if (!sections.TryGetValue(SectionVerSym, out var versions) || !sections.TryGetValue(SectionDynSym, out var symbols)) return [];
+        if (
+            !sections.TryGetValue(SectionVerSym, out var versions)
+            || !sections.TryGetValue(SectionDynSym, out var symbols)
+        )
+            return [];
         var names = new List<string>();
         var count = Math.Min(versions.Size / 2, symbols.Size / 24);
         for (var i = 0; i < count; i++)
@@ -79,7 +98,8 @@ public sealed class ElfSymbolVersions
         return names;
     }
 
-    /// <summary>A copy of the file in which one needed version is marked weak: the loader then accepts a library without it.</summary>
+    /// <summary>A copy of the file in which one needed version is marked weak: the loader then accepts a library
+    /// without it.</summary>
     public byte[] WithWeak(Need need)
     {
         var copy = (byte[])bytes.Clone();
@@ -91,11 +111,18 @@ public sealed class ElfSymbolVersions
     private void ReadSections()
     {
         long table = checked((long)U64(0x28));
-        int size = U16(0x3a), count = U16(0x3c);
+        int size = U16(0x3a),
+            count = U16(0x3c);
         for (var i = 0; i < count; i++)
         {
             var at = table + (long)i * size;
-            var section = new Section(U32(at + 4), checked((long)U64(at + 24)), checked((long)U64(at + 32)), checked((int)U32(at + 40)), checked((int)U32(at + 44)));
+            var section = new Section(
+                U32(at + 4),
+                checked((long)U64(at + 24)),
+                checked((long)U64(at + 32)),
+                checked((int)U32(at + 40)),
+                checked((int)U32(at + 44))
+            );
             all.Add(section);
             sections.TryAdd(section.Type, section);
         }
@@ -104,7 +131,8 @@ public sealed class ElfSymbolVersions
     private List<Need> ReadNeeds()
     {
         var needs = new List<Need>();
-        if (!sections.TryGetValue(SectionVerNeed, out var section)) return needs;
+        if (!sections.TryGetValue(SectionVerNeed, out var section))
+            return needs;
         var at = section.Offset;
         for (var i = 0; i < section.Info; i++)
         {
@@ -112,12 +140,22 @@ public sealed class ElfSymbolVersions
             var entry = at + U32(at + 8);
             for (var j = 0; j < U16(at + 2); j++)
             {
-                needs.Add(new Need(library, Text(all[section.Link], U32(entry + 8)), U16(entry + 6), entry + 4, (U16(entry + 4) & WeakFlag) != 0));
+                needs.Add(
+                    new Need(
+                        library,
+                        Text(all[section.Link], U32(entry + 8)),
+                        U16(entry + 6),
+                        entry + 4,
+                        (U16(entry + 4) & WeakFlag) != 0
+                    )
+                );
                 // 0 ends the list; a damaged count must not keep us here for billions of turns.
-                if (U32(entry + 12) == 0) break;
+                if (U32(entry + 12) == 0)
+                    break;
                 entry += U32(entry + 12);
             }
-            if (U32(at + 12) == 0) break;
+            if (U32(at + 12) == 0)
+                break;
             at += U32(at + 12);
         }
         return needs;
@@ -126,12 +164,14 @@ public sealed class ElfSymbolVersions
     private HashSet<string> ReadDefinitions()
     {
         var names = new HashSet<string>(StringComparer.Ordinal);
-        if (!sections.TryGetValue(SectionVerDef, out var section)) return names;
+        if (!sections.TryGetValue(SectionVerDef, out var section))
+            return names;
         var at = section.Offset;
         for (var i = 0; i < section.Info; i++)
         {
             names.Add(Text(all[section.Link], U32(at + U32(at + 12))));
-            if (U32(at + 16) == 0) break;
+            if (U32(at + 16) == 0)
+                break;
             at += U32(at + 16);
         }
         return names;
@@ -145,6 +185,8 @@ public sealed class ElfSymbolVersions
     }
 
     private ushort U16(long at) => BinaryPrimitives.ReadUInt16LittleEndian(bytes.AsSpan(checked((int)at), 2));
+
     private uint U32(long at) => BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(checked((int)at), 4));
+
     private ulong U64(long at) => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(checked((int)at), 8));
 }

@@ -8,7 +8,8 @@ internal static class Sentence
     {
         var line = message.AsSpan().Trim();
         var end = line.IndexOfAny('\r', '\n');
-        if (end >= 0) line = line[..end];
+        if (end >= 0)
+            line = line[..end];
         // a full stop ends a sentence where a capital follows: file and type names have full stops too
         for (var i = 0; i + 2 < line.Length; i++)
             if (line[i] == '.' && line[i + 1] == ' ' && char.IsUpper(line[i + 2]))

@@ -5,8 +5,10 @@ using System.Security.Cryptography;
 namespace BalancedDiffusion.Runtime;
 
 /// <summary>
-/// Loads libtorch by absolute path before TorchSharp is first called, so that the same build works in an application, in a
-/// test host and in a notebook kernel, and on Linux systems whose libstdc++ is older than the one TorchSharp was built with.
+/// Loads libtorch by absolute path before TorchSharp is first called, so that the same build works in an application,
+/// in a
+/// test host and in a notebook kernel, and on Linux systems whose libstdc++ is older than the one TorchSharp was built
+/// with.
 /// </summary>
 public static class TorchRuntime
 {
@@ -22,7 +24,8 @@ public static class TorchRuntime
     /// <summary>Whether the natives are those of CUDA (chosen at build time by <c>-p:Cuda=true</c>).</summary>
     public static bool HasCudaNatives { get; private set; }
 
-    /// <summary>The folder that the native libraries were loaded from, or null where they were left to TorchSharp.</summary>
+    /// <summary>The folder that the native libraries were loaded from, or null where they were left to
+    /// TorchSharp.</summary>
     public static string? NativeFolder { get; private set; }
 
     /// <summary>Makes sure that libtorch is loaded; does nothing the second time.</summary>
@@ -30,37 +33,54 @@ public static class TorchRuntime
     public static void EnsureLoaded()
     {
         Try();
-        if (failure is not null) throw new InvalidOperationException(failure);
+        if (failure is not null)
+            throw new InvalidOperationException(failure);
     }
 
-    /// <summary>Frees the tensors that nobody holds any more, and gives the memory that stands free back to the system. It takes a moment; a step of a training or of a sampler does not need it.</summary>
+    /// <summary>Frees the tensors that nobody holds any more, and gives the memory that stands free back to the system.
+    /// It takes a moment; a step of a training or of a sampler does not need it.</summary>
     public static void ReleaseMemory()
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
         // glibc keeps what was freed; another C library, or an allocator loaded before it, has no such call.
-        if (OperatingSystem.IsLinux() && NativeLibrary.TryLoad("libc.so.6", out var library) && NativeLibrary.TryGetExport(library, "malloc_trim", out var address))
+        if (
+            OperatingSystem.IsLinux()
+            && NativeLibrary.TryLoad("libc.so.6", out var library)
+            && NativeLibrary.TryGetExport(library, "malloc_trim", out var address)
+        )
             Marshal.GetDelegateForFunctionPointer<Trim>(address)(0);
     }
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     private delegate int Trim(nuint keep);
 
-#pragma warning disable CA2255 // a library that must load natives before its first use by a notebook kernel has no other moment
+    // a library that must load natives before its first use by a notebook kernel has no other moment
+#pragma warning disable CA2255
     [ModuleInitializer]
     internal static void Try()
     {
         lock (Gate)
         {
-            if (tried) return;
+            if (tried)
+                return;
             tried = true;
             try
             {
                 Load();
             }
-            catch (Exception e) when (e is DllNotFoundException or BadImageFormatException or IOException or UnauthorizedAccessException or InvalidDataException)
+            catch (Exception e)
+                when (e
+                        is DllNotFoundException
+                            or BadImageFormatException
+                            or IOException
+                            or UnauthorizedAccessException
+                            or InvalidDataException
+                )
             {
-                failure = $"libtorch could not be loaded ({FirstLine(e.Message)}); run 'dotnet build' in the repository again, and if that does not help see 'If something fails' in README.md.";
+                failure =
+                    $"libtorch could not be loaded ({FirstLine(e.Message)}); run 'dotnet build' in the "
+                    + "repository again, and if that does not help see 'If something fails' in README.md.";
             }
         }
     }
@@ -80,16 +100,30 @@ public static class TorchRuntime
         HasCudaNatives = Directory.EnumerateFiles(folder, "*torch_cuda*").Any();
         if (!RuntimeInformation.IsOSPlatform(OSPlatform.Linux))
         {
-            foreach (var name in RuntimeInformation.IsOSPlatform(OSPlatform.Windows)
-                ? new[] { "libiomp5md.dll", "uv.dll", "c10.dll", "torch_cpu.dll", "torch.dll", "LibTorchSharp.dll" }
-                : ["libomp.dylib", "libc10.dylib", "libtorch_cpu.dylib", "libtorch.dylib", "libLibTorchSharp.dylib"])
-                if (File.Exists(Path.Combine(folder, name))) NativeLibrary.Load(Path.Combine(folder, name));
+            foreach (
+                var name in RuntimeInformation.IsOSPlatform(OSPlatform.Windows)
+                    ? new[] { "libiomp5md.dll", "uv.dll", "c10.dll", "torch_cpu.dll", "torch.dll", "LibTorchSharp.dll" }
+                    : ["libomp.dylib", "libc10.dylib", "libtorch_cpu.dylib", "libtorch.dylib", "libLibTorchSharp.dylib"]
+            )
+                if (File.Exists(Path.Combine(folder, name)))
+                    NativeLibrary.Load(Path.Combine(folder, name));
             log.Add("libtorch was loaded from beside the library.");
             return;
         }
-        foreach (var pattern in new[] { "libgomp-*.so.1", "libc10.so", "libtorch_cpu.so", "libcudart*.so*", "libc10_cuda.so", "libtorch_cuda.so", "libtorch.so" })
-            foreach (var file in Directory.GetFiles(folder, pattern))
-                NativeLibrary.Load(file);
+        foreach (
+            var pattern in new[]
+            {
+                "libgomp-*.so.1",
+                "libc10.so",
+                "libtorch_cpu.so",
+                "libcudart*.so*",
+                "libc10_cuda.so",
+                "libtorch_cuda.so",
+                "libtorch.so",
+            }
+        )
+        foreach (var file in Directory.GetFiles(folder, pattern))
+            NativeLibrary.Load(file);
         NativeLibrary.Load(MendIfNeeded(Path.Combine(folder, "libLibTorchSharp.so")));
         log.Add("libtorch was loaded from beside the library.");
     }
@@ -98,35 +132,55 @@ public static class TorchRuntime
     {
         var rid = PortableRid();
         var roots = new[] { Path.GetDirectoryName(typeof(TorchRuntime).Assembly.Location), AppContext.BaseDirectory };
-        var probe = RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? "LibTorchSharp.dll"
-            : RuntimeInformation.IsOSPlatform(OSPlatform.OSX) ? "libLibTorchSharp.dylib" : "libLibTorchSharp.so";
-        return roots.Where(root => !string.IsNullOrEmpty(root))
+        var probe =
+            RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? "LibTorchSharp.dll"
+            : RuntimeInformation.IsOSPlatform(OSPlatform.OSX) ? "libLibTorchSharp.dylib"
+            : "libLibTorchSharp.so";
+        return roots
+            .Where(root => !string.IsNullOrEmpty(root))
             .SelectMany(root => new[] { Path.Combine(root!, "runtimes", rid, "native"), root! })
             .FirstOrDefault(folder => File.Exists(Path.Combine(folder, probe)));
     }
 
     private static string PortableRid()
     {
-        var system = RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? "win" : RuntimeInformation.IsOSPlatform(OSPlatform.OSX) ? "osx" : "linux";
+        var system =
+            RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? "win"
+            : RuntimeInformation.IsOSPlatform(OSPlatform.OSX) ? "osx"
+            : "linux";
         return $"{system}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
     }
 
     /// <summary>
-    /// Where the system's libstdc++ lacks the newest version that <c>libLibTorchSharp.so</c> names, and the only symbol asking for
-    /// it is the link-time marker of the iostream header (which nothing calls), a copy with that one need marked weak is loaded instead.
+    /// Where the system's libstdc++ lacks the newest version that <c>libLibTorchSharp.so</c> names, and the only symbol
+    /// asking for
+    /// it is the link-time marker of the iostream header (which nothing calls), a copy with that one need marked weak
+    /// is loaded instead.
     /// </summary>
     private static string MendIfNeeded(string path)
     {
         var standard = FindLoadedLibrary("libstdc++.so.6");
-        if (standard is null) return path;
+        if (standard is null)
+            return path;
         var provided = ElfSymbolVersions.Read(standard).Defines;
         var wrapper = ElfSymbolVersions.Read(path);
-        var missing = wrapper.Needs.Where(n => n.Library == "libstdc++.so.6" && !n.Weak && !provided.Contains(n.Version)).ToList();
-        if (missing.Count == 0) return path;
+        var missing = wrapper
+            .Needs.Where(n => n.Library == "libstdc++.so.6" && !n.Weak && !provided.Contains(n.Version))
+            .ToList();
+        if (missing.Count == 0)
+            return path;
         if (missing.Count > 1 || wrapper.SymbolsOf(missing[0].Index) is not [Marker])
-            throw new InvalidDataException($"this system's libstdc++ is too old for TorchSharp: it lacks {string.Join(", ", missing.Select(n => n.Version))}; use a newer Linux (GCC 13 or later)");
+            throw new InvalidDataException(
+                "this system's libstdc++ is too old for TorchSharp: it lacks "
+                    + $"{string.Join(", ", missing.Select(n => n.Version))}; use a newer Linux (GCC 13 or later)"
+            );
         var mended = wrapper.WithWeak(missing[0]);
-        var target = Path.Combine(UserFolders.Cache, "native", Convert.ToHexStringLower(SHA256.HashData(mended))[..16], "libLibTorchSharp.so");
+        var target = Path.Combine(
+            UserFolders.Cache,
+            "native",
+            Convert.ToHexStringLower(SHA256.HashData(mended))[..16],
+            "libLibTorchSharp.so"
+        );
         if (!File.Exists(target) || new FileInfo(target).Length != mended.Length)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
@@ -134,13 +188,17 @@ public static class TorchRuntime
             File.WriteAllBytes(fresh, mended);
             File.Move(fresh, target, overwrite: true);
         }
-        log.Add($"The system's libstdc++ lacks {missing[0].Version}, asked for by an unused marker only: a copy of libLibTorchSharp.so with that need marked weak is in use.");
+        log.Add(
+            $"The system's libstdc++ lacks {missing[0].Version}, asked for by an unused marker only: a copy "
+                + "of libLibTorchSharp.so with that need marked weak is in use."
+        );
         return target;
     }
 
     private static string? FindLoadedLibrary(string name)
     {
-        if (!NativeLibrary.TryLoad(name, out _) || !File.Exists("/proc/self/maps")) return null;
+        if (!NativeLibrary.TryLoad(name, out _) || !File.Exists("/proc/self/maps"))
+            return null;
         return File.ReadLines("/proc/self/maps")
             .Select(line => line.IndexOf('/') is var slash and >= 0 ? line[slash..] : "")
             .FirstOrDefault(file => Path.GetFileName(file).StartsWith("libstdc++.so.6", StringComparison.Ordinal));

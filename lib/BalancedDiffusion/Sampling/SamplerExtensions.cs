@@ -8,31 +8,55 @@ namespace BalancedDiffusion.Sampling;
 /// <summary>What every sampler can do.</summary>
 public static class SamplerExtensions
 {
-    /// <summary>Walks from noisy starts down the levels, with the options as separate arguments; see <see cref="ISampler.Sample"/>.</summary>
+    /// <summary>Walks from noisy starts down the levels, with the options as separate arguments; see
+    /// <see cref="ISampler.Sample"/>.</summary>
     /// <param name="sampler">The sampler.</param>
     /// <param name="denoiser">The denoiser.</param>
-    /// <param name="start">Starts at the first level, (batch, SampleShape…), floating point; left as they are.</param>
+    /// <param name="start">Starts at the first level, (batch, SampleShape…), floating point; left as they
+    /// are.</param>
     /// <param name="sigmas">At least two noise levels, finite, strictly decreasing; the last may be 0.</param>
     /// <param name="seed">The seed of fresh noise.</param>
     /// <param name="progress">Told the number of steps done, or null.</param>
     /// <param name="cancellation">Stops between two steps.</param>
     /// <param name="firstIndex">The index of row 0 among all samples of this seed, ≥ 0.</param>
     /// <returns>Samples, the shape and type of <paramref name="start"/>. The caller owns them.</returns>
-    public static torch.Tensor Sample(this ISampler sampler, IDenoiser denoiser, torch.Tensor start, IReadOnlyList<double> sigmas, long seed, IProgress<int>? progress = null, CancellationToken cancellation = default, long firstIndex = 0)
+    public static torch.Tensor Sample(
+        this ISampler sampler,
+        IDenoiser denoiser,
+        torch.Tensor start,
+        IReadOnlyList<double> sigmas,
+        long seed,
+        IProgress<int>? progress = null,
+        CancellationToken cancellation = default,
+        long firstIndex = 0
+    )
     {
         ArgumentNullException.ThrowIfNull(sampler);
         Guard.AtLeast(firstIndex, 0);
-        return sampler.Sample(denoiser, start, sigmas, new SamplingOptions { Seed = seed, FirstIndex = firstIndex, Progress = progress, Cancellation = cancellation });
+        return sampler.Sample(
+            denoiser,
+            start,
+            sigmas,
+            new SamplingOptions
+            {
+                Seed = seed,
+                FirstIndex = firstIndex,
+                Progress = progress,
+                Cancellation = cancellation,
+            }
+        );
     }
 
-    /// <summary>Draws samples from starts of law N(0, sigmas[0]² I), with the options as separate arguments. Sample i is the same however many are drawn with it and in whatever batches.</summary>
+    /// <summary>Draws samples from starts of law N(0, sigmas[0]² I), with the options as separate arguments. Sample i
+    /// is the same however many are drawn with it and in whatever batches.</summary>
     /// <param name="sampler">The sampler.</param>
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="count">How many samples, ≥ 1.</param>
     /// <param name="sigmas">Noise levels, as for <see cref="ISampler.Sample"/>.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="batch">How many are walked at once, ≥ 1.</param>
-    /// <param name="device">Where, CPU where null; the noise is drawn on the CPU in any case, so that it is the same everywhere.</param>
+    /// <param name="device">Where, CPU where null; the noise is drawn on the CPU in any case, so that it is the same
+    /// everywhere.</param>
     /// <param name="progress">Told the number of steps done over all batches, or null.</param>
     /// <param name="cancellation">Stops between two steps.</param>
     /// <param name="firstIndex">The index of the first sample, ≥ 0: 7 with count 1 draws sample 7 alone.</param>
@@ -40,15 +64,39 @@ public static class SamplerExtensions
     /// <exception cref="ArgumentOutOfRangeException">A count is out of its range.</exception>
     /// <exception cref="ArgumentException">The levels do not decrease.</exception>
     /// <exception cref="InvalidOperationException">The denoiser gave NaN, infinity or a wrong shape.</exception>
-    public static torch.Tensor Draw(this ISampler sampler, IDenoiser denoiser, int count, IReadOnlyList<double> sigmas, long seed, int batch = 256,
-        torch.Device? device = null, IProgress<int>? progress = null, CancellationToken cancellation = default, long firstIndex = 0)
+    public static torch.Tensor Draw(
+        this ISampler sampler,
+        IDenoiser denoiser,
+        int count,
+        IReadOnlyList<double> sigmas,
+        long seed,
+        int batch = 256,
+        torch.Device? device = null,
+        IProgress<int>? progress = null,
+        CancellationToken cancellation = default,
+        long firstIndex = 0
+    )
     {
         Guard.AtLeast(batch, 1);
         Guard.AtLeast(firstIndex, 0);
-        return sampler.Draw(denoiser, count, sigmas, new SamplingOptions { Seed = seed, BatchSize = batch, Device = device, Progress = progress, Cancellation = cancellation, FirstIndex = firstIndex });
+        return sampler.Draw(
+            denoiser,
+            count,
+            sigmas,
+            new SamplingOptions
+            {
+                Seed = seed,
+                BatchSize = batch,
+                Device = device,
+                Progress = progress,
+                Cancellation = cancellation,
+                FirstIndex = firstIndex,
+            }
+        );
     }
 
-    /// <summary>Draws samples from starts of law N(0, sigmas[0]² I). Sample i is the same however many are drawn with it and in whatever batches.</summary>
+    /// <summary>Draws samples from starts of law N(0, sigmas[0]² I). Sample i is the same however many are drawn with
+    /// it and in whatever batches.</summary>
     /// <param name="sampler">The sampler.</param>
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="count">How many samples, ≥ 1.</param>
@@ -59,7 +107,13 @@ public static class SamplerExtensions
     /// <exception cref="ArgumentException">The levels do not decrease.</exception>
     /// <exception cref="InvalidOperationException">The denoiser gave NaN, infinity or a wrong shape.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public static torch.Tensor Draw(this ISampler sampler, IDenoiser denoiser, int count, IReadOnlyList<double> sigmas, SamplingOptions options)
+    public static torch.Tensor Draw(
+        this ISampler sampler,
+        IDenoiser denoiser,
+        int count,
+        IReadOnlyList<double> sigmas,
+        SamplingOptions options
+    )
     {
         ArgumentNullException.ThrowIfNull(sampler);
         ArgumentNullException.ThrowIfNull(denoiser);
@@ -68,13 +122,25 @@ public static class SamplerExtensions
         Guard.AtLeast(count, 1);
         SamplerLoop.CheckLevels(sigmas);
         using var scope = torch.NewDisposeScope();
-        var samples = torch.empty([count, .. denoiser.SampleShape], dtype: options.Type, device: options.Device ?? torch.CPU);
+        var samples = torch.empty(
+            [count, .. denoiser.SampleShape],
+            dtype: options.Type,
+            device: options.Device ?? torch.CPU
+        );
         for (var at = 0L; at < count; at += options.BatchSize)
         {
             using var step = torch.NewDisposeScope();
             var rows = (int)Math.Min(options.BatchSize, count - at);
-            var part = options with { FirstIndex = options.FirstIndex + at, Progress = options.Progress is { } told ? new ShiftedProgress(told, (int)(at / options.BatchSize) * (sigmas.Count - 1)) : null };
-            samples.narrow(0, at, rows).copy_(sampler.Sample(denoiser, DrawStarts(rows, denoiser.SampleShape, sigmas[0], part), sigmas, part));
+            var part = options with
+            {
+                FirstIndex = options.FirstIndex + at,
+                Progress = options.Progress is { } told
+                    ? new ShiftedProgress(told, (int)(at / options.BatchSize) * (sigmas.Count - 1))
+                    : null,
+            };
+            samples
+                .narrow(0, at, rows)
+                .copy_(sampler.Sample(denoiser, DrawStarts(rows, denoiser.SampleShape, sigmas[0], part), sigmas, part));
         }
         return samples.MoveToOuterDisposeScope();
     }
@@ -87,15 +153,46 @@ public static class SamplerExtensions
     /// <param name="device">Where the result lies, CPU where null.</param>
     /// <param name="firstIndex">The index of the first, ≥ 0.</param>
     /// <returns>(count, SampleShape…), float32. The caller owns them.</returns>
-    public static torch.Tensor Starts(IReadOnlyList<long> sampleShape, int count, double sigma, long seed, torch.Device? device = null, long firstIndex = 0)
+    public static torch.Tensor Starts(
+        IReadOnlyList<long> sampleShape,
+        int count,
+        double sigma,
+        long seed,
+        torch.Device? device = null,
+        long firstIndex = 0
+    )
     {
         ArgumentNullException.ThrowIfNull(sampleShape);
         Guard.AtLeast(count, 1);
         Guard.Sigma(sigma);
         Guard.AtLeast(firstIndex, 0);
-        return DrawStarts(count, sampleShape, sigma, new SamplingOptions { Seed = seed, Device = device, FirstIndex = firstIndex });
+        return DrawStarts(
+            count,
+            sampleShape,
+            sigma,
+            new SamplingOptions
+            {
+                Seed = seed,
+                Device = device,
+                FirstIndex = firstIndex,
+            }
+        );
     }
 
-    private static torch.Tensor DrawStarts(int count, IReadOnlyList<long> sampleShape, double sigma, SamplingOptions options) =>
-        GaussianNoise.DrawEach([count, .. sampleShape], Seeds.Derive(options.Seed, "start"), options.FirstIndex, 0, options.Type, options.Device).mul_(sigma);
+    private static torch.Tensor DrawStarts(
+        int count,
+        IReadOnlyList<long> sampleShape,
+        double sigma,
+        SamplingOptions options
+    ) =>
+        GaussianNoise
+            .DrawEach(
+                [count, .. sampleShape],
+                Seeds.Derive(options.Seed, "start"),
+                options.FirstIndex,
+                0,
+                options.Type,
+                options.Device
+            )
+            .mul_(sigma);
 }

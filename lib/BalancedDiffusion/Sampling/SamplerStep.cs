@@ -5,7 +5,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Sampling;
 
-/// <summary>What a sampler sees of one step. It changes <see cref="X"/> in place: fresh tensors of a batch's size cost more than the arithmetic.</summary>
+/// <summary>What a sampler sees of one step. It changes <see cref="X"/> in place: fresh tensors of a batch's size cost
+/// more than the arithmetic.</summary>
 internal sealed class SamplerStep
 {
     private readonly IDenoiser denoiser;
@@ -44,7 +45,8 @@ internal sealed class SamplerStep
     {
         index = step;
         recordEstimate = options.Record?.Wants(step) ?? false;
-        if (recordEstimate) options.Record!.AddPoint(X);
+        if (recordEstimate)
+            options.Record!.AddPoint(X);
     }
 
     /// <summary>Copies numbers of the shape of X for the next step.</summary>
@@ -54,13 +56,18 @@ internal sealed class SamplerStep
         Memory.copy_(value);
     }
 
-    /// <summary>Fresh standard normal noise of the shape, type and place of X, valid until the next call; the same for every sampler with this seed, sample and step.</summary>
+    /// <summary>Fresh standard normal noise of the shape, type and place of X, valid until the next call; the same for
+    /// every sampler with this seed, sample and step.</summary>
     public torch.Tensor Noise()
     {
         var onGpu = X.device_type == DeviceType.CUDA;
-        noise ??= (onGpu ? torch.empty(X.shape, dtype: torch.float32).pin_memory() : torch.empty(X.shape, dtype: torch.float32)).MoveToOuterDisposeScope();
+        noise ??= (
+            onGpu ? torch.empty(X.shape, dtype: torch.float32).pin_memory() : torch.empty(X.shape, dtype: torch.float32)
+        ).MoveToOuterDisposeScope();
         GaussianNoise.FillEach(noise, seed, options.FirstIndex, index);
-        return X.dtype == torch.float32 && X.device_type == DeviceType.CPU ? noise : noise.to(X.device).to_type(X.dtype);
+        return X.dtype == torch.float32 && X.device_type == DeviceType.CPU
+            ? noise
+            : noise.to(X.device).to_type(X.dtype);
     }
 
     /// <summary>The clean samples as the denoiser estimates them; checked.</summary>
@@ -77,10 +84,17 @@ internal sealed class SamplerStep
             throw new InvalidOperationException($"the samples are not finite {At()}; take smaller steps");
         }
         if (!clean.shape.SequenceEqual(x.shape))
-            throw new InvalidOperationException($"the denoiser returned shape ({string.Join(", ", clean.shape)}) for ({string.Join(", ", x.shape)}) {At()}");
+            throw new InvalidOperationException(
+                $"the denoiser returned shape ({string.Join(", ", clean.shape)}) for "
+                    + $"({string.Join(", ", x.shape)}) {At()}"
+            );
         if (!Guard.AllFinite(clean))
-            throw new InvalidOperationException($"the denoiser returned NaN or infinity {At()}; check its weights and that it was trained at this noise level");
-        if (recordEstimate) options.Record!.AddEstimate(clean);
+            throw new InvalidOperationException(
+                $"the denoiser returned NaN or infinity {At()}; check its weights and that it was trained at "
+                    + "this noise level"
+            );
+        if (recordEstimate)
+            options.Record!.AddEstimate(clean);
         recordEstimate = false;
         return clean;
     }

@@ -4,18 +4,25 @@ using TorchSharp;
 namespace BalancedDiffusion.Sampling;
 
 /// <summary>
-/// A record of one run at chosen steps: the points before the step and the first estimate of their clean samples in it. It holds the first samples of the run only,
-/// on the CPU, so that its memory is bounded by 2 · steps · rows samples; a batch joins it when it has reached its end.
+/// A record of one run at chosen steps: the points before the step and the first estimate of their clean samples in it.
+/// It holds the first samples of the run only,
+/// on the CPU, so that its memory is bounded by 2 · steps · rows samples; a batch joins it when it has reached its
+/// end.
 /// </summary>
 public sealed class Trajectory : IDisposable
 {
     private readonly int[]? chosen;
     private readonly int every;
-    private readonly List<torch.Tensor> points = [], estimates = [];
-    private readonly List<torch.Tensor> freshPoints = [], freshEstimates = [];
+    private readonly List<torch.Tensor> points = [],
+        estimates = [];
+    private readonly List<torch.Tensor> freshPoints = [],
+        freshEstimates = [];
     private double[]? sigmas;
     private int[] steps = [];
-    private long nextIndex, freshIndex, freshBatch, freshRows;
+    private long nextIndex,
+        freshIndex,
+        freshBatch,
+        freshRows;
 
     /// <summary>A record of every n-th step.</summary>
     /// <param name="every">n, ≥ 1: steps 0, n, 2n, ….</param>
@@ -29,7 +36,8 @@ public sealed class Trajectory : IDisposable
     }
 
     /// <summary>A record of the steps that are named.</summary>
-    /// <param name="steps">Steps from 0, strictly increasing, at least one; step i goes from level i to level i + 1.</param>
+    /// <param name="steps">Steps from 0, strictly increasing, at least one; step i goes from level i to level i +
+    /// 1.</param>
     /// <param name="rows">How many samples, ≥ 1.</param>
     /// <exception cref="ArgumentException">There is no step, or they do not increase from 0 or above.</exception>
     /// <exception cref="ArgumentOutOfRangeException">rows is below 1.</exception>
@@ -37,10 +45,14 @@ public sealed class Trajectory : IDisposable
     {
         ArgumentNullException.ThrowIfNull(steps);
         Guard.AtLeast(rows, 1);
-        if (steps.Count == 0) throw new ArgumentException("steps must name at least one step, was empty", nameof(steps));
+        if (steps.Count == 0)
+            throw new ArgumentException("steps must name at least one step, was empty", nameof(steps));
         for (var i = 0; i < steps.Count; i++)
             if (steps[i] < 0 || (i > 0 && steps[i] <= steps[i - 1]))
-                throw new ArgumentException($"steps must increase from 0 or above, was {steps[i]} at position {i}", nameof(steps));
+                throw new ArgumentException(
+                    $"steps must increase from 0 or above, was {steps[i]} at position {i}",
+                    nameof(steps)
+                );
         (chosen, MaxRows) = ([.. steps], rows);
     }
 
@@ -56,7 +68,8 @@ public sealed class Trajectory : IDisposable
     /// <summary>The noise levels at the recorded steps.</summary>
     public IReadOnlyList<double> Sigmas => sigmas is null ? [] : [.. steps.Select(i => sigmas[i])];
 
-    /// <summary>The points before each recorded step: one tensor a step, (Rows, SampleShape…), on the CPU. The record owns them.</summary>
+    /// <summary>The points before each recorded step: one tensor a step, (Rows, SampleShape…), on the CPU. The record
+    /// owns them.</summary>
     public IReadOnlyList<torch.Tensor> Points => points;
 
     /// <summary>The clean samples as estimated in each recorded step, as <see cref="Points"/>.</summary>
@@ -69,7 +82,10 @@ public sealed class Trajectory : IDisposable
         if (points.Count == 0)
         {
             var count = levels.Count - 1;
-            if (chosen is not null && chosen[^1] >= count) throw new ArgumentException($"the trajectory asks for step {chosen[^1]}, but the run has steps 0 to {count - 1} only");
+            if (chosen is not null && chosen[^1] >= count)
+                throw new ArgumentException(
+                    $"the trajectory asks for step {chosen[^1]}, but the run has steps 0 to {count - 1} only"
+                );
             sigmas = [.. levels];
             steps = chosen ?? [.. Enumerable.Range(0, (count + every - 1) / every).Select(i => i * every)];
         }
@@ -90,7 +106,8 @@ public sealed class Trajectory : IDisposable
     internal void End()
     {
         nextIndex = freshIndex + freshBatch;
-        if (freshRows == 0) return;
+        if (freshRows == 0)
+            return;
         Join(points, freshPoints);
         Join(estimates, freshEstimates);
     }
@@ -123,7 +140,8 @@ public sealed class Trajectory : IDisposable
 
     private void DropFresh()
     {
-        foreach (var tensor in freshPoints.Concat(freshEstimates)) tensor.Dispose();
+        foreach (var tensor in freshPoints.Concat(freshEstimates))
+            tensor.Dispose();
         freshPoints.Clear();
         freshEstimates.Clear();
     }
@@ -132,7 +150,8 @@ public sealed class Trajectory : IDisposable
     public void Dispose()
     {
         DropFresh();
-        foreach (var tensor in points.Concat(estimates)) tensor.Dispose();
+        foreach (var tensor in points.Concat(estimates))
+            tensor.Dispose();
         points.Clear();
         estimates.Clear();
     }

@@ -4,7 +4,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Steering;
 
-/// <summary>A short text that tells a network from any other, its twin of another training included: its type, how many weights it has, and a checksum over their names, shapes and bits.</summary>
+/// <summary>A short text that tells a network from any other, its twin of another training included: its type, how many
+/// weights it has, and a checksum over their names, shapes and bits.</summary>
 public static class ModelFingerprint
 {
     /// <summary>The fingerprint of a network as its weights stand now.</summary>
@@ -16,11 +17,23 @@ public static class ModelFingerprint
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var (checksum, count) = (0u, 0L);
-        foreach (var (name, weight) in model.named_parameters().Select(p => (p.name, Value: (torch.Tensor)p.parameter)).Concat(model.named_buffers().Select(b => (b.name, Value: b.buffer))).OrderBy(w => w.name, StringComparer.Ordinal))
+        foreach (
+            var (name, weight) in model
+                .named_parameters()
+                .Select(p => (p.name, Value: (torch.Tensor)p.parameter))
+                .Concat(model.named_buffers().Select(b => (b.name, Value: b.buffer)))
+                .OrderBy(w => w.name, StringComparer.Ordinal)
+        )
         {
             using var step = torch.NewDisposeScope();
-            checksum = Crc32.Append(checksum, Encoding.UTF8.GetBytes($"{name} {weight.dtype} {Listing.Shape(weight.shape)}"));
-            TensorBytes.Show(weight.detach().cpu().contiguous().flatten(), bytes => checksum = Crc32.Append(checksum, bytes));
+            checksum = Crc32.Append(
+                checksum,
+                Encoding.UTF8.GetBytes($"{name} {weight.dtype} {Listing.Shape(weight.shape)}")
+            );
+            TensorBytes.Show(
+                weight.detach().cpu().contiguous().flatten(),
+                bytes => checksum = Crc32.Append(checksum, bytes)
+            );
             count += weight.NumberOfElements;
         }
         return FormattableString.Invariant($"{model.GetType().Name} with {count:N0} weights, checksum {checksum:x8}");

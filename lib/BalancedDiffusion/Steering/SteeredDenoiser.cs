@@ -6,9 +6,13 @@ using TorchSharp;
 namespace BalancedDiffusion.Steering;
 
 /// <summary>
-/// A denoiser whose network is steered while it runs: <c>f_steered = g(h + a v)</c> (Equation 11 of the paper). The network is hooked for the time of each call and free again when the call ends, by an answer, an exception or a
-/// cancellation, so that a sampler may be stopped at any place and the network used by itself at any time. To steer the conditional half only under guidance, give a <see cref="GuidedDenoiser"/> a steered and a plain denoiser;
-/// where a network runs both halves in one batch (<see cref="Networks.DitDenoiser.WithLabels"/>), the conditional half is steered (at guidance 0 that network runs the empty half alone, and that is steered). Two threads must not run one network at a time.
+/// A denoiser whose network is steered while it runs: <c>f_steered = g(h + a v)</c> (Equation 11 of the paper). The
+/// network is hooked for the time of each call and free again when the call ends, by an answer, an exception or a
+/// cancellation, so that a sampler may be stopped at any place and the network used by itself at any time. To steer the
+/// conditional half only under guidance, give a <see cref="GuidedDenoiser"/> a steered and a plain denoiser;
+/// where a network runs both halves in one batch (<see cref="Networks.DitDenoiser.WithLabels"/>), the conditional half
+/// is steered (at guidance 0 that network runs the empty half alone, and that is steered). Two threads must not run one
+/// network at a time.
 /// </summary>
 public sealed class SteeredDenoiser : IDenoiser
 {
@@ -20,7 +24,8 @@ public sealed class SteeredDenoiser : IDenoiser
     /// <param name="denoiser">The network, or what asks it, with <see cref="SteeringOptions.Network"/> given.</param>
     /// <param name="direction">The direction, made on that network.</param>
     /// <param name="options">Strength, layer weights, window; null for strength one everywhere.</param>
-    /// <exception cref="ArgumentException">The direction belongs to another network, names a module that is not there, or the options weight a layer that it does not have.</exception>
+    /// <exception cref="ArgumentException">The direction belongs to another network, names a module that is not there,
+    /// or the options weight a layer that it does not have.</exception>
     public SteeredDenoiser(IDenoiser denoiser, SteeringDirection direction, SteeringOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(denoiser);
@@ -30,12 +35,23 @@ public sealed class SteeredDenoiser : IDenoiser
         Direction = direction;
         var network = NetworkOf(denoiser, Options.Network);
         var names = direction.Layers.Where(name => name != SteeringDirection.Output).ToArray();
-        modules = names.Length == 0 ? new Dictionary<string, torch.nn.Module>() : ModuleHooks.Named(network, names, "steered");
+        modules =
+            names.Length == 0
+                ? new Dictionary<string, torch.nn.Module>()
+                : ModuleHooks.Named(network, names, "steered");
         if (!Options.AnyModel && ModelFingerprint.Of(network) is var model && model != direction.Model)
-            throw new ArgumentException($"the direction was made on another network ({direction.Model}; this is {model}); make it anew here, or set AnyModel to use it knowingly", nameof(direction));
+            throw new ArgumentException(
+                $"the direction was made on another network ({direction.Model}; this is {model}); make it "
+                    + "anew here, or set AnyModel to use it knowingly",
+                nameof(direction)
+            );
         foreach (var (name, weight) in Options.LayerWeights)
             if (!direction.Layers.Contains(name) || !double.IsFinite(weight))
-                throw new ArgumentException($"LayerWeights must hold finite weights of the direction's layers, had {Listing.Quoted(name)} with {weight}; the layers are {Listing.Of(direction.Layers)}", nameof(options));
+                throw new ArgumentException(
+                    "LayerWeights must hold finite weights of the direction's layers, had "
+                        + $"{Listing.Quoted(name)} with {weight}; the layers are {Listing.Of(direction.Layers)}",
+                    nameof(options)
+                );
         added = Added();
     }
 
@@ -62,65 +78,121 @@ public sealed class SteeredDenoiser : IDenoiser
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">There are neither one noise level nor as many as samples.</exception>
-    /// <exception cref="InvalidOperationException">A layer is not as wide as the direction, gives another batch, or did not run.</exception>
+    /// <exception cref="InvalidOperationException">A layer is not as wide as the direction, gives another batch, or did
+    /// not run.</exception>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma)
     {
         ArgumentNullException.ThrowIfNull(noisy);
         ArgumentNullException.ThrowIfNull(sigma);
         using var scope = torch.NewDisposeScope();
-        var on = Array.ConvertAll(sigma.detach().to_type(torch.float64).cpu().flatten().data<double>().ToArray(), s => Options.Window.Contains(s) ? 1.0 : 0.0);
-        if (added.Count == 0 || !on.Contains(1.0)) return denoiser.Denoise(noisy, sigma).MoveToOuterDisposeScope();
+        var on = Array.ConvertAll(
+            sigma.detach().to_type(torch.float64).cpu().flatten().data<double>().ToArray(),
+            s => Options.Window.Contains(s) ? 1.0 : 0.0
+        );
+        if (added.Count == 0 || !on.Contains(1.0))
+            return denoiser.Denoise(noisy, sigma).MoveToOuterDisposeScope();
         var batch = noisy.dim() == 0 ? 0 : noisy.shape[0];
-        if (on.Length != 1 && on.Length != batch) throw new ArgumentException($"sigma must have shape () or ({batch}), was {Listing.Shape(sigma.shape)}", nameof(sigma));
+        if (on.Length != 1 && on.Length != batch)
+            throw new ArgumentException(
+                $"sigma must have shape () or ({batch}), was {Listing.Shape(sigma.shape)}",
+                nameof(sigma)
+            );
         var (hooks, seen) = (new List<Action>(), new HashSet<string>());
         try
         {
             foreach (var (name, vector) in added.Where(l => l.Name != SteeringDirection.Output))
-                hooks.Add(ModuleHooks.Behind(modules[name], output =>
-                {
-                    seen.Add(name);
-                    return Add(name, vector, output, batch, on);
-                }));
+                hooks.Add(
+                    ModuleHooks.Behind(
+                        modules[name],
+                        output =>
+                        {
+                            seen.Add(name);
+                            return Add(name, vector, output, batch, on);
+                        }
+                    )
+                );
             var estimate = denoiser.Denoise(noisy, sigma);
             foreach (var (name, vector) in added)
-                if (name == SteeringDirection.Output) estimate = Add(name, vector, estimate, batch, on);
-                else if (!seen.Contains(name)) throw new InvalidOperationException($"the module {Listing.Quoted(name)} did not run, so it cannot be steered; choose a module that the denoiser runs through call");
+                if (name == SteeringDirection.Output)
+                    estimate = Add(name, vector, estimate, batch, on);
+                else if (!seen.Contains(name))
+                    throw new InvalidOperationException(
+                        $"the module {Listing.Quoted(name)} did not run, so it cannot be steered; choose a "
+                            + "module that the denoiser runs through call"
+                    );
             return estimate.MoveToOuterDisposeScope();
         }
         finally
         {
-            foreach (var remove in hooks) remove();
+            foreach (var remove in hooks)
+                remove();
         }
     }
 
     /// <summary>The network behind a denoiser: the one given, or the denoiser itself.</summary>
-    internal static torch.nn.Module NetworkOf(IDenoiser denoiser, torch.nn.Module? network) => network ?? denoiser as torch.nn.Module
-        ?? throw new ArgumentException($"a {denoiser.GetType().Name} is no network with modules; name the network that it asks as Network in the options", nameof(denoiser));
+    internal static torch.nn.Module NetworkOf(IDenoiser denoiser, torch.nn.Module? network) =>
+        network
+        ?? denoiser as torch.nn.Module
+        ?? throw new ArgumentException(
+            $"a {denoiser.GetType().Name} is no network with modules; name the network that it asks as "
+                + "Network in the options",
+            nameof(denoiser)
+        );
 
-    private (string Name, double[] Vector)[] Added() => [.. Direction.Layers.Select(name => (name, Direction[name].Select(v => Options.Strength * Options.LayerWeights.GetValueOrDefault(name, 1) * v).ToArray())).Where(l => l.Item2.Any(v => v != 0))];
+    private (string Name, double[] Vector)[] Added() =>
+        [
+            .. Direction
+                .Layers.Select(name =>
+                    (
+                        name,
+                        Direction[name]
+                            .Select(v => Options.Strength * Options.LayerWeights.GetValueOrDefault(name, 1) * v)
+                            .ToArray()
+                    )
+                )
+                .Where(l => l.Item2.Any(v => v != 0)),
+        ];
 
     private static torch.Tensor Add(string name, double[] vector, torch.Tensor output, long batch, double[] on)
     {
         // Under guidance in one run the batch is doubled, and the conditional half comes first.
         var doubled = output.dim() > 1 && output.shape[0] == 2 * batch;
         if (output.dim() < 2 || (output.shape[0] != batch && !doubled))
-            throw new InvalidOperationException($"the module {Listing.Quoted(name)} gives {Listing.Shape(output.shape)} for a batch of {batch}, which is not one representation a sample; choose another module");
-        var shape = Placed(output.shape, vector.Length)
-            ?? throw new InvalidOperationException($"the module {Listing.Quoted(name)} gives {Listing.Shape(output.shape)}, and the direction has {vector.Length} units there; make the direction on this network, with the same image size");
+            throw new InvalidOperationException(
+                $"the module {Listing.Quoted(name)} gives {Listing.Shape(output.shape)} for a batch of "
+                    + $"{batch}, which is not one representation a sample; choose another module"
+            );
+        var shape =
+            Placed(output.shape, vector.Length)
+            ?? throw new InvalidOperationException(
+                $"the module {Listing.Quoted(name)} gives {Listing.Shape(output.shape)}, and the direction "
+                    + $"has {vector.Length} units there; make the direction on this network, with the same image "
+                    + "size"
+            );
         using var scope = torch.NewDisposeScope();
         var addend = torch.tensor(vector, dtype: torch.float64).to_type(output.dtype).to(output.device).reshape(shape);
-        if (!doubled && !on.Contains(0.0)) return (output + addend).MoveToOuterDisposeScope();
+        if (!doubled && !on.Contains(0.0))
+            return (output + addend).MoveToOuterDisposeScope();
         var shares = new double[output.shape[0]];
-        for (var i = 0; i < batch; i++) shares[i] = on[on.Length == 1 ? 0 : i];
-        var mask = torch.tensor(shares, dtype: torch.float64).to_type(output.dtype).to(output.device).reshape([output.shape[0], .. Enumerable.Repeat(1L, (int)output.dim() - 1)]);
+        for (var i = 0; i < batch; i++)
+            shares[i] = on[on.Length == 1 ? 0 : i];
+        var mask = torch
+            .tensor(shares, dtype: torch.float64)
+            .to_type(output.dtype)
+            .to(output.device)
+            .reshape([output.shape[0], .. Enumerable.Repeat(1L, (int)output.dim() - 1)]);
         return (output + mask * addend).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The shape under which a vector is added to an activation: one number a unit at every place, or one for every number.</summary>
+    /// <summary>The shape under which a vector is added to an activation: one number a unit at every place, or one for
+    /// every number.</summary>
     private static long[]? Placed(long[] activation, long length)
     {
         var unit = activation.Length == 4 ? 1 : activation.Length - 1;
-        if (activation[unit] == length) return [.. activation.Select((_, i) => i == unit ? length : 1L)];
-        return activation.Skip(1).Aggregate(1L, (product, n) => product * n) == length ? [1, .. activation.Skip(1)] : null;
+        if (activation[unit] == length)
+            return [.. activation.Select((_, i) => i == unit ? length : 1L)];
+        return activation.Skip(1).Aggregate(1L, (product, n) => product * n) == length
+            ? [1, .. activation.Skip(1)]
+            : null;
     }
 }

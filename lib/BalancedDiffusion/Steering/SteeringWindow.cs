@@ -2,7 +2,8 @@ using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Steering;
 
-/// <summary>The noise levels at which a direction is added: from <paramref name="Low"/> to <paramref name="High"/>, both included.</summary>
+/// <summary>The noise levels at which a direction is added: from <paramref name="Low"/> to <paramref name="High"/>,
+/// both included.</summary>
 /// <param name="Low">The least noise level, ≥ 0.</param>
 /// <param name="High">The greatest, ≥ Low; may be infinite.</param>
 public sealed record SteeringWindow(double Low, double High)
@@ -14,9 +15,14 @@ public sealed record SteeringWindow(double Low, double High)
     public double Low { get; } = NotNegative(Low);
 
     /// <summary>The greatest, ≥ Low; may be infinite.</summary>
-    public double High { get; } = High >= Low ? High : throw new ArgumentOutOfRangeException(nameof(High), $"High must be at least Low = {Low}, was {High}");
+    public double High { get; } =
+        High >= Low
+            ? High
+            : throw new ArgumentOutOfRangeException(nameof(High), $"High must be at least Low = {Low}, was {High}");
 
-    /// <summary>The window that holds some steps of a walk: step i goes from <c>sigmas[i]</c> to <c>sigmas[i + 1]</c> and asks the network at <c>sigmas[i]</c>. The authors steer steps 18 to 37 of 40. (Heun also asks at <c>sigmas[i + 1]</c> within step i: its second question of the last step lies below the window.)</summary>
+    /// <summary>The window that holds some steps of a walk: step i goes from <c>sigmas[i]</c> to <c>sigmas[i + 1]</c>
+    /// and asks the network at <c>sigmas[i]</c>. The authors steer steps 18 to 37 of 40. (Heun also asks at <c>sigmas[i
+    /// + 1]</c> within step i: its second question of the last step lies below the window.)</summary>
     /// <param name="sigmas">The levels of the walk, strictly decreasing, at least two.</param>
     /// <param name="first">The first step, ≥ 0.</param>
     /// <param name="last">The last step, from first to <c>sigmas.Count - 2</c>.</param>
@@ -27,7 +33,10 @@ public sealed record SteeringWindow(double Low, double High)
         ArgumentNullException.ThrowIfNull(sigmas);
         Sampling.SamplerLoop.CheckLevels(sigmas);
         if (first < 0 || first > last || last > sigmas.Count - 2)
-            throw new ArgumentOutOfRangeException(nameof(first), $"steps must lie in 0 to {sigmas.Count - 2}, first before last, were {first} to {last}");
+            throw new ArgumentOutOfRangeException(
+                nameof(first),
+                $"steps must lie in 0 to {sigmas.Count - 2}, first before last, were {first} to {last}"
+            );
         return new SteeringWindow(sigmas[last], sigmas[first]);
     }
 

@@ -2,7 +2,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Theory;
 
-/// <summary>One cluster as the theorems see it: its second moment's eigenvalues and eigenvectors, and its share of the data.</summary>
+/// <summary>One cluster as the theorems see it: its second moment's eigenvalues and eigenvectors, and its share of the
+/// data.</summary>
 /// <param name="Eigenvalues">L, descending, ≥ 0.</param>
 /// <param name="Vectors">The eigenvectors, one a row, (q, d), float64.</param>
 /// <param name="Count">n_k, or rho_k where all counts are divided by n.</param>
@@ -29,9 +30,13 @@ internal sealed record Block(double[] Eigenvalues, torch.Tensor Vectors, double 
 
     /// <summary>The expected squared error that the cluster adds, the tail beyond the rank included.</summary>
     public double Loss(int rank, double total, double sigma, double lambda) =>
-        Gains(rank, total, sigma, lambda).Zip(Eigenvalues, (gain, value) => Gain.Error(gain, value, Count, total, sigma)).Sum() + Eigenvalues.Skip(rank).Sum() / total;
+        Gains(rank, total, sigma, lambda)
+            .Zip(Eigenvalues, (gain, value) => Gain.Error(gain, value, Count, total, sigma))
+            .Sum()
+        + Eigenvalues.Skip(rank).Sum() / total;
 
     /// <summary>The objective that the cluster adds, penalty included.</summary>
     public double Objective(int rank, double total, double sigma, double lambda) =>
-        Eigenvalues.Sum() / total - Eigenvalues.Take(rank).Sum(value => Gain.Reduction(value, Count, total, sigma, lambda));
+        Eigenvalues.Sum() / total
+        - Eigenvalues.Take(rank).Sum(value => Gain.Reduction(value, Count, total, sigma, lambda));
 }

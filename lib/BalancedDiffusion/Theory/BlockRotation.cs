@@ -3,10 +3,12 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Theory;
 
-/// <summary>Orthogonal matrices O_k for <see cref="BlockMinimizer"/>: they decide how the energy of a block spreads over its units.</summary>
+/// <summary>Orthogonal matrices O_k for <see cref="BlockMinimizer"/>: they decide how the energy of a block spreads
+/// over its units.</summary>
 public static class BlockRotation
 {
-    /// <summary>The identity: each unit reads one eigenvector. Units of directions across the mean then fire on half of their own cluster only.</summary>
+    /// <summary>The identity: each unit reads one eigenvector. Units of directions across the mean then fire on half of
+    /// their own cluster only.</summary>
     /// <param name="size">p_k ≥ 1.</param>
     /// <returns>A float64 tensor (p_k, p_k) that the caller owns.</returns>
     public static torch.Tensor Identity(int size)
@@ -15,7 +17,8 @@ public static class BlockRotation
         return torch.eye(size, dtype: torch.ScalarType.Float64);
     }
 
-    /// <summary>The reflection that spreads the first eigenvector, near the cluster's mean, evenly over all units, so that all of them fire on the cluster.</summary>
+    /// <summary>The reflection that spreads the first eigenvector, near the cluster's mean, evenly over all units, so
+    /// that all of them fire on the cluster.</summary>
     /// <inheritdoc cref="Identity"/>
     public static torch.Tensor Balanced(int size)
     {
@@ -25,12 +28,13 @@ public static class BlockRotation
         var square = axis.Sum(v => v * v);
         var entries = new double[size * size];
         for (var i = 0; i < size; i++)
-            for (var j = 0; j < size; j++)
-                entries[i * size + j] = (i == j ? 1 : 0) - (square > 1e-20 ? 2 * axis[i] * axis[j] / square : 0);
+        for (var j = 0; j < size; j++)
+            entries[i * size + j] = (i == j ? 1 : 0) - (square > 1e-20 ? 2 * axis[i] * axis[j] / square : 0);
         return Float64.Tensor(entries, size, size);
     }
 
-    /// <summary>A rotation or reflection drawn uniformly (Haar): the QR factor of a normal matrix, signs fixed.</summary>
+    /// <summary>A rotation or reflection drawn uniformly (Haar): the QR factor of a normal matrix, signs
+    /// fixed.</summary>
     /// <param name="size">p_k ≥ 1.</param>
     /// <param name="seed">The seed of the draw.</param>
     /// <returns>A float64 tensor (p_k, p_k) that the caller owns.</returns>
@@ -50,8 +54,15 @@ public static class BlockRotation
         Guard.Finite(rotation, name);
         var matrix = Float64.Of(rotation);
         using var scope = torch.NewDisposeScope();
-        var off = (torch.matmul(matrix, matrix.t()) - torch.eye(size, dtype: torch.ScalarType.Float64)).abs().max().item<double>();
-        if (off > 1e-6) throw new ArgumentException($"{name} must be orthogonal, but O Oᵀ differs from the identity by {off:g3}", name);
+        var off = (torch.matmul(matrix, matrix.t()) - torch.eye(size, dtype: torch.ScalarType.Float64))
+            .abs()
+            .max()
+            .item<double>();
+        if (off > 1e-6)
+            throw new ArgumentException(
+                $"{name} must be orthogonal, but O Oᵀ differs from the identity by {off:g3}",
+                name
+            );
         return matrix;
     }
 }

@@ -3,7 +3,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Theory;
 
-/// <summary>Minimizes the exact expected loss by L-BFGS: no noise is drawn, so the same start always gives the same minimizer. For problems of a few thousand weights.</summary>
+/// <summary>Minimizes the exact expected loss by L-BFGS: no noise is drawn, so the same start always gives the same
+/// minimizer. For problems of a few thousand weights.</summary>
 public static class ExpectedLossMinimizer
 {
     private const int Memory = 20;
@@ -15,30 +16,43 @@ public static class ExpectedLossMinimizer
     /// <param name="steps">The most steps, ≥ 1.</param>
     /// <param name="gradientTolerance">Stops where the gradient's norm is below this, &gt; 0.</param>
     /// <returns>The end point; the caller disposes it.</returns>
-    public static MinimizerRun Minimize(ExactExpectedLoss loss, torch.Tensor encoder, torch.Tensor? decoder = null, int steps = 1000, double gradientTolerance = 1e-8)
+    public static MinimizerRun Minimize(
+        ExactExpectedLoss loss,
+        torch.Tensor encoder,
+        torch.Tensor? decoder = null,
+        int steps = 1000,
+        double gradientTolerance = 1e-8
+    )
     {
         ArgumentNullException.ThrowIfNull(loss);
         Guard.AtLeast(steps, 1);
         Guard.Positive(gradientTolerance);
         Guard.Shape(encoder, [-1, loss.Dimension]);
-        if (decoder is not null) Guard.Shape(decoder, encoder.shape);
+        if (decoder is not null)
+            Guard.Shape(decoder, encoder.shape);
         var shape = encoder.shape;
         var half = (int)(shape[0] * shape[1]);
 
         (double Value, double[] Gradient) At(double[] x)
         {
             using var scope = torch.NewDisposeScope();
-            var result = loss.Gradient(Float64.Tensor(x[..half], shape), decoder is null ? null : Float64.Tensor(x[half..], shape));
+            var result = loss.Gradient(
+                Float64.Tensor(x[..half], shape),
+                decoder is null ? null : Float64.Tensor(x[half..], shape)
+            );
             var gradient = Float64.Array(result.Encoder);
             return (result.Value, result.Decoder is null ? gradient : [.. gradient, .. Float64.Array(result.Decoder)]);
         }
 
-        double[] point = decoder is null ? Float64.Array(encoder) : [.. Float64.Array(encoder), .. Float64.Array(decoder)];
+        double[] point = decoder is null
+            ? Float64.Array(encoder)
+            : [.. Float64.Array(encoder), .. Float64.Array(decoder)];
         var (value, slope) = At(point);
         List<(double[] Move, double[] Change, double Product)> memory = [];
         // Below this a difference of two losses is rounding, not descent.
         var rounding = 1e-15 * Math.Max(loss.MeanSquare, Math.Abs(value));
-        int taken = 0, idle = 0;
+        int taken = 0,
+            idle = 0;
         for (; taken < steps && idle < 5 && Lanczos.Norm(slope) > gradientTolerance; taken++)
         {
             var direction = Direction(slope, memory);
@@ -50,37 +64,52 @@ public static class ExpectedLossMinimizer
                 descent = -Lanczos.Dot(slope, slope);
             }
             // Bisection for the weak Wolfe conditions: needs no smoothness, so kinks at zero columns do not stop it.
-            double low = 0, high = double.PositiveInfinity, length = memory.Count == 0 ? Math.Min(1, 1 / Lanczos.Norm(slope)) : 1;
+            double low = 0,
+                high = double.PositiveInfinity,
+                length = memory.Count == 0 ? Math.Min(1, 1 / Lanczos.Norm(slope)) : 1;
             (double[] Point, double Value, double[] Slope)? found = null;
             for (var trial = 0; trial < 40; trial++)
             {
                 var there = (double[])point.Clone();
                 Lanczos.Add(there, direction, length);
                 var (height, tilt) = At(there);
-                if (!(height <= value + 1e-4 * length * descent + rounding)) high = length;
+                if (!(height <= value + 1e-4 * length * descent + rounding))
+                    high = length;
                 else
                 {
                     found = (there, height, tilt);
-                    if (Lanczos.Dot(tilt, direction) >= 0.9 * descent) break;
+                    if (Lanczos.Dot(tilt, direction) >= 0.9 * descent)
+                        break;
                     low = length;
                 }
                 length = double.IsInfinity(high) ? 2 * low : (low + high) / 2;
             }
             if (found is not { } accepted)
             {
-                if (memory.Count == 0) break;
+                if (memory.Count == 0)
+                    break;
                 memory.Clear();
                 continue;
             }
-            double[] move = [.. accepted.Point.Zip(point, (a, b) => a - b)], change = [.. accepted.Slope.Zip(slope, (a, b) => a - b)];
+            double[] move = [.. accepted.Point.Zip(point, (a, b) => a - b)],
+                change = [.. accepted.Slope.Zip(slope, (a, b) => a - b)];
             var product = Lanczos.Dot(move, change);
-            if (product > 1e-16 * Lanczos.Norm(move) * Lanczos.Norm(change)) memory.Add((move, change, product));
-            if (memory.Count > Memory) memory.RemoveAt(0);
+            if (product > 1e-16 * Lanczos.Norm(move) * Lanczos.Norm(change))
+                memory.Add((move, change, product));
+            if (memory.Count > Memory)
+                memory.RemoveAt(0);
             idle = value - accepted.Value <= rounding ? idle + 1 : 0;
             (point, value, slope) = accepted;
         }
         var norm = Lanczos.Norm(slope);
-        return new(Float64.Tensor(point[..half], shape), decoder is null ? null : Float64.Tensor(point[half..], shape), value, norm, taken, norm <= gradientTolerance);
+        return new(
+            Float64.Tensor(point[..half], shape),
+            decoder is null ? null : Float64.Tensor(point[half..], shape),
+            value,
+            norm,
+            taken,
+            norm <= gradientTolerance
+        );
     }
 
     /// <summary>Descends from many random starts, weights drawn from N(0, scale²).</summary>
@@ -92,7 +121,15 @@ public static class ExpectedLossMinimizer
     /// <param name="tied">Whether the decoder is the encoder.</param>
     /// <param name="steps">The most steps a start, ≥ 1.</param>
     /// <returns>The end points, lowest first; the caller disposes them.</returns>
-    public static IReadOnlyList<MinimizerRun> FromManyStarts(ExactExpectedLoss loss, int units, int starts, long seed, double scale = 0.3, bool tied = true, int steps = 1000)
+    public static IReadOnlyList<MinimizerRun> FromManyStarts(
+        ExactExpectedLoss loss,
+        int units,
+        int starts,
+        long seed,
+        double scale = 0.3,
+        bool tied = true,
+        int steps = 1000
+    )
     {
         ArgumentNullException.ThrowIfNull(loss);
         Guard.AtLeast(units, 1);
@@ -102,8 +139,10 @@ public static class ExpectedLossMinimizer
     }
 
     /// <summary>
-    /// Descends from points around a given one, each at a random direction and at this fraction of its norm (zero columns move too), and
-    /// returns where the lowest ends: lower than the centre by more than rounding refutes that the centre is a local minimizer.
+    /// Descends from points around a given one, each at a random direction and at this fraction of its norm (zero
+    /// columns move too), and
+    /// returns where the lowest ends: lower than the centre by more than rounding refutes that the centre is a local
+    /// minimizer.
     /// </summary>
     /// <param name="loss">The objective.</param>
     /// <param name="encoder">The centre W1ᵀ, (p, d).</param>
@@ -113,19 +152,45 @@ public static class ExpectedLossMinimizer
     /// <param name="seed">The seed of the directions.</param>
     /// <param name="steps">The most steps a start, ≥ 1.</param>
     /// <returns>The lowest end point; the caller disposes it.</returns>
-    public static MinimizerRun LowestNear(ExactExpectedLoss loss, torch.Tensor encoder, torch.Tensor? decoder, double radius, int starts, long seed, int steps = 1000)
+    public static MinimizerRun LowestNear(
+        ExactExpectedLoss loss,
+        torch.Tensor encoder,
+        torch.Tensor? decoder,
+        double radius,
+        int starts,
+        long seed,
+        int steps = 1000
+    )
     {
         ArgumentNullException.ThrowIfNull(loss);
         Guard.Positive(radius);
         Guard.Shape(encoder, [-1, loss.Dimension]);
         Guard.Finite(encoder);
-        double size = Lanczos.Norm(Float64.Array(encoder)), other = decoder is null ? 0 : Lanczos.Norm(Float64.Array(decoder));
-        var runs = FromStarts(loss, encoder, decoder, starts, seed, count => radius * Math.Sqrt((size * size + other * other) / count), steps);
-        foreach (var run in runs.Skip(1)) run.Dispose();
+        double size = Lanczos.Norm(Float64.Array(encoder)),
+            other = decoder is null ? 0 : Lanczos.Norm(Float64.Array(decoder));
+        var runs = FromStarts(
+            loss,
+            encoder,
+            decoder,
+            starts,
+            seed,
+            count => radius * Math.Sqrt((size * size + other * other) / count),
+            steps
+        );
+        foreach (var run in runs.Skip(1))
+            run.Dispose();
         return runs[0];
     }
 
-    private static List<MinimizerRun> FromStarts(ExactExpectedLoss loss, torch.Tensor encoder, torch.Tensor? decoder, int starts, long seed, Func<double, double> deviation, int steps)
+    private static List<MinimizerRun> FromStarts(
+        ExactExpectedLoss loss,
+        torch.Tensor encoder,
+        torch.Tensor? decoder,
+        int starts,
+        long seed,
+        Func<double, double> deviation,
+        int steps
+    )
     {
         Guard.AtLeast(starts, 1);
         var runs = new List<MinimizerRun>();
@@ -134,7 +199,9 @@ public static class ExpectedLossMinimizer
             using var scope = torch.NewDisposeScope();
             using var generator = Seeds.Generator(Seeds.Derive(seed, start));
             var scale = deviation(encoder.numel() * (decoder is null ? 1 : 2));
-            torch.Tensor Around(torch.Tensor centre) => Float64.Of(centre) + scale * torch.randn(centre.shape, dtype: torch.ScalarType.Float64, generator: generator);
+            torch.Tensor Around(torch.Tensor centre) =>
+                Float64.Of(centre)
+                + scale * torch.randn(centre.shape, dtype: torch.ScalarType.Float64, generator: generator);
             var run = Minimize(loss, Around(encoder), decoder is null ? null : Around(decoder), steps);
             run.Encoder.DetachFromDisposeScope();
             run.Decoder?.DetachFromDisposeScope();
@@ -144,7 +211,8 @@ public static class ExpectedLossMinimizer
         return runs;
     }
 
-    /// <summary>The two-loop recursion: minus the gradient times the inverse Hessian that the last moves tell.</summary>
+    /// <summary>The two-loop recursion: minus the gradient times the inverse Hessian that the last moves
+    /// tell.</summary>
     private static double[] Direction(double[] slope, List<(double[] Move, double[] Change, double Product)> memory)
     {
         double[] direction = [.. slope.Select(g => -g)];
@@ -154,9 +222,14 @@ public static class ExpectedLossMinimizer
             shares[i] = Lanczos.Dot(memory[i].Move, direction) / memory[i].Product;
             Lanczos.Add(direction, memory[i].Change, -shares[i]);
         }
-        if (memory.Count > 0) Lanczos.Scale(direction, memory[^1].Product / Lanczos.Dot(memory[^1].Change, memory[^1].Change));
+        if (memory.Count > 0)
+            Lanczos.Scale(direction, memory[^1].Product / Lanczos.Dot(memory[^1].Change, memory[^1].Change));
         for (var i = 0; i < memory.Count; i++)
-            Lanczos.Add(direction, memory[i].Move, shares[i] - Lanczos.Dot(memory[i].Change, direction) / memory[i].Product);
+            Lanczos.Add(
+                direction,
+                memory[i].Move,
+                shares[i] - Lanczos.Dot(memory[i].Change, direction) / memory[i].Product
+            );
         return direction;
     }
 }

@@ -4,14 +4,17 @@ using TorchSharp;
 namespace BalancedDiffusion.Theory;
 
 /// <summary>
-/// Products of the exact loss's Hessian with vectors, by central differences of the analytic gradient in float64, over the coordinates of chosen units. The Hessian
-/// exists and is continuous wherever the chosen units differ from zero; at a zero column it does not. Vectors are laid out unit by unit, encoder
+/// Products of the exact loss's Hessian with vectors, by central differences of the analytic gradient in float64, over
+/// the coordinates of chosen units. The Hessian
+/// exists and is continuous wherever the chosen units differ from zero; at a zero column it does not. Vectors are laid
+/// out unit by unit, encoder
 /// rows first, then (untied) decoder rows. Disposable: holds copies of the weights.
 /// </summary>
 public sealed class HessianVector : IDisposable
 {
     private readonly ExactExpectedLoss loss;
-    private readonly torch.Tensor encoder, index;
+    private readonly torch.Tensor encoder,
+        index;
     private readonly torch.Tensor? decoder;
     private readonly double step;
 
@@ -20,10 +23,17 @@ public sealed class HessianVector : IDisposable
     /// <param name="encoder">W1ᵀ, (p, d).</param>
     /// <param name="decoder">W2ᵀ, (p, d), or null for a tied model.</param>
     /// <param name="units">The units that move; null for all that are not zero.</param>
-    /// <param name="step">The length of the difference step, &gt; 0; 1e-5 suits weights of order one and sigma above 0.01.</param>
+    /// <param name="step">The length of the difference step, &gt; 0; 1e-5 suits weights of order one and sigma above
+    /// 0.01.</param>
     /// <exception cref="ArgumentException">A shape is wrong, a weight is not finite, or no unit may move.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A unit or the step is out of range.</exception>
-    public HessianVector(ExactExpectedLoss loss, torch.Tensor encoder, torch.Tensor? decoder = null, IReadOnlyList<int>? units = null, double step = 1e-5)
+    public HessianVector(
+        ExactExpectedLoss loss,
+        torch.Tensor encoder,
+        torch.Tensor? decoder = null,
+        IReadOnlyList<int>? units = null,
+        double step = 1e-5
+    )
     {
         ArgumentNullException.ThrowIfNull(loss);
         Guard.Shape(encoder, [-1, loss.Dimension]);
@@ -41,11 +51,20 @@ public sealed class HessianVector : IDisposable
         this.decoder = decoder is null ? null : Float64.Of(decoder).clone();
         Units = units is not null ? [.. units] : NonZero(this.encoder);
         foreach (var unit in Units)
-            if (unit < 0 || unit >= encoder.shape[0]) throw new ArgumentOutOfRangeException(nameof(units), $"unit {unit} is outside the model of {encoder.shape[0]} units");
-        if (Units.Count == 0) throw new ArgumentException("no unit differs from zero, so there is no smooth direction to differentiate along", nameof(units));
+            if (unit < 0 || unit >= encoder.shape[0])
+                throw new ArgumentOutOfRangeException(
+                    nameof(units),
+                    $"unit {unit} is outside the model of {encoder.shape[0]} units"
+                );
+        if (Units.Count == 0)
+            throw new ArgumentException(
+                "no unit differs from zero, so there is no smooth direction to differentiate along",
+                nameof(units)
+            );
         index = torch.tensor(Units.Select(unit => (long)unit).ToArray());
         Dimension = (int)(Units.Count * loss.Dimension * (decoder is null ? 1 : 2));
-        foreach (var tensor in new[] { this.encoder, this.decoder, index }) tensor?.DetachFromDisposeScope();
+        foreach (var tensor in new[] { this.encoder, this.decoder, index })
+            tensor?.DetachFromDisposeScope();
     }
 
     /// <summary>The units that move.</summary>
@@ -59,16 +78,24 @@ public sealed class HessianVector : IDisposable
     public double[] Apply(double[] vector)
     {
         ArgumentNullException.ThrowIfNull(vector);
-        if (vector.Length != Dimension) throw new ArgumentException($"the vector must hold {Dimension} numbers, was {vector.Length}", nameof(vector));
+        if (vector.Length != Dimension)
+            throw new ArgumentException(
+                $"the vector must hold {Dimension} numbers, was {vector.Length}",
+                nameof(vector)
+            );
         var norm = Lanczos.Norm(vector);
-        if (norm == 0) return new double[Dimension];
-        double[] above = GradientAt(vector, step / norm), below = GradientAt(vector, -step / norm);
+        if (norm == 0)
+            return new double[Dimension];
+        double[] above = GradientAt(vector, step / norm),
+            below = GradientAt(vector, -step / norm);
         var factor = norm / (2 * step);
-        for (var i = 0; i < above.Length; i++) above[i] = (above[i] - below[i]) * factor;
+        for (var i = 0; i < above.Length; i++)
+            above[i] = (above[i] - below[i]) * factor;
         return above;
     }
 
-    /// <summary>The gradient at the point moved by <paramref name="factor"/> · <paramref name="vector"/>, in the same layout.</summary>
+    /// <summary>The gradient at the point moved by <paramref name="factor"/> · <paramref name="vector"/>, in the same
+    /// layout.</summary>
     internal double[] GradientAt(double[] vector, double factor)
     {
         using var scope = torch.NewDisposeScope();

@@ -8,8 +8,16 @@ namespace BalancedDiffusion.Theory;
 /// <param name="Value">The objective there.</param>
 /// <param name="GradientNorm">The norm of its gradient there.</param>
 /// <param name="Steps">How many steps were taken.</param>
-/// <param name="Converged">Whether the gradient met the tolerance; else the run ran out of steps or no step lowered the loss any more.</param>
-public sealed record MinimizerRun(torch.Tensor Encoder, torch.Tensor? Decoder, double Value, double GradientNorm, int Steps, bool Converged) : IDisposable
+/// <param name="Converged">Whether the gradient met the tolerance; else the run ran out of steps or no step lowered the
+/// loss any more.</param>
+public sealed record MinimizerRun(
+    torch.Tensor Encoder,
+    torch.Tensor? Decoder,
+    double Value,
+    double GradientNorm,
+    int Steps,
+    bool Converged
+) : IDisposable
 {
     /// <inheritdoc/>
     public void Dispose()

@@ -11,5 +11,8 @@ internal static class StandardNormal
     public static double Density(double x) => InverseRootTwoPi * Math.Exp(-0.5 * x * x);
 
     /// <summary>The distribution function <c>Phi(x)</c>, accurate in the lower tail.</summary>
-    public static double Cumulative(double x) => x > 9 ? 1 : x < -39 ? 0 : 0.5 * SpecialFunctions.Erfc(-x * Constants.Sqrt1Over2);
+    public static double Cumulative(double x) =>
+        x > 9 ? 1
+        : x < -39 ? 0
+        : 0.5 * SpecialFunctions.Erfc(-x * Constants.Sqrt1Over2);
 }

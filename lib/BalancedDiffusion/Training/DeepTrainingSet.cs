@@ -16,7 +16,11 @@ public sealed class DeepTrainingSet : IDisposable
     {
         ArgumentNullException.ThrowIfNull(distinct);
         Guard.AtLeast(copies, 1);
-        if (repeated < 0 || repeated > distinct.Count) throw new ArgumentOutOfRangeException(nameof(repeated), $"repeated must be from 0 to {distinct.Count}, was {repeated}");
+        if (repeated < 0 || repeated > distinct.Count)
+            throw new ArgumentOutOfRangeException(
+                nameof(repeated),
+                $"repeated must be from 0 to {distinct.Count}, was {repeated}"
+            );
         (Distinct, Repeated, Copies) = (distinct, repeated, copies);
     }
 
@@ -32,12 +36,14 @@ public sealed class DeepTrainingSet : IDisposable
     /// <summary>How many images there are, copies counted.</summary>
     public int Count => Distinct.Count + Repeated * (Copies - 1);
 
-    /// <summary>All images, copies included, (<see cref="Count"/>, channels, height, width), which the caller owns.</summary>
+    /// <summary>All images, copies included, (<see cref="Count"/>, channels, height, width), which the caller
+    /// owns.</summary>
     public torch.Tensor Rows()
     {
         using var scope = torch.NewDisposeScope();
         var once = Distinct.Images;
-        if (Repeated == 0 || Copies == 1) return once.clone().MoveToOuterDisposeScope();
+        if (Repeated == 0 || Copies == 1)
+            return once.clone().MoveToOuterDisposeScope();
         var again = once.narrow(0, 0, Repeated).repeat(Copies - 1, 1, 1, 1);
         return torch.cat([once, again], 0).MoveToOuterDisposeScope();
     }

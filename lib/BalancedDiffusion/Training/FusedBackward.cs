@@ -3,13 +3,15 @@ using System.Runtime.CompilerServices;
 
 namespace BalancedDiffusion.Training;
 
-/// <summary>What <see cref="ReluDaeStep"/> does between its matrix products, each in one pass where torch makes several.</summary>
+/// <summary>What <see cref="ReluDaeStep"/> does between its matrix products, each in one pass where torch makes
+/// several.</summary>
 internal static class FusedBackward
 {
     /// <summary><c>e = scale (e - x)</c>.</summary>
     /// <returns>The sum of <c>(e - x)²</c>, rows of it added up in float64.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static double Error<T>(Span<T> error, ReadOnlySpan<T> clean, int row, T scale) where T : unmanaged, INumber<T>
+    public static double Error<T>(Span<T> error, ReadOnlySpan<T> clean, int row, T scale)
+        where T : unmanaged, INumber<T>
     {
         var total = 0.0;
         for (var from = 0; from < error.Length; from += row)
@@ -37,12 +39,20 @@ internal static class FusedBackward
 
     /// <summary>Sets to zero what belongs to units that are silent.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Gate<T>(Span<T> delta, ReadOnlySpan<T> code) where T : unmanaged, INumber<T>
+    public static void Gate<T>(Span<T> delta, ReadOnlySpan<T> code)
+        where T : unmanaged, INumber<T>
     {
         var at = 0;
         for (; at + Vector<T>.Count <= delta.Length; at += Vector<T>.Count)
-            Vector.ConditionalSelect(Vector.GreaterThan(new Vector<T>(code[at..]), Vector<T>.Zero), new Vector<T>(delta[at..]), Vector<T>.Zero).CopyTo(delta[at..]);
+            Vector
+                .ConditionalSelect(
+                    Vector.GreaterThan(new Vector<T>(code[at..]), Vector<T>.Zero),
+                    new Vector<T>(delta[at..]),
+                    Vector<T>.Zero
+                )
+                .CopyTo(delta[at..]);
         for (; at < delta.Length; at++)
-            if (!(code[at] > T.Zero)) delta[at] = T.Zero;
+            if (!(code[at] > T.Zero))
+                delta[at] = T.Zero;
     }
 }

@@ -2,10 +2,16 @@ using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Training;
 
-/// <summary>How the learning rate moves over a run, as a factor of <see cref="TrainingOptions.LearningRate"/>. Made by <see cref="Constant"/>, <see cref="Cosine"/> and <see cref="OneCycle"/>.</summary>
+/// <summary>How the learning rate moves over a run, as a factor of <see cref="TrainingOptions.LearningRate"/>. Made by
+/// <see cref="Constant"/>, <see cref="Cosine"/> and <see cref="OneCycle"/>.</summary>
 public sealed record LearningRateSchedule
 {
-    private enum Shape { Constant, Cosine, OneCycle }
+    private enum Shape
+    {
+        Constant,
+        Cosine,
+        OneCycle,
+    }
 
     private readonly Shape shape;
     private readonly double warmup;
@@ -23,11 +29,13 @@ public sealed record LearningRateSchedule
     /// <exception cref="ArgumentOutOfRangeException">The share is outside (0, 1).</exception>
     public static LearningRateSchedule OneCycle(double warmup = 0.3)
     {
-        if (!(warmup > 0 && warmup < 1)) throw new ArgumentOutOfRangeException(nameof(warmup), $"warmup must be above 0 and below 1, was {warmup}");
+        if (!(warmup > 0 && warmup < 1))
+            throw new ArgumentOutOfRangeException(nameof(warmup), $"warmup must be above 0 and below 1, was {warmup}");
         return new(Shape.OneCycle, warmup);
     }
 
-    /// <summary>Whether the rate of a step depends on how many steps the run has: such a run cannot be lengthened afterwards.</summary>
+    /// <summary>Whether the rate of a step depends on how many steps the run has: such a run cannot be lengthened
+    /// afterwards.</summary>
     public bool DependsOnLength => shape != Shape.Constant;
 
     /// <summary>The factor at a step.</summary>
@@ -37,7 +45,11 @@ public sealed record LearningRateSchedule
     public double Factor(long step, long steps)
     {
         Guard.AtLeast(steps, 1);
-        if (step < 0 || step >= steps) throw new ArgumentOutOfRangeException(nameof(step), $"step must be at least 0 and below {steps}, was {step}");
+        if (step < 0 || step >= steps)
+            throw new ArgumentOutOfRangeException(
+                nameof(step),
+                $"step must be at least 0 and below {steps}, was {step}"
+            );
         var rise = warmup * steps;
         return shape switch
         {
@@ -51,5 +63,6 @@ public sealed record LearningRateSchedule
     private static double Fall(double t) => (1 + Math.Cos(Math.PI * t)) / 2;
 
     /// <inheritdoc/>
-    public override string ToString() => shape == Shape.OneCycle ? FormattableString.Invariant($"OneCycle(warmup {warmup:R})") : shape.ToString();
+    public override string ToString() =>
+        shape == Shape.OneCycle ? FormattableString.Invariant($"OneCycle(warmup {warmup:R})") : shape.ToString();
 }

@@ -7,8 +7,10 @@ using TorchSharp;
 namespace BalancedDiffusion.Training;
 
 /// <summary>
-/// Draws the batches of a run. What step k draws depends on the seed and on k only, so that a resumed run needs no saved
-/// generator. Samples and noise levels come from torch's generator; normal numbers too on another device than the CPU, but on the CPU from
+/// Draws the batches of a run. What step k draws depends on the seed and on k only, so that a resumed run needs no
+/// saved
+/// generator. Samples and noise levels come from torch's generator; normal numbers too on another device than the CPU,
+/// but on the CPU from
 /// streams of the library, which are several times as fast. Its tensors belong to the dispose scope that it is made in.
 /// </summary>
 internal sealed class NoisyBatches
@@ -16,8 +18,10 @@ internal sealed class NoisyBatches
     private readonly torch.Tensor data;
     private readonly INoiseLaw noise;
     private readonly torch.Generator generator;
-    private readonly long seed, count;
-    private readonly torch.Tensor? indices, batch;
+    private readonly long seed,
+        count;
+    private readonly torch.Tensor? indices,
+        batch;
     private readonly torch.Tensor? fixedLevels;
 
     /// <param name="data">Clean samples (n, …), contiguous; the batches view or copy it.</param>
@@ -36,13 +40,15 @@ internal sealed class NoisyBatches
             batch = torch.zeros([Size, .. data.shape[1..]], dtype: data.dtype, device: data.device);
         }
         HasOwnNormals = data.device_type == DeviceType.CPU;
-        if (noise is FixedNoise f) fixedLevels = torch.full(Size, f.Sigma, dtype: data.dtype, device: data.device);
+        if (noise is FixedNoise f)
+            fixedLevels = torch.full(Size, f.Sigma, dtype: data.dtype, device: data.device);
     }
 
     /// <summary>Samples a step.</summary>
     public long Size { get; }
 
-    /// <summary>Whether normal numbers are drawn from the library's streams. To be set before the first draw only, as the run that is gone on with had it.</summary>
+    /// <summary>Whether normal numbers are drawn from the library's streams. To be set before the first draw only, as
+    /// the run that is gone on with had it.</summary>
     public bool HasOwnNormals { get; set; }
 
     /// <summary>Draws the batch of a step; call it in the step's dispose scope.</summary>
@@ -62,8 +68,10 @@ internal sealed class NoisyBatches
         var clean = batch is null ? data : Gather();
         if (noise is FixedNoise law)
         {
-            if (HasOwnNormals) Normals(step, noisy).mul_(law.Sigma).add_(clean);
-            else noisy.normal_(0, law.Sigma, generator).add_(clean);
+            if (HasOwnNormals)
+                Normals(step, noisy).mul_(law.Sigma).add_(clean);
+            else
+                noisy.normal_(0, law.Sigma, generator).add_(clean);
             return (clean, fixedLevels!);
         }
         var sigma = noise.Draw(Size, generator, data.device).to_type(data.dtype);
@@ -75,7 +83,9 @@ internal sealed class NoisyBatches
     // One pass that works on a row while it is in the cache; the numbers are those of the general path, bit by bit.
     private void DrawRows(long step, torch.Tensor noisy, ReadOnlySpan<float> sigma)
     {
-        Span<float> samples = data.Numbers<float>(), clean = batch is null ? [] : batch.Numbers<float>(), rows = noisy.Numbers<float>();
+        Span<float> samples = data.Numbers<float>(),
+            clean = batch is null ? [] : batch.Numbers<float>(),
+            rows = noisy.Numbers<float>();
         ReadOnlySpan<long> chosen = indices is null ? [] : indices.Numbers<long>();
         var length = (int)(data.NumberOfElements / count);
         var parent = GaussianNoise.Parent(seed, step);
@@ -84,7 +94,8 @@ internal sealed class NoisyBatches
             var row = rows.Slice(r * length, length);
             var sample = samples.Slice((int)(indices is null ? r : chosen[r]) * length, length);
             NormalStreams.Fill(row, Seeds.Derive(parent, r));
-            if (batch is not null) sample.CopyTo(clean[(r * length)..]);
+            if (batch is not null)
+                sample.CopyTo(clean[(r * length)..]);
             Spread(row, sigma[r], sample);
         }
     }
@@ -94,29 +105,36 @@ internal sealed class NoisyBatches
     private static void Spread(Span<float> row, float sigma, ReadOnlySpan<float> sample)
     {
         var at = 0;
-        for (; at + Vector<float>.Count <= row.Length; at += Vector<float>.Count) (new Vector<float>(row[at..]) * sigma + new Vector<float>(sample[at..])).CopyTo(row[at..]);
-        for (; at < row.Length; at++) row[at] = row[at] * sigma + sample[at];
+        for (; at + Vector<float>.Count <= row.Length; at += Vector<float>.Count)
+            (new Vector<float>(row[at..]) * sigma + new Vector<float>(sample[at..])).CopyTo(row[at..]);
+        for (; at < row.Length; at++)
+            row[at] = row[at] * sigma + sample[at];
     }
 
     private torch.Tensor Normals(long step, torch.Tensor target)
     {
-        if (target.dtype != torch.float32 || target.device_type != DeviceType.CPU) return target.copy_(GaussianNoise.DrawEach(target.shape, seed, draw: step));
+        if (target.dtype != torch.float32 || target.device_type != DeviceType.CPU)
+            return target.copy_(GaussianNoise.DrawEach(target.shape, seed, draw: step));
         GaussianNoise.FillEach(target, seed, 0, step);
         return target;
     }
 
     /// <summary>What belongs to the samples of the last draw, of something that there is one of a sample.</summary>
     /// <param name="perSample">(n, …), on the data's device.</param>
-    public torch.Tensor Pick(torch.Tensor perSample) => indices is null ? perSample : perSample.index_select(0, indices);
+    public torch.Tensor Pick(torch.Tensor perSample) =>
+        indices is null ? perSample : perSample.index_select(0, indices);
 
     private torch.Tensor Gather()
     {
         indices!.random_(0, count, generator);
-        if (data.device_type != DeviceType.CPU) return batch!.copy_(data.index_select(0, indices));
+        if (data.device_type != DeviceType.CPU)
+            return batch!.copy_(data.index_select(0, indices));
         // Rows copied into a buffer that stays: a fresh tensor of this size costs more than the copy.
         var row = checked((int)(data.NumberOfElements / count * data.ElementSize));
-        Span<byte> source = data.bytes, target = batch!.bytes;
-        if (data.NumberOfElements * data.ElementSize > int.MaxValue) return batch.copy_(data.index_select(0, indices));
+        Span<byte> source = data.bytes,
+            target = batch!.bytes;
+        if (data.NumberOfElements * data.ElementSize > int.MaxValue)
+            return batch.copy_(data.index_select(0, indices));
         var at = 0;
         foreach (var i in indices.Numbers<long>())
         {

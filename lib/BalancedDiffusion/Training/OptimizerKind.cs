@@ -9,7 +9,8 @@ public enum OptimizerKind
     /// <summary>Adam; weight decay is coupled (added to the gradient).</summary>
     Adam,
 
-    /// <summary>Adam with decoupled weight decay: the weights shrink by <c>lr · wd</c> a step, outside the gradient.</summary>
+    /// <summary>Adam with decoupled weight decay: the weights shrink by <c>lr · wd</c> a step, outside the
+    /// gradient.</summary>
     AdamW,
 
     /// <summary>RMSprop, uncentred; weight decay is coupled.</summary>

@@ -3,7 +3,8 @@ using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Training;
 
-/// <summary>An update rule and its constants; the defaults are PyTorch's. Made by <see cref="Adam"/>, <see cref="AdamW"/>, <see cref="RmsProp"/> and <see cref="Sgd"/>.</summary>
+/// <summary>An update rule and its constants; the defaults are PyTorch's. Made by <see cref="Adam"/>,
+/// <see cref="AdamW"/>, <see cref="RmsProp"/> and <see cref="Sgd"/>.</summary>
 public sealed record OptimizerOptions
 {
     private OptimizerOptions() { }
@@ -29,7 +30,8 @@ public sealed record OptimizerOptions
     /// <summary>Whether SGD's momentum looks ahead (Nesterov).</summary>
     public bool Nesterov { get; private init; }
 
-    /// <summary>Whether weight decay is added to the gradient, so that it is the gradient of a penalty. False for AdamW only.</summary>
+    /// <summary>Whether weight decay is added to the gradient, so that it is the gradient of a penalty. False for AdamW
+    /// only.</summary>
     public bool IsDecayCoupled => Kind != OptimizerKind.AdamW;
 
     /// <summary>Adam.</summary>
@@ -42,12 +44,22 @@ public sealed record OptimizerOptions
         BelowOne(beta1, nameof(beta1));
         BelowOne(beta2, nameof(beta2));
         Guard.Positive(epsilon);
-        return new() { Kind = OptimizerKind.Adam, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon };
+        return new()
+        {
+            Kind = OptimizerKind.Adam,
+            Beta1 = beta1,
+            Beta2 = beta2,
+            Epsilon = epsilon,
+        };
     }
 
     /// <summary>AdamW. Its decay is no penalty on the loss, so it has no lambda in the paper's sense.</summary>
     /// <inheritdoc cref="Adam"/>
-    public static OptimizerOptions AdamW(double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8) => Adam(beta1, beta2, epsilon) with { Kind = OptimizerKind.AdamW };
+    public static OptimizerOptions AdamW(double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8) =>
+        Adam(beta1, beta2, epsilon) with
+        {
+            Kind = OptimizerKind.AdamW,
+        };
 
     /// <summary>RMSprop, uncentred.</summary>
     /// <param name="alpha">Decay of the mean of squared gradients, in [0, 1).</param>
@@ -59,7 +71,13 @@ public sealed record OptimizerOptions
         BelowOne(alpha, nameof(alpha));
         Guard.Positive(epsilon);
         BelowOne(momentum, nameof(momentum));
-        return new() { Kind = OptimizerKind.RmsProp, Alpha = alpha, Epsilon = epsilon, Momentum = momentum };
+        return new()
+        {
+            Kind = OptimizerKind.RmsProp,
+            Alpha = alpha,
+            Epsilon = epsilon,
+            Momentum = momentum,
+        };
     }
 
     /// <summary>Stochastic gradient descent.</summary>
@@ -70,22 +88,31 @@ public sealed record OptimizerOptions
     public static OptimizerOptions Sgd(double momentum = 0, bool nesterov = false)
     {
         BelowOne(momentum, nameof(momentum));
-        if (nesterov && momentum == 0) throw new ArgumentException("nesterov needs a momentum above zero, was 0", nameof(nesterov));
-        return new() { Kind = OptimizerKind.Sgd, Momentum = momentum, Nesterov = nesterov };
+        if (nesterov && momentum == 0)
+            throw new ArgumentException("nesterov needs a momentum above zero, was 0", nameof(nesterov));
+        return new()
+        {
+            Kind = OptimizerKind.Sgd,
+            Momentum = momentum,
+            Nesterov = nesterov,
+        };
     }
 
     /// <summary>The rule and its constants on one line, the same on every machine.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Kind}") + Kind switch
-    {
-        OptimizerKind.Sgd => Format($"(momentum {Momentum:R}{(Nesterov ? ", nesterov" : "")})"),
-        OptimizerKind.RmsProp => Format($"(alpha {Alpha:R}, epsilon {Epsilon:R}, momentum {Momentum:R})"),
-        _ => Format($"(betas {Beta1:R} {Beta2:R}, epsilon {Epsilon:R})"),
-    };
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{Kind}")
+        + Kind switch
+        {
+            OptimizerKind.Sgd => Format($"(momentum {Momentum:R}{(Nesterov ? ", nesterov" : "")})"),
+            OptimizerKind.RmsProp => Format($"(alpha {Alpha:R}, epsilon {Epsilon:R}, momentum {Momentum:R})"),
+            _ => Format($"(betas {Beta1:R} {Beta2:R}, epsilon {Epsilon:R})"),
+        };
 
     private static string Format(FormattableString text) => FormattableString.Invariant(text);
 
     private static void BelowOne(double value, string name)
     {
-        if (!(value >= 0 && value < 1)) throw new ArgumentOutOfRangeException(name, $"{name} must be at least 0 and below 1, was {value}");
+        if (!(value >= 0 && value < 1))
+            throw new ArgumentOutOfRangeException(name, $"{name} must be at least 0 and below 1, was {value}");
     }
 }

@@ -6,10 +6,17 @@ namespace BalancedDiffusion.Training;
 /// <summary>
 /// The pull of the weights towards zero, stated either as the paper's lambda or as the optimizer's raw weight decay.
 /// <para>
-/// The paper minimizes <c>T = (1/n) Σ E‖f(x + sigma eps) - x‖² + lambda (‖W1‖² + ‖W2‖²)</c>. Training minimizes the mean over all
-/// entries, which is the first term divided by d, and a coupled decay adds <c>wd · P</c> to the gradient of a parameter P, which is the
-/// gradient of <c>(wd/2)‖P‖²</c>. So training descends <c>T/d</c> exactly when <c>(wd/2) Σ_P ‖P‖² = (lambda/d)(‖W1‖² + ‖W2‖²)</c>:
-/// with two separate parameters <c>wd = 2 lambda/d</c> (lambda = wd d/2); with one tied parameter, whose norm the penalty
+/// The paper minimizes <c>T = (1/n) Σ E‖f(x + sigma eps) - x‖² + lambda (‖W1‖² + ‖W2‖²)</c>. Training
+/// minimizes the
+/// mean over all
+/// entries, which is the first term divided by d, and a coupled decay adds <c>wd · P</c> to the gradient of a
+/// parameter
+/// P, which is the
+/// gradient of <c>(wd/2)‖P‖²</c>. So training descends <c>T/d</c> exactly when <c>(wd/2) Σ_P ‖P‖² =
+/// (lambda/d)(‖W1‖² +
+/// ‖W2‖²)</c>:
+/// with two separate parameters <c>wd = 2 lambda/d</c> (lambda = wd d/2); with one tied parameter, whose norm the
+/// penalty
 /// counts twice, <c>wd = 4 lambda/d</c> (lambda = wd d/4).
 /// </para>
 /// </summary>
@@ -42,18 +49,22 @@ public sealed record Regularization
     }
 
     /// <summary>The raw weight decay for a model and an optimizer.</summary>
-    /// <exception cref="ArgumentException">A lambda above zero was given for AdamW or for a model that is no <see cref="ReluDae"/>.</exception>
+    /// <exception cref="ArgumentException">A lambda above zero was given for AdamW or for a model that is no
+    /// <see cref="ReluDae"/>.</exception>
     public double WeightDecay(IDenoiser model, OptimizerOptions optimizer)
     {
-        if (!isLambda || value == 0) return value;
+        if (!isLambda || value == 0)
+            return value;
         return value / LambdaPerDecay(model, optimizer);
     }
 
     /// <summary>The paper's lambda for a model and an optimizer.</summary>
-    /// <exception cref="ArgumentException">A decay above zero was given and the optimizer is AdamW or the model no <see cref="ReluDae"/>.</exception>
+    /// <exception cref="ArgumentException">A decay above zero was given and the optimizer is AdamW or the model no
+    /// <see cref="ReluDae"/>.</exception>
     public double Lambda(IDenoiser model, OptimizerOptions optimizer)
     {
-        if (isLambda || value == 0) return value;
+        if (isLambda || value == 0)
+            return value;
         return value * LambdaPerDecay(model, optimizer);
     }
 
@@ -61,11 +72,22 @@ public sealed record Regularization
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(optimizer);
-        if (!optimizer.IsDecayCoupled) throw new ArgumentException("AdamW's decoupled decay is no penalty on the loss and has no lambda; use Adam, or Regularization.FromWeightDecay", nameof(optimizer));
-        if (model is not ReluDae dae) throw new ArgumentException($"lambda is defined for the two-layer ReLU-DAE only, the model was a {model.GetType().Name}; use Regularization.FromWeightDecay", nameof(model));
+        if (!optimizer.IsDecayCoupled)
+            throw new ArgumentException(
+                "AdamW's decoupled decay is no penalty on the loss and has no lambda; use Adam, or "
+                    + "Regularization.FromWeightDecay",
+                nameof(optimizer)
+            );
+        if (model is not ReluDae dae)
+            throw new ArgumentException(
+                $"lambda is defined for the two-layer ReLU-DAE only, the model was a {model.GetType().Name}; "
+                    + "use Regularization.FromWeightDecay",
+                nameof(model)
+            );
         return dae.IsTied ? dae.Dimension / 4.0 : dae.Dimension / 2.0;
     }
 
     /// <inheritdoc/>
-    public override string ToString() => value == 0 ? "none" : FormattableString.Invariant($"{(isLambda ? "lambda" : "weight decay")} {value:R}");
+    public override string ToString() =>
+        value == 0 ? "none" : FormattableString.Invariant($"{(isLambda ? "lambda" : "weight decay")} {value:R}");
 }

@@ -5,33 +5,51 @@ using TorchSharp;
 namespace BalancedDiffusion.Training;
 
 /// <summary>
-/// Loss and gradient of a <see cref="ReluDae"/> by hand, in buffers that are allocated once: no graph, and nothing of the size of a
+/// Loss and gradient of a <see cref="ReluDae"/> by hand, in buffers that are allocated once: no graph, and nothing of
+/// the size of a
 /// batch is allocated in a step. With rows as samples, encoder rows <c>W</c> and decoder rows <c>V</c> (p, d):
 /// <c>A = Y Wᵀ, H = relu(A), E = H V - X, loss = mean(E²)</c>, and with <c>c = 2/(batch · d)</c> the gradients are
-/// <c>dV = c Hᵀ E</c> and <c>dW = c Kᵀ Y</c>, <c>K = (E Vᵀ) ∘ 1[A &gt; 0]</c>; a tied model has their sum, which is one
+/// <c>dV = c Hᵀ E</c> and <c>dW = c Kᵀ Y</c>, <c>K = (E Vᵀ) ∘ 1[A &gt; 0]</c>; a tied model has their sum,
+/// which is one
 /// product <c>c [H; K]ᵀ [E; Y]</c> of stacked matrices.
 /// </summary>
 public sealed class ReluDaeStep : IDisposable
 {
     private readonly Owned owned = new();
-    private readonly torch.Tensor encoder, encoderT, decoder, decoderT;
-    private readonly torch.Tensor stackedCodes, stackedRows, code, codeDelta, mask, error, errorFlat, stackedCodesT, codeT, codeDeltaT;
+    private readonly torch.Tensor encoder,
+        encoderT,
+        decoder,
+        decoderT;
+    private readonly torch.Tensor stackedCodes,
+        stackedRows,
+        code,
+        codeDelta,
+        mask,
+        error,
+        errorFlat,
+        stackedCodesT,
+        codeT,
+        codeDeltaT;
     private readonly double entries;
-    private readonly bool tied, isPlain;
+    private readonly bool tied,
+        isPlain;
 
     /// <summary>Buffers for one batch size.</summary>
-    /// <param name="model">The model; its weights are read live, so that an update in place is seen by the next step.</param>
+    /// <param name="model">The model; its weights are read live, so that an update in place is seen by the next
+    /// step.</param>
     /// <param name="batchSize">Samples a step, ≥ 1.</param>
     public ReluDaeStep(ReluDae model, long batchSize)
     {
         ArgumentNullException.ThrowIfNull(model);
         Guard.AtLeast(batchSize, 1);
-        long d = model.Dimension, p = model.Units;
+        long d = model.Dimension,
+            p = model.Units;
         tied = model.IsTied;
         entries = (double)batchSize * d;
         using var noGrad = torch.no_grad();
         torch.Tensor Own(torch.Tensor t) => owned.Add(t);
-        torch.Tensor Empty(long rows, long columns) => Own(torch.zeros([rows, columns], dtype: model.Encoder.dtype, device: model.Encoder.device));
+        torch.Tensor Empty(long rows, long columns) =>
+            Own(torch.zeros([rows, columns], dtype: model.Encoder.dtype, device: model.Encoder.device));
         encoder = Own(model.Encoder.detach());
         encoderT = Own(encoder.t());
         decoder = Own(model.Decoder.detach());
@@ -54,7 +72,8 @@ public sealed class ReluDaeStep : IDisposable
     /// <summary>The buffer (batch, d) that the caller fills with noisy samples before <see cref="Compute"/>.</summary>
     public torch.Tensor Noisy { get; }
 
-    /// <summary>The gradients of the mean squared error after <see cref="Compute"/>: of the encoder, and of the decoder where it is separate; each (p, d). They belong to this object and are overwritten by the next step.</summary>
+    /// <summary>The gradients of the mean squared error after <see cref="Compute"/>: of the encoder, and of the decoder
+    /// where it is separate; each (p, d). They belong to this object and are overwritten by the next step.</summary>
     public IReadOnlyList<torch.Tensor> Gradients { get; }
 
     /// <summary>Computes loss and gradients for the samples in <see cref="Noisy"/>.</summary>
@@ -87,9 +106,10 @@ public sealed class ReluDaeStep : IDisposable
         if (isPlain && clean.IsPlain() && clean.dtype == error.dtype)
         {
             var row = (int)error.shape[1];
-            var total = error.dtype == torch.float32
-                ? FusedBackward.Error(error.Numbers<float>(), clean.Numbers<float>(), row, (float)scale)
-                : FusedBackward.Error(error.Numbers<double>(), clean.Numbers<double>(), row, scale);
+            var total =
+                error.dtype == torch.float32
+                    ? FusedBackward.Error(error.Numbers<float>(), clean.Numbers<float>(), row, (float)scale)
+                    : FusedBackward.Error(error.Numbers<double>(), clean.Numbers<double>(), row, scale);
             return torch.tensor(total / entries, dtype: error.dtype);
         }
         error.sub_(clean);
@@ -100,9 +120,12 @@ public sealed class ReluDaeStep : IDisposable
 
     private void Gate()
     {
-        if (!isPlain) codeDelta.mul_(mask.copy_(code).sign_());
-        else if (code.dtype == torch.float32) FusedBackward.Gate(codeDelta.Numbers<float>(), code.Numbers<float>());
-        else FusedBackward.Gate(codeDelta.Numbers<double>(), code.Numbers<double>());
+        if (!isPlain)
+            codeDelta.mul_(mask.copy_(code).sign_());
+        else if (code.dtype == torch.float32)
+            FusedBackward.Gate(codeDelta.Numbers<float>(), code.Numbers<float>());
+        else
+            FusedBackward.Gate(codeDelta.Numbers<double>(), code.Numbers<double>());
     }
 
     /// <inheritdoc/>
@@ -120,7 +143,8 @@ public sealed class ReluDaeStep : IDisposable
 
         public void Dispose()
         {
-            foreach (var tensor in tensors) tensor.Dispose();
+            foreach (var tensor in tensors)
+                tensor.Dispose();
             tensors.Clear();
         }
     }

@@ -5,36 +5,104 @@ using BalancedDiffusion.Runtime;
 namespace BalancedDiffusion.Training;
 
 /// <summary>
-/// What a training run does. Every value is checked when it is set. See <see cref="TrainingRecipes"/> for ready-made ones, which
+/// What a training run does. Every value is checked when it is set. See <see cref="TrainingRecipes"/> for ready-made
+/// ones, which
 /// <c>with { … }</c> adapts.
 /// </summary>
 public sealed record TrainingOptions
 {
     /// <summary>The number of updates, ≥ 1.</summary>
-    public int Steps { get; init { Guard.AtLeast(value, 1, nameof(Steps)); field = value; } } = 2500;
+    public int Steps
+    {
+        get;
+        init
+        {
+            Guard.AtLeast(value, 1, nameof(Steps));
+            field = value;
+        }
+    } = 2500;
 
-    /// <summary>Samples a step, drawn with replacement (may exceed the number of samples); 0 takes every sample once, in order, at every step.</summary>
-    public int BatchSize { get; init { Guard.AtLeast(value, 0, nameof(BatchSize)); field = value; } }
+    /// <summary>Samples a step, drawn with replacement (may exceed the number of samples); 0 takes every sample once,
+    /// in order, at every step.</summary>
+    public int BatchSize
+    {
+        get;
+        init
+        {
+            Guard.AtLeast(value, 0, nameof(BatchSize));
+            field = value;
+        }
+    }
 
     /// <summary>The update rule.</summary>
-    public OptimizerOptions Optimizer { get; init { ArgumentNullException.ThrowIfNull(value, nameof(Optimizer)); field = value; } } = OptimizerOptions.Adam();
+    public OptimizerOptions Optimizer
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(Optimizer));
+            field = value;
+        }
+    } = OptimizerOptions.Adam();
 
     /// <summary>The learning rate, &gt; 0: the greatest one of the schedule.</summary>
-    public double LearningRate { get; init { Guard.Positive(value, nameof(LearningRate)); field = value; } } = 1e-3;
+    public double LearningRate
+    {
+        get;
+        init
+        {
+            Guard.Positive(value, nameof(LearningRate));
+            field = value;
+        }
+    } = 1e-3;
 
     /// <summary>How the rate moves over the run.</summary>
-    public LearningRateSchedule Schedule { get; init { ArgumentNullException.ThrowIfNull(value, nameof(Schedule)); field = value; } } = LearningRateSchedule.Constant;
+    public LearningRateSchedule Schedule
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(Schedule));
+            field = value;
+        }
+    } = LearningRateSchedule.Constant;
 
     /// <summary>The pull of the weights towards zero.</summary>
-    public Regularization Regularization { get; init { ArgumentNullException.ThrowIfNull(value, nameof(Regularization)); field = value; } } = Regularization.None;
+    public Regularization Regularization
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(Regularization));
+            field = value;
+        }
+    } = Regularization.None;
 
-    /// <summary>The law of the noise levels; a new level a sample and step. Give a record, so that its text names its bounds.</summary>
-    public INoiseLaw Noise { get; init { ArgumentNullException.ThrowIfNull(value, nameof(Noise)); field = value; } } = new FixedNoise(0.2);
+    /// <summary>The law of the noise levels; a new level a sample and step. Give a record, so that its text names its
+    /// bounds.</summary>
+    public INoiseLaw Noise
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(Noise));
+            field = value;
+        }
+    } = new FixedNoise(0.2);
 
     /// <summary>How much the error of a sample counts by its noise level.</summary>
-    public LossWeighting Weighting { get; init { ArgumentNullException.ThrowIfNull(value, nameof(Weighting)); field = value; } } = LossWeighting.None;
+    public LossWeighting Weighting
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(Weighting));
+            field = value;
+        }
+    } = LossWeighting.None;
 
-    /// <summary>The seed of batches, noise levels and noise. Those of step k depend on the seed and on k only.</summary>
+    /// <summary>The seed of batches, noise levels and noise. Those of step k depend on the seed and on k
+    /// only.</summary>
     public long Seed { get; init; }
 
     /// <summary>The decay of the running mean of the weights a step, in (0, 1), or null for none.</summary>
@@ -43,43 +111,72 @@ public sealed record TrainingOptions
         get;
         init
         {
-            if (value is { } decay && !(decay > 0 && decay < 1)) throw new ArgumentOutOfRangeException(nameof(EmaDecay), $"EmaDecay must be above 0 and below 1, or null, was {decay}");
+            if (value is { } decay && !(decay > 0 && decay < 1))
+                throw new ArgumentOutOfRangeException(
+                    nameof(EmaDecay),
+                    $"EmaDecay must be above 0 and below 1, or null, was {decay}"
+                );
             field = value;
         }
     }
 
-    /// <summary>The greatest norm of the gradient over all parameters, before weight decay, &gt; 0; or null for no clipping.</summary>
+    /// <summary>The greatest norm of the gradient over all parameters, before weight decay, &gt; 0; or null for no
+    /// clipping.</summary>
     public double? GradientClip
     {
         get;
         init
         {
-            if (value is { } norm) Guard.Positive(norm, nameof(GradientClip));
+            if (value is { } norm)
+                Guard.Positive(norm, nameof(GradientClip));
             field = value;
         }
     }
 
     /// <summary>Steps between two rows of the history, ≥ 1; the last step always has one.</summary>
-    public int LogEvery { get; init { Guard.AtLeast(value, 1, nameof(LogEvery)); field = value; } } = 100;
+    public int LogEvery
+    {
+        get;
+        init
+        {
+            Guard.AtLeast(value, 1, nameof(LogEvery));
+            field = value;
+        }
+    } = 100;
 
-    /// <summary>The file (<c>.safetensors</c>) that the run is saved to, or null. Where it exists, the run goes on from it.</summary>
+    /// <summary>The file (<c>.safetensors</c>) that the run is saved to, or null. Where it exists, the run goes on from
+    /// it.</summary>
     public string? CheckpointPath
     {
         get;
         init
         {
-            if (value is not null && string.IsNullOrWhiteSpace(value)) throw new ArgumentException("CheckpointPath must name a file, or be null, was blank", nameof(CheckpointPath));
+            if (value is not null && string.IsNullOrWhiteSpace(value))
+                throw new ArgumentException(
+                    "CheckpointPath must name a file, or be null, was blank",
+                    nameof(CheckpointPath)
+                );
             field = value;
         }
     }
 
     /// <summary>Steps between two checkpoints; 0 saves at the end and when cancelled only.</summary>
-    public int CheckpointEvery { get; init { Guard.AtLeast(value, 0, nameof(CheckpointEvery)); field = value; } }
+    public int CheckpointEvery
+    {
+        get;
+        init
+        {
+            Guard.AtLeast(value, 0, nameof(CheckpointEvery));
+            field = value;
+        }
+    }
 
-    /// <summary>Whether an existing checkpoint is gone on from (the default) or started over and written anew.</summary>
+    /// <summary>Whether an existing checkpoint is gone on from (the default) or started over and written
+    /// anew.</summary>
     public bool Resume { get; init; } = true;
 
-    /// <summary>What decides the numbers of a run, by name: a checkpoint is gone on from only where all of it agrees.</summary>
+    /// <summary>What decides the numbers of a run, by name: a checkpoint is gone on from only where all of it
+    /// agrees.</summary>
     internal IReadOnlyDictionary<string, string> Identity()
     {
         var text = new Dictionary<string, string>
@@ -95,12 +192,15 @@ public sealed record TrainingOptions
             ["gradient clip"] = GradientClip is { } clip ? FormattableString.Invariant($"{clip:R}") : "none",
         };
         // Not named where there is none, so that checkpoints from before there was one still fit.
-        if (Weighting != LossWeighting.None) text["loss weighting"] = Weighting.ToString();
-        if (Schedule.DependsOnLength) text["steps"] = FormattableString.Invariant($"{Steps}");
+        if (Weighting != LossWeighting.None)
+            text["loss weighting"] = Weighting.ToString();
+        if (Schedule.DependsOnLength)
+            text["steps"] = FormattableString.Invariant($"{Steps}");
         return text;
     }
 
-    // A record prints its numbers in the current culture, which differs between machines and, in a notebook, between sittings.
+    // A record prints its numbers in the current culture, which differs between machines and, in a notebook, between
+    // sittings.
     private static string InvariantText(INoiseLaw noise)
     {
         var culture = CultureInfo.CurrentCulture;

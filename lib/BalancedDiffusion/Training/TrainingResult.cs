@@ -5,8 +5,22 @@ namespace BalancedDiffusion.Training;
 /// <summary>What came of a run. The trained weights are in the model that was handed in; this holds the rest.</summary>
 public sealed class TrainingResult : IDisposable
 {
-    internal TrainingResult(IReadOnlyList<TrainingRow> history, double seconds, long stepsDone, bool cancelled, IReadOnlyDictionary<string, torch.Tensor>? ema, string? checkpointFailure) =>
-        (History, Seconds, StepsDone, Cancelled, EmaWeights, CheckpointFailure) = (history, seconds, stepsDone, cancelled, ema, checkpointFailure);
+    internal TrainingResult(
+        IReadOnlyList<TrainingRow> history,
+        double seconds,
+        long stepsDone,
+        bool cancelled,
+        IReadOnlyDictionary<string, torch.Tensor>? ema,
+        string? checkpointFailure
+    ) =>
+        (History, Seconds, StepsDone, Cancelled, EmaWeights, CheckpointFailure) = (
+            history,
+            seconds,
+            stepsDone,
+            cancelled,
+            ema,
+            checkpointFailure
+        );
 
     /// <summary>One row every <see cref="TrainingOptions.LogEvery"/> steps and one at the end.</summary>
     public IReadOnlyList<TrainingRow> History { get; }
@@ -20,7 +34,8 @@ public sealed class TrainingResult : IDisposable
     /// <summary>Whether the run was cancelled before its end.</summary>
     public bool Cancelled { get; }
 
-    /// <summary>The running means of the parameters by name, or null where none was asked for. They live as long as this result.</summary>
+    /// <summary>The running means of the parameters by name, or null where none was asked for. They live as long as
+    /// this result.</summary>
     public IReadOnlyDictionary<string, torch.Tensor>? EmaWeights { get; }
 
     /// <summary>A sentence where a checkpoint could not be written although training went on, or null.</summary>
@@ -32,18 +47,26 @@ public sealed class TrainingResult : IDisposable
     public void CopyEmaTo(torch.nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        if (EmaWeights is null) throw new InvalidOperationException("this run kept no running mean of the weights; set TrainingOptions.EmaDecay");
+        if (EmaWeights is null)
+            throw new InvalidOperationException(
+                "this run kept no running mean of the weights; set TrainingOptions.EmaDecay"
+            );
         using var noGrad = torch.no_grad();
         var targets = model.named_parameters().ToDictionary(p => p.name, p => p.parameter);
         foreach (var (name, mean) in EmaWeights)
             if (!targets.TryGetValue(name, out var p) || !p.shape.SequenceEqual(mean.shape))
-                throw new ArgumentException($"the model has no parameter '{name}' of shape ({string.Join(", ", mean.shape)})", nameof(model));
-        foreach (var (name, mean) in EmaWeights) targets[name].copy_(mean);
+                throw new ArgumentException(
+                    $"the model has no parameter '{name}' of shape ({string.Join(", ", mean.shape)})",
+                    nameof(model)
+                );
+        foreach (var (name, mean) in EmaWeights)
+            targets[name].copy_(mean);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var mean in EmaWeights?.Values ?? []) mean.Dispose();
+        foreach (var mean in EmaWeights?.Values ?? [])
+            mean.Dispose();
     }
 }

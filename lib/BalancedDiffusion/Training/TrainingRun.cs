@@ -22,8 +22,13 @@ internal sealed class TrainingRun
     private readonly NoisyBatches batches;
     private readonly ParameterOptimizer optimizer;
     private readonly List<(string Name, Parameter Value)> parameters;
-    private readonly Dictionary<string, torch.Tensor> live, snapshot, ema = [], emaSnapshot = [];
-    private readonly torch.Tensor data, noisy, losses;
+    private readonly Dictionary<string, torch.Tensor> live,
+        snapshot,
+        ema = [],
+        emaSnapshot = [];
+    private readonly torch.Tensor data,
+        noisy,
+        losses;
     private readonly torch.Tensor? classes;
     private readonly ReluDaeStep? byHand;
     private readonly double weightDecay;
@@ -35,59 +40,101 @@ internal sealed class TrainingRun
     private readonly Stopwatch clock = Stopwatch.StartNew();
     private string initialDigest;
     private string? checkpointFailure;
-    private long step, snapshotStep, begunAt;
+    private long step,
+        snapshotStep,
+        begunAt;
     private int unread;
     private double earlierSeconds;
 
-    public TrainingRun(torch.nn.Module model, IDenoiser denoiser, torch.Tensor data, torch.Tensor? classes, TrainingOptions options)
+    public TrainingRun(
+        torch.nn.Module model,
+        IDenoiser denoiser,
+        torch.Tensor data,
+        torch.Tensor? classes,
+        TrainingOptions options
+    )
     {
         (this.model, this.denoiser, this.options) = (model, denoiser, options);
-        parameters = [.. model.named_parameters().Where(p => p.parameter.requires_grad).Select(p => (p.name, p.parameter))];
-        if (parameters.Count == 0) throw new ArgumentException("the model has no parameter that requires a gradient, so there is nothing to train", nameof(model));
+        parameters =
+        [
+            .. model.named_parameters().Where(p => p.parameter.requires_grad).Select(p => (p.name, p.parameter)),
+        ];
+        if (parameters.Count == 0)
+            throw new ArgumentException(
+                "the model has no parameter that requires a gradient, so there is nothing to train",
+                nameof(model)
+            );
         var reference = parameters[0].Value;
         Guard.Shape(data, [-1, .. denoiser.SampleShape]);
-        if (data.shape[0] == 0) throw new ArgumentException("data is empty; give at least one sample", nameof(data));
-        if (data.dtype != reference.dtype) throw new ArgumentException($"data must be {reference.dtype} like the model's weights, was {data.dtype}; convert it with data.to_type", nameof(data));
+        if (data.shape[0] == 0)
+            throw new ArgumentException("data is empty; give at least one sample", nameof(data));
+        if (data.dtype != reference.dtype)
+            throw new ArgumentException(
+                $"data must be {reference.dtype} like the model's weights, was {data.dtype}; convert it with "
+                    + "data.to_type",
+                nameof(data)
+            );
         Guard.Finite(data);
         if (classes is not null)
         {
             var known = ((IClassDenoiser)denoiser).Classes;
-            if (known == 0) throw new ArgumentException("the model knows no classes; train it without them", nameof(classes));
+            if (known == 0)
+                throw new ArgumentException("the model knows no classes; train it without them", nameof(classes));
             DenoiserInput.Classes(classes, data.shape[0], known);
         }
-        foreach (var (name, value) in parameters) Guard.Finite(value, $"the model's weight '{name}'");
+        foreach (var (name, value) in parameters)
+            Guard.Finite(value, $"the model's weight '{name}'");
         weightDecay = options.Regularization.WeightDecay(denoiser, options.Optimizer);
 
         using var noGrad = torch.no_grad();
         onCpu = reference.device_type == DeviceType.CPU;
         globalSeed = Seeds.Derive(options.Seed, "model");
-        dataDigest = options.CheckpointPath is null ? "" : TrainingCheckpoint.Digest(classes is null ? new Dictionary<string, torch.Tensor> { ["data"] = data } : new() { ["data"] = data, ["classes"] = classes });
+        dataDigest = options.CheckpointPath is null
+            ? ""
+            : TrainingCheckpoint.Digest(
+                classes is null
+                    ? new Dictionary<string, torch.Tensor> { ["data"] = data }
+                    : new() { ["data"] = data, ["classes"] = classes }
+            );
         this.data = data.detach().to(reference.device).contiguous();
         this.classes = classes?.to(reference.device);
         batches = new NoisyBatches(this.data, options);
-        optimizer = new ParameterOptimizer(options.Optimizer, [.. parameters.Select(p => (p.Name, (torch.Tensor)p.Value))]);
+        optimizer = new ParameterOptimizer(
+            options.Optimizer,
+            [.. parameters.Select(p => (p.Name, (torch.Tensor)p.Value))]
+        );
         live = model.state_dict().ToDictionary(t => t.Key, t => t.Value.detach());
         snapshot = live.ToDictionary(t => t.Key, t => t.Value.clone());
         if (options.EmaDecay is not null)
-            foreach (var (name, value) in parameters) ema[name] = value.detach().clone();
-        foreach (var (name, value) in ema) emaSnapshot[name] = value.clone();
+            foreach (var (name, value) in parameters)
+                ema[name] = value.detach().clone();
+        foreach (var (name, value) in ema)
+            emaSnapshot[name] = value.clone();
         losses = torch.zeros([VerifyEvery], dtype: torch.float64, device: reference.device);
         // A frozen parameter or a weighting asks for the general path.
-        if (model is ReluDae dae && parameters.Count == (dae.IsTied ? 1 : 2) && options.Weighting == LossWeighting.None) byHand = new ReluDaeStep(dae, batches.Size);
-        noisy = byHand?.Noisy ?? torch.zeros([batches.Size, .. denoiser.SampleShape], dtype: data.dtype, device: reference.device);
+        if (model is ReluDae dae && parameters.Count == (dae.IsTied ? 1 : 2) && options.Weighting == LossWeighting.None)
+            byHand = new ReluDaeStep(dae, batches.Size);
+        noisy =
+            byHand?.Noisy
+            ?? torch.zeros([batches.Size, .. denoiser.SampleShape], dtype: data.dtype, device: reference.device);
         initialDigest = options.CheckpointPath is null ? "" : TrainingCheckpoint.Digest(live);
-        if (options.CheckpointPath is { } path) CheckWritable(path);
+        if (options.CheckpointPath is { } path)
+            CheckWritable(path);
     }
 
     /// <summary>Goes on from the checkpoint where there is one.</summary>
     public void Resume()
     {
-        if (options.CheckpointPath is not { } path || !options.Resume || !File.Exists(path)) return;
+        if (options.CheckpointPath is not { } path || !options.Resume || !File.Exists(path))
+            return;
         using var scope = torch.NewDisposeScope();
         var (state, tensors) = TrainingCheckpoint.Read(path);
         var weights = TrainingCheckpoint.ModelTensors(tensors);
         if (Difference(state, weights) is { } difference)
-            throw new InvalidOperationException($"the checkpoint '{path}' belongs to another run: {difference}; name another file, move this one away, or set Resume = false to write it anew");
+            throw new InvalidOperationException(
+                $"the checkpoint '{path}' belongs to another run: {difference}; name another file, move this "
+                    + "one away, or set Resume = false to write it anew"
+            );
         optimizer.Restore(state.StepsDone, TrainingCheckpoint.Under("optimizer.", tensors));
         TrainingCheckpoint.CopyInto(TrainingCheckpoint.Under("ema.", tensors), ema);
         TrainingCheckpoint.CopyInto(weights, live);
@@ -104,13 +151,21 @@ internal sealed class TrainingRun
     {
         var identity = Identity(state.Options.ContainsKey(NormalNumbers));
         foreach (var (name, value) in identity)
-            if (!state.Options.TryGetValue(name, out var saved)) return $"it has no fixed {name}, this run has {value}";
-            else if (saved != value) return $"its {name} is {saved}, this run's {value}";
-        if (state.Options.Keys.FirstOrDefault(k => !identity.ContainsKey(k)) is { } extra) return $"its {extra} is {state.Options[extra]}, this run's is free";
-        if (state.StepsDone > options.Steps) return $"it has made {state.StepsDone} steps, this run asks for {options.Steps}";
-        if (TrainingCheckpoint.Mismatch(weights, live) is { } mismatch) return mismatch;
-        if (state.DataDigest != dataDigest) return "it was trained on other data";
-        if (initialDigest != state.InitialDigest && initialDigest != state.WeightsDigest) return "the model's weights are neither those it began from nor those it reached (was the model made with another seed?)";
+            if (!state.Options.TryGetValue(name, out var saved))
+                return $"it has no fixed {name}, this run has {value}";
+            else if (saved != value)
+                return $"its {name} is {saved}, this run's {value}";
+        if (state.Options.Keys.FirstOrDefault(k => !identity.ContainsKey(k)) is { } extra)
+            return $"its {extra} is {state.Options[extra]}, this run's is free";
+        if (state.StepsDone > options.Steps)
+            return $"it has made {state.StepsDone} steps, this run asks for {options.Steps}";
+        if (TrainingCheckpoint.Mismatch(weights, live) is { } mismatch)
+            return mismatch;
+        if (state.DataDigest != dataDigest)
+            return "it was trained on other data";
+        if (initialDigest != state.InitialDigest && initialDigest != state.WeightsDigest)
+            return "the model's weights are neither those it began from nor those it reached (was the model made "
+                + "with another seed?)";
         return null;
     }
 
@@ -134,20 +189,27 @@ internal sealed class TrainingRun
             {
                 TakeStep();
                 var isRow = step % options.LogEvery == 0 || step == options.Steps;
-                if (onCpu || unread == VerifyEvery || isRow) ReadLosses();
-                if (isRow) Report(progress);
-                var isSaving = options.CheckpointEvery > 0 && step % options.CheckpointEvery == 0 && step < options.Steps;
-                if (step % VerifyEvery == 0 || isSaving || step == options.Steps) Verify();
-                if (isSaving) saved = Save() ? step : saved;
+                if (onCpu || unread == VerifyEvery || isRow)
+                    ReadLosses();
+                if (isRow)
+                    Report(progress);
+                var isSaving =
+                    options.CheckpointEvery > 0 && step % options.CheckpointEvery == 0 && step < options.Steps;
+                if (step % VerifyEvery == 0 || isSaving || step == options.Steps)
+                    Verify();
+                if (isSaving)
+                    saved = Save() ? step : saved;
             }
             Verify();
-            if (saved != step || options.CheckpointPath is { } path && !File.Exists(path)) Save();
+            if (saved != step || options.CheckpointPath is { } path && !File.Exists(path))
+                Save();
             return Result(step < options.Steps);
         }
         finally
         {
             model.train(wasTraining);
-            if (byHand is null) model.zero_grad();
+            if (byHand is null)
+                model.zero_grad();
             byHand?.Dispose();
             optimizer.Dispose();
         }
@@ -168,16 +230,27 @@ internal sealed class TrainingRun
         }
         else
         {
-            torch.Tensor clean, sigma;
-            using (torch.no_grad()) (clean, sigma) = batches.Draw(step, noisy);
+            torch.Tensor clean,
+                sigma;
+            using (torch.no_grad())
+                (clean, sigma) = batches.Draw(step, noisy);
             model.zero_grad();
             using (torch.enable_grad())
             {
                 var error = DenoiseSeeded(sigma) - clean;
                 var squares = error.square();
-                if (options.Weighting != LossWeighting.None) squares = squares * options.Weighting.Of(sigma).view([batches.Size, .. Enumerable.Repeat(1L, (int)noisy.dim() - 1)]);
+                if (options.Weighting != LossWeighting.None)
+                    squares =
+                        squares
+                        * options
+                            .Weighting.Of(sigma)
+                            .view([batches.Size, .. Enumerable.Repeat(1L, (int)noisy.dim() - 1)]);
                 loss = squares.mean();
-                if (!loss.requires_grad) throw new InvalidOperationException($"{model.GetType().Name}.Denoise records no gradient, so it cannot be trained; compute it without no_grad");
+                if (!loss.requires_grad)
+                    throw new InvalidOperationException(
+                        $"{model.GetType().Name}.Denoise records no gradient, so it cannot be trained; "
+                            + "compute it without no_grad"
+                    );
                 loss.backward();
             }
             gradients = [.. parameters.Select(p => p.Value.grad)];
@@ -185,17 +258,21 @@ internal sealed class TrainingRun
         using (torch.no_grad())
         {
             losses.narrow(0, unread++, 1).copy_(loss.detach());
-            if (options.GradientClip is { } norm) Clip(gradients, norm);
+            if (options.GradientClip is { } norm)
+                Clip(gradients, norm);
             optimizer.Step(gradients, rate, weightDecay);
             foreach (var (name, value) in parameters)
-                if (options.EmaDecay is { } decay) ema[name].mul_(decay).add_(value, 1 - decay);
+                if (options.EmaDecay is { } decay)
+                    ema[name].mul_(decay).add_(value, 1 - decay);
         }
         step++;
     }
 
     /// <summary>
-    /// Layers such as dropout draw from torch's global generator, which all threads share. For the time of one forward pass it is
-    /// seeded by the step and then put back, so that runs side by side do not disturb each other. (Only a thread that draws from the
+    /// Layers such as dropout draw from torch's global generator, which all threads share. For the time of one forward
+    /// pass it is
+    /// seeded by the step and then put back, so that runs side by side do not disturb each other. (Only a thread that
+    /// draws from the
     /// global generator outside of training, e.g. by building layers, at the same instant still could.)
     /// </summary>
     private torch.Tensor DenoiseSeeded(torch.Tensor sigma)
@@ -206,7 +283,9 @@ internal sealed class TrainingRun
             try
             {
                 torch.manual_seed(Seeds.Derive(globalSeed, step));
-                return classes is null ? denoiser.Denoise(noisy, sigma) : ((IClassDenoiser)denoiser).Denoise(noisy, sigma, batches.Pick(classes));
+                return classes is null
+                    ? denoiser.Denoise(noisy, sigma)
+                    : ((IClassDenoiser)denoiser).Denoise(noisy, sigma, batches.Pick(classes));
             }
             finally
             {
@@ -221,16 +300,19 @@ internal sealed class TrainingRun
     {
         var total = torch.stack([.. gradients.Where(g => g is not null).Select(g => g!.square().sum())]).sum().sqrt();
         var factor = total.add(1e-6).reciprocal().mul(norm).clamp(max: 1);
-        foreach (var gradient in gradients) gradient?.mul_(factor);
+        foreach (var gradient in gradients)
+            gradient?.mul_(factor);
     }
 
     private void ReadLosses()
     {
-        if (unread == 0) return;
+        if (unread == 0)
+            return;
         using var scope = torch.NewDisposeScope();
         var read = losses.narrow(0, 0, unread).cpu().data<double>().ToArray();
         for (var i = 0; i < unread; i++)
-            if (!double.IsFinite(read[i])) Diverge($"the loss became {read[i]} at step {step - unread + i + 1}", step - unread + i);
+            if (!double.IsFinite(read[i]))
+                Diverge($"the loss became {read[i]} at step {step - unread + i + 1}", step - unread + i);
         pending.AddRange(read);
         unread = 0;
     }
@@ -240,13 +322,16 @@ internal sealed class TrainingRun
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var loss = pending.Average();
-        var penalty = options.Optimizer.IsDecayCoupled && weightDecay > 0
-            ? weightDecay / 2 * parameters.Sum(p => p.Value.to_type(torch.float64).square().sum().item<double>())
-            : 0;
+        var penalty =
+            options.Optimizer.IsDecayCoupled && weightDecay > 0
+                ? weightDecay / 2 * parameters.Sum(p => p.Value.to_type(torch.float64).square().sum().item<double>())
+                : 0;
         var row = new TrainingRow(step, loss, loss + penalty, Rate(step - 1), Seconds);
         history.Add(row);
         pending.Clear();
-        progress?.Report(new TrainingProgress(options.Steps, row, (step - begunAt) / Math.Max(clock.Elapsed.TotalSeconds, 1e-9)));
+        progress?.Report(
+            new TrainingProgress(options.Steps, row, (step - begunAt) / Math.Max(clock.Elapsed.TotalSeconds, 1e-9))
+        );
     }
 
     private double Seconds => earlierSeconds + clock.Elapsed.TotalSeconds;
@@ -254,10 +339,12 @@ internal sealed class TrainingRun
     private void Verify()
     {
         ReadLosses();
-        if (snapshotStep == step && step > 0) return;
+        if (snapshotStep == step && step > 0)
+            return;
         using (torch.NewDisposeScope())
             foreach (var (name, tensor) in live)
-                if (torch.is_floating_point(tensor) && !torch.isfinite(tensor).all().item<bool>()) Diverge($"the weight '{name}' was no longer finite after step {step}", step - 1);
+                if (torch.is_floating_point(tensor) && !torch.isfinite(tensor).all().item<bool>())
+                    Diverge($"the weight '{name}' was no longer finite after step {step}", step - 1);
         TakeSnapshot();
     }
 
@@ -273,39 +360,60 @@ internal sealed class TrainingRun
         TrainingCheckpoint.CopyInto(snapshot, live);
         TrainingCheckpoint.CopyInto(emaSnapshot, ema);
         step = snapshotStep;
-        throw new TrainingDivergedException(FormattableString.Invariant(
-            $"{what}, where the learning rate was {Rate(Math.Max(at, 0)):G4}; lower LearningRate or set GradientClip, then start again (the model is back at its weights of step {snapshotStep})"), Result(false));
+        throw new TrainingDivergedException(
+            FormattableString.Invariant(
+                $"{what}, where the learning rate was {Rate(Math.Max(at, 0)):G4}; lower LearningRate or set GradientClip, then start again (the model is back at its weights of step {snapshotStep})"
+            ),
+            Result(false)
+        );
     }
 
     private bool Save()
     {
-        if (options.CheckpointPath is not { } path) return false;
+        if (options.CheckpointPath is not { } path)
+            return false;
         using var scope = torch.NewDisposeScope();
         var tensors = new Dictionary<string, torch.Tensor>();
-        foreach (var (name, tensor) in live) tensors[$"model.{name}"] = tensor;
-        foreach (var (name, tensor) in ema) tensors[$"ema.{name}"] = tensor;
-        foreach (var (name, tensor) in optimizer.State) tensors[$"optimizer.{name}"] = tensor;
+        foreach (var (name, tensor) in live)
+            tensors[$"model.{name}"] = tensor;
+        foreach (var (name, tensor) in ema)
+            tensors[$"ema.{name}"] = tensor;
+        foreach (var (name, tensor) in optimizer.State)
+            tensors[$"optimizer.{name}"] = tensor;
         try
         {
-            TrainingCheckpoint.Write(path, new TrainingState
-            {
-                StepsDone = step, Seconds = Seconds, Options = Identity(batches.HasOwnNormals), DataDigest = dataDigest, InitialDigest = initialDigest,
-                WeightsDigest = TrainingCheckpoint.Digest(live), History = history, Pending = pending,
-            }, tensors);
+            TrainingCheckpoint.Write(
+                path,
+                new TrainingState
+                {
+                    StepsDone = step,
+                    Seconds = Seconds,
+                    Options = Identity(batches.HasOwnNormals),
+                    DataDigest = dataDigest,
+                    InitialDigest = initialDigest,
+                    WeightsDigest = TrainingCheckpoint.Digest(live),
+                    History = history,
+                    Pending = pending,
+                },
+                tensors
+            );
             checkpointFailure = null;
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // A full disk must not cost the hours of training that are in memory.
-            checkpointFailure = $"the checkpoint '{path}' could not be written at step {step} ({e.Message.TrimEnd('.')}); the trained weights are in the model: save them elsewhere";
+            checkpointFailure =
+                $"the checkpoint '{path}' could not be written at step {step} ({e.Message.TrimEnd('.')}); the "
+                + "trained weights are in the model: save them elsewhere";
             return false;
         }
     }
 
     private static void CheckWritable(string path)
     {
-        if (Directory.Exists(path)) throw new ArgumentException($"CheckpointPath must name a file, '{path}' is a folder");
+        if (Directory.Exists(path))
+            throw new ArgumentException($"CheckpointPath must name a file, '{path}' is a folder");
         try
         {
             var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
@@ -316,10 +424,23 @@ internal sealed class TrainingRun
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ArgumentException($"CheckpointPath '{path}' cannot be written to ({e.Message.TrimEnd('.')}); name a file in a folder that can be written", e);
+            throw new ArgumentException(
+                $"CheckpointPath '{path}' cannot be written to ({e.Message.TrimEnd('.')}); name a file in a "
+                    + "folder that can be written",
+                e
+            );
         }
     }
 
-    private TrainingResult Result(bool cancelled) => new([.. history], Seconds, step, cancelled,
-        options.EmaDecay is null ? null : ema.ToDictionary(t => t.Key, t => t.Value.clone().DetachFromDisposeScope()), checkpointFailure);
+    private TrainingResult Result(bool cancelled) =>
+        new(
+            [.. history],
+            Seconds,
+            step,
+            cancelled,
+            options.EmaDecay is null
+                ? null
+                : ema.ToDictionary(t => t.Key, t => t.Value.clone().DetachFromDisposeScope()),
+            checkpointFailure
+        );
 }

@@ -12,10 +12,17 @@ public sealed class AutoencoderCheckpointTests : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    private void Write(LatentAutoencoder network, Func<string, string>? rename = null, string file = "diffusion_pytorch_model.safetensors")
+    private void Write(
+        LatentAutoencoder network,
+        Func<string, string>? rename = null,
+        string file = "diffusion_pytorch_model.safetensors"
+    )
     {
         File.WriteAllText(folder.File("config.json"), network.Options.ToConfig());
-        Safetensors.Write(folder.File(file), [.. network.state_dict().Select(w => KeyValuePair.Create((rename ?? (n => n))(w.Key), w.Value))]);
+        Safetensors.Write(
+            folder.File(file),
+            [.. network.state_dict().Select(w => KeyValuePair.Create((rename ?? (n => n))(w.Key), w.Value))]
+        );
     }
 
     [Theory]
@@ -24,8 +31,20 @@ public sealed class AutoencoderCheckpointTests : IDisposable
     public void AFolderGivesTheNetworkBackAlsoUnderOlderNames(bool older, string file)
     {
         using var scope = torch.NewDisposeScope();
-        using var network = StableDiffusionGolden.Stirred(new LatentAutoencoder(StableDiffusionGolden.NanoAutoencoder, 1));
-        Write(network, older ? n => n.Replace(".to_q.", ".query.").Replace(".to_k.", ".key.").Replace(".to_v.", ".value.").Replace(".to_out.0.", ".proj_attn.") : null, file);
+        using var network = StableDiffusionGolden.Stirred(
+            new LatentAutoencoder(StableDiffusionGolden.NanoAutoencoder, 1)
+        );
+        Write(
+            network,
+            older
+                ? n =>
+                    n.Replace(".to_q.", ".query.")
+                        .Replace(".to_k.", ".key.")
+                        .Replace(".to_v.", ".value.")
+                        .Replace(".to_out.0.", ".proj_attn.")
+                : null,
+            file
+        );
         using var read = AutoencoderCheckpoint.Load(folder.Folder);
         Assert.False(read.training);
         Assert.Equal(network.Options, read.Options);
@@ -39,13 +58,19 @@ public sealed class AutoencoderCheckpointTests : IDisposable
     public void WhatLacksIsNamed()
     {
         using var scope = torch.NewDisposeScope();
-        Assert.Contains("has no config.json", Assert.Throws<FileNotFoundException>(() => AutoencoderCheckpoint.Load(folder.Folder)).Message);
+        Assert.Contains(
+            "has no config.json",
+            Assert.Throws<FileNotFoundException>(() => AutoencoderCheckpoint.Load(folder.Folder)).Message
+        );
         using var network = new LatentAutoencoder(StableDiffusionGolden.NanoAutoencoder, 1);
         Write(network, n => n == "quant_conv.bias" ? "quant_conv.offset" : n);
         var message = Assert.Throws<InvalidDataException>(() => AutoencoderCheckpoint.Load(folder.Folder)).Message;
         Assert.Contains("missing 'quant_conv.bias'", message);
         Assert.Contains("unexpected 'quant_conv.offset'", message);
         File.Delete(folder.File("diffusion_pytorch_model.safetensors"));
-        Assert.Contains("has neither diffusion_pytorch_model.safetensors nor diffusion_pytorch_model.bin", Assert.Throws<FileNotFoundException>(() => AutoencoderCheckpoint.Load(folder.Folder)).Message);
+        Assert.Contains(
+            "has neither diffusion_pytorch_model.safetensors nor diffusion_pytorch_model.bin",
+            Assert.Throws<FileNotFoundException>(() => AutoencoderCheckpoint.Load(folder.Folder)).Message
+        );
     }
 }

@@ -11,15 +11,28 @@ namespace BalancedDiffusion.Tests.Checkpoints;
 
 public class DeepCheckpointTests
 {
-    private const string Unet = "unet", Transformer = "dit";
+    private const string Unet = "unet",
+        Transformer = "dit";
 
-    private static readonly DitOptions Little = new() { InputSize = 8, PatchSize = 2, Channels = 1, HiddenSize = 8, Depth = 2, Heads = 2, Classes = 0, ClassDropout = 0, LearnSigma = false };
+    private static readonly DitOptions Little = new()
+    {
+        InputSize = 8,
+        PatchSize = 2,
+        Channels = 1,
+        HiddenSize = 8,
+        Depth = 2,
+        Heads = 2,
+        Classes = 0,
+        ClassDropout = 0,
+        LearnSigma = false,
+    };
 
     private static Dit LittleDit(torch.ScalarType type = torch.ScalarType.Float32, DitOptions? options = null)
     {
         using var noGrad = torch.no_grad();
         var dit = new Dit(options ?? Little, 1, type);
-        foreach (var (name, parameter) in dit.named_parameters()) parameter.add_(GaussianNoise.Draw(parameter.shape, Seeds.Derive(2, name), type), 0.2);
+        foreach (var (name, parameter) in dit.named_parameters())
+            parameter.add_(GaussianNoise.Draw(parameter.shape, Seeds.Derive(2, name), type), 0.2);
         return dit;
     }
 
@@ -27,7 +40,8 @@ public class DeepCheckpointTests
     {
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        if (kind == Transformer) return DitDenoiser.Preconditioned(LittleDit(type), 0.37);
+        if (kind == Transformer)
+            return DitDenoiser.Preconditioned(LittleDit(type), 0.37);
         using var shaken = UNetFixtures.Shaken(UNetFixtures.Nano, 3, type);
         var unet = new EdmPreconditioner(UNetFixtures.Nano, 3, 0.37, type);
         unet.load_state_dict(shaken.state_dict());
@@ -51,7 +65,11 @@ public class DeepCheckpointTests
         using var scope = torch.NewDisposeScope();
         using var folder = new TemporaryFolder();
         var network = Network(kind, type);
-        DeepCheckpoint.Save(network, folder.File("m.safetensors"), new Dictionary<string, string> { ["data"] = "faces" });
+        DeepCheckpoint.Save(
+            network,
+            folder.File("m.safetensors"),
+            new Dictionary<string, string> { ["data"] = "faces" }
+        );
         var back = DeepCheckpoint.Load(folder.File("m.safetensors"));
         var (one, two) = ((torch.nn.Module)network, (torch.nn.Module)back);
         Assert.IsType(network.GetType(), back);
@@ -88,7 +106,10 @@ public class DeepCheckpointTests
         using var u = EdmCheckpoint.Load(folder.File("u"));
         using var d = DitCheckpoint.Load(folder.File("d"));
         Assert.All(unet.state_dict(), t => Assert.True(t.Value.eq(u.state_dict()[t.Key]).all().item<bool>(), t.Key));
-        Assert.All(dit.Network.state_dict(), t => Assert.True(t.Value.eq(d.state_dict()[t.Key]).all().item<bool>(), t.Key));
+        Assert.All(
+            dit.Network.state_dict(),
+            t => Assert.True(t.Value.eq(d.state_dict()[t.Key]).all().item<bool>(), t.Key)
+        );
     }
 
     [Fact]
@@ -101,8 +122,16 @@ public class DeepCheckpointTests
         ReluDiffusionCheckpoint.Save(relu, folder.File("relu.safetensors"));
         EdmCheckpoint.Save(published, folder.File("edm.safetensors"));
         foreach (var file in new[] { "relu.safetensors", "edm.safetensors" })
-            Assert.Equal($"the file '{file}' does not say that it holds a deep network of this repository ('network' is missing); read it with EdmCheckpoint or DitCheckpoint", Refusal(folder.File(file)));
-        Safetensors.Write(folder.File("other"), relu.state_dict(), new Dictionary<string, string> { ["network"] = "a\nforest" });
+            Assert.Equal(
+                $"the file '{file}' does not say that it holds a deep network of this repository ('network' "
+                    + "is missing); read it with EdmCheckpoint or DitCheckpoint",
+                Refusal(folder.File(file))
+            );
+        Safetensors.Write(
+            folder.File("other"),
+            relu.state_dict(),
+            new Dictionary<string, string> { ["network"] = "a\nforest" }
+        );
         Assert.Contains("('network' is 'a?forest')", Refusal(folder.File("other")));
         PickleBytes.Save(folder, PickleBytes.One("FloatStorage", 6, 0, [6], [1]), new byte[24]);
         Assert.Contains("'network' is missing", Refusal(Directory.GetFiles(folder.Folder, "*.pth").Single()));
@@ -139,8 +168,14 @@ public class DeepCheckpointTests
             File.WriteAllBytes(folder.File("x"), whole[..length]);
             Assert.Contains("'x'", Refusal(folder.File("x")));
         }
-        Assert.Contains("there is no checkpoint at", Assert.Throws<FileNotFoundException>(() => DeepCheckpoint.Load(folder.File("y"))).Message);
-        Assert.Contains("there is no checkpoint at", Assert.Throws<FileNotFoundException>(() => DeepCheckpoint.Provenance(folder.File("y"))).Message);
+        Assert.Contains(
+            "there is no checkpoint at",
+            Assert.Throws<FileNotFoundException>(() => DeepCheckpoint.Load(folder.File("y"))).Message
+        );
+        Assert.Contains(
+            "there is no checkpoint at",
+            Assert.Throws<FileNotFoundException>(() => DeepCheckpoint.Provenance(folder.File("y"))).Message
+        );
         Assert.Throws<ArgumentException>(() => DeepCheckpoint.Load(" "));
     }
 
@@ -161,7 +196,8 @@ public class DeepCheckpointTests
         using var tensors = Safetensors.Read(folder.File("x"));
         var metadata = new Dictionary<string, string>(tensors.Metadata);
         metadata.Remove("sigma_data");
-        if (sigma is not null) metadata["sigma_data"] = sigma;
+        if (sigma is not null)
+            metadata["sigma_data"] = sigma;
         Safetensors.Write(folder.File("bad"), tensors, metadata);
         Assert.Contains(sentence, Refusal(folder.File("bad")));
     }
@@ -188,17 +224,32 @@ public class DeepCheckpointTests
         using var dae = new ReluDae(4, 3, 1);
         using var noise = DitDenoiser.NoisePrediction(LittleDit());
         using var unet = (EdmPreconditioner)Network(Unet);
-        string Refused(IDenoiser network, Dictionary<string, string>? provenance = null) => Assert.Throws<ArgumentException>(() => DeepCheckpoint.Save(network, folder.File("x"), provenance)).Message;
-        Assert.StartsWith("network must be an EdmPreconditioner or a preconditioned DitDenoiser, was ReluDae", Refused(dae));
-        Assert.StartsWith("network must be an EdmPreconditioner or a preconditioned DitDenoiser, was DitDenoiser", Refused(noise));
-        Assert.StartsWith("provenance says network = 'preconditioned DiT', but the model has network = EDM U-Net", Refused(unet, new() { ["network"] = "preconditioned DiT" }));
-        Assert.StartsWith("provenance says sigma_data = '1', but the model has sigma_data = 0.37", Refused(unet, new() { ["sigma_data"] = "1" }));
-        using (torch.no_grad()) unet.parameters().First().fill_(double.NaN);
+        string Refused(IDenoiser network, Dictionary<string, string>? provenance = null) =>
+            Assert.Throws<ArgumentException>(() => DeepCheckpoint.Save(network, folder.File("x"), provenance)).Message;
+        Assert.StartsWith(
+            "network must be an EdmPreconditioner or a preconditioned DitDenoiser, was ReluDae",
+            Refused(dae)
+        );
+        Assert.StartsWith(
+            "network must be an EdmPreconditioner or a preconditioned DitDenoiser, was DitDenoiser",
+            Refused(noise)
+        );
+        Assert.StartsWith(
+            "provenance says network = 'preconditioned DiT', but the model has network = EDM U-Net",
+            Refused(unet, new() { ["network"] = "preconditioned DiT" })
+        );
+        Assert.StartsWith(
+            "provenance says sigma_data = '1', but the model has sigma_data = 0.37",
+            Refused(unet, new() { ["sigma_data"] = "1" })
+        );
+        using (torch.no_grad())
+            unet.parameters().First().fill_(double.NaN);
         Assert.Contains("holds NaN or infinity", Refused(unet));
         Assert.False(File.Exists(folder.File("x")));
     }
 
-    // The first bytes of a safetensors are the length of its header, in which some lengths look like the first bytes of a pickle (0x80) or of a zip ("PK").
+    // The first bytes of a safetensors are the length of its header, in which some lengths look like the first bytes of
+    // a pickle (0x80) or of a zip ("PK").
     [Fact]
     public void AFileLoadsWhateverTheLengthOfItsHeader()
     {
@@ -207,16 +258,22 @@ public class DeepCheckpointTests
         using var network = (DitDenoiser)Network(Transformer);
         long Header(int note)
         {
-            DeepCheckpoint.Save(network, folder.File("x"), new Dictionary<string, string> { ["note"] = new('n', note) });
+            DeepCheckpoint.Save(
+                network,
+                folder.File("x"),
+                new Dictionary<string, string> { ["note"] = new('n', note) }
+            );
             return BitConverter.ToInt64(File.ReadAllBytes(folder.File("x")), 0);
         }
         const int Zip = 'P' + 256 * 'K';
         var plain = (int)Header(0);
-        List<long> lengths = [], failed = [];
+        List<long> lengths = [],
+            failed = [];
         foreach (var note in Enumerable.Range(0, 32).Select(i => 8 * i).Append(Zip - plain))
         {
             lengths.Add(Header(note));
-            if (Record.Exception(() => ((torch.nn.Module)DeepCheckpoint.Load(folder.File("x"))).Dispose()) is not null) failed.Add(lengths[^1]);
+            if (Record.Exception(() => ((torch.nn.Module)DeepCheckpoint.Load(folder.File("x"))).Dispose()) is not null)
+                failed.Add(lengths[^1]);
         }
         Assert.Contains(lengths, length => length % 256 == 0x80);
         Assert.Contains(Zip, lengths);
@@ -236,7 +293,8 @@ public class DeepCheckpointTests
         var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
         DeepCheckpoint.Save((IDenoiser)network, folder.File("x"));
         torch.nn.Module back;
-        using (torch.NewDisposeScope()) back = (torch.nn.Module)DeepCheckpoint.Load(folder.File("x"));
+        using (torch.NewDisposeScope())
+            back = (torch.nn.Module)DeepCheckpoint.Load(folder.File("x"));
         Assert.False(back.parameters().First().IsInvalid);
         back.Dispose();
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);

@@ -10,7 +10,16 @@ namespace BalancedDiffusion.Tests.Checkpoints;
 
 public class DitCheckpointTests
 {
-    private static readonly DitOptions Little = new() { InputSize = 4, PatchSize = 2, Channels = 2, HiddenSize = 8, Depth = 2, Heads = 2, Classes = 3 };
+    private static readonly DitOptions Little = new()
+    {
+        InputSize = 4,
+        PatchSize = 2,
+        Channels = 2,
+        HiddenSize = 8,
+        Depth = 2,
+        Heads = 2,
+        Classes = 3,
+    };
 
     [Theory]
     [InlineData(torch.ScalarType.Float32)]
@@ -21,13 +30,18 @@ public class DitCheckpointTests
         using var noGrad = torch.no_grad();
         using var folder = new TemporaryFolder();
         using var model = new Dit(Little, 1, type);
-        foreach (var parameter in model.parameters()) parameter.add_(GaussianNoise.Draw(parameter.shape, 1, type), 0.2);
+        foreach (var parameter in model.parameters())
+            parameter.add_(GaussianNoise.Draw(parameter.shape, 1, type), 0.2);
         DitCheckpoint.Save(model, folder.File("m"), new Dictionary<string, string> { ["data"] = "faces" });
         using var back = DitCheckpoint.Load(folder.File("m"));
         Assert.Equal((Little, type), (back.Options, back.Type));
         Assert.Equal("faces", DitCheckpoint.Provenance(folder.File("m"))["data"]);
         Assert.All(back.parameters(), p => Assert.True(p.requires_grad));
-        var (x, t, y) = (GaussianNoise.Draw([3, 2, 4, 4], 2, type), torch.tensor([1.0, 20, 500]), torch.tensor([0L, 1, 3]));
+        var (x, t, y) = (
+            GaussianNoise.Draw([3, 2, 4, 4], 2, type),
+            torch.tensor([1.0, 20, 500]),
+            torch.tensor([0L, 1, 3])
+        );
         using var one = new ActivationRecorder(model, _ => true);
         using var two = new ActivationRecorder(back, _ => true);
         Assert.True(model.call(x, t, y).eq(back.call(x, t, y)).all().item<bool>());
@@ -49,7 +63,10 @@ public class DitCheckpointTests
         using var one = Trainer.Fit(denoiser, data, options);
         using var two = Trainer.Fit(same, data, options);
         Assert.True(denoiser.Network.state_dict()["final_layer.linear.weight"].abs().max().item<float>() > 1e-4);
-        Assert.All(same.state_dict(), t => Assert.True(t.Value.eq(denoiser.state_dict()[t.Key]).all().item<bool>(), t.Key));
+        Assert.All(
+            same.state_dict(),
+            t => Assert.True(t.Value.eq(denoiser.state_dict()[t.Key]).all().item<bool>(), t.Key)
+        );
     }
 
     [Fact]
@@ -78,7 +95,9 @@ public class DitCheckpointTests
         tensors["t_embedder.mlp.0.bias"] = torch.full([8], float.NaN);
         tensors["t_embedder.mlp.2.bias"] = torch.ones([8], torch.int64);
         Safetensors.Write(folder.File("x.safetensors"), tensors, Little.ToMetadata());
-        var message = Assert.Throws<InvalidDataException>(() => DitCheckpoint.Load(folder.File("x.safetensors"))).Message;
+        var message = Assert
+            .Throws<InvalidDataException>(() => DitCheckpoint.Load(folder.File("x.safetensors")))
+            .Message;
         Assert.Contains("'x.safetensors' does not hold a DiT of these sizes", message);
         Assert.Contains("missing 'blocks.1.attn.proj.bias'", message);
         Assert.Contains("unexpected 'extra'", message);
@@ -94,13 +113,39 @@ public class DitCheckpointTests
         using var folder = new TemporaryFolder();
         using var model = new Dit(Little, 1);
         Safetensors.Write(folder.File("bare"), model.state_dict());
-        Assert.Contains("'bare' does not say the sizes", Assert.Throws<ArgumentException>(() => DitCheckpoint.Load(folder.File("bare"))).Message);
-        using (var back = DitCheckpoint.Load(folder.File("bare"), Little)) Assert.Equal(Little, back.Options);
+        Assert.Contains(
+            "'bare' does not say the sizes",
+            Assert.Throws<ArgumentException>(() => DitCheckpoint.Load(folder.File("bare"))).Message
+        );
+        using (var back = DitCheckpoint.Load(folder.File("bare"), Little))
+            Assert.Equal(Little, back.Options);
         DitCheckpoint.Save(model, folder.File("full"));
-        Assert.Contains("has other sizes than the options", Assert.Throws<ArgumentException>(() => DitCheckpoint.Load(folder.File("full"), Little with { Heads = 4 })).Message);
-        Assert.Contains("leave that key out", Assert.Throws<ArgumentException>(() => DitCheckpoint.Save(model, folder.File("y"), new Dictionary<string, string> { ["config"] = "other" })).Message);
-        Safetensors.Write(folder.File("wrong"), model.state_dict(), new Dictionary<string, string> { ["config"] = "{}" });
-        Assert.Contains("'wrong' cannot be read: the metadata's 'config' does not describe a DiT", Assert.Throws<InvalidDataException>(() => DitCheckpoint.Load(folder.File("wrong"))).Message);
-        Assert.Contains("there is no checkpoint", Assert.Throws<FileNotFoundException>(() => DitCheckpoint.Load(folder.File("z"))).Message);
+        Assert.Contains(
+            "has other sizes than the options",
+            Assert
+                .Throws<ArgumentException>(() => DitCheckpoint.Load(folder.File("full"), Little with { Heads = 4 }))
+                .Message
+        );
+        Assert.Contains(
+            "leave that key out",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    DitCheckpoint.Save(model, folder.File("y"), new Dictionary<string, string> { ["config"] = "other" })
+                )
+                .Message
+        );
+        Safetensors.Write(
+            folder.File("wrong"),
+            model.state_dict(),
+            new Dictionary<string, string> { ["config"] = "{}" }
+        );
+        Assert.Contains(
+            "'wrong' cannot be read: the metadata's 'config' does not describe a DiT",
+            Assert.Throws<InvalidDataException>(() => DitCheckpoint.Load(folder.File("wrong"))).Message
+        );
+        Assert.Contains(
+            "there is no checkpoint",
+            Assert.Throws<FileNotFoundException>(() => DitCheckpoint.Load(folder.File("z"))).Message
+        );
     }
 }

@@ -4,7 +4,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Checkpoints;
 
-/// <summary>The fixture was written by Python's own pickle and torch (tests/fixtures/pickles.py); the source text in it ends a program that runs it.</summary>
+/// <summary>The fixture was written by Python's own pickle and torch (tests/fixtures/pickles.py); the source text in it
+/// ends a program that runs it.</summary>
 public class EdmPickleTests
 {
     private static readonly string Pickle = UNetFixtures.File("edm-skip-nano.pkl");
@@ -18,7 +19,8 @@ public class EdmPickleTests
         Assert.Equal((plain.Options, 0.5), (network.Options, network.SigmaData));
         var weights = network.state_dict();
         Assert.Equal(plain.state_dict().Keys, weights.Keys);
-        foreach (var (name, weight) in plain.state_dict()) Assert.True(weight.eq(weights[name]).all().item<bool>(), name);
+        foreach (var (name, weight) in plain.state_dict())
+            Assert.True(weight.eq(weights[name]).all().item<bool>(), name);
     }
 
     [Fact]
@@ -49,10 +51,17 @@ public class EdmPickleTests
         for (var i = 0; i < 40; i++)
         {
             var damaged = whole.ToArray();
-            for (var flip = 0; flip < 40; flip++) damaged[random.Next(2, damaged.Length)] ^= (byte)random.Next(1, 256);
+            for (var flip = 0; flip < 40; flip++)
+                damaged[random.Next(2, damaged.Length)] ^= (byte)random.Next(1, 256);
             File.WriteAllBytes(path, damaged);
-            try { EdmCheckpoint.Load(path).Dispose(); }
-            catch (InvalidDataException) { refused++; }
+            try
+            {
+                EdmCheckpoint.Load(path).Dispose();
+            }
+            catch (InvalidDataException)
+            {
+                refused++;
+            }
         }
         Assert.InRange(refused, 1, 40);
         Assert.Equal(0, scope.DisposablesCount);
@@ -63,10 +72,36 @@ public class EdmPickleTests
     {
         using var folder = new TemporaryFolder();
         var path = folder.File("x.pkl");
-        File.WriteAllBytes(path, new PickleBytes().Proto().Dict().Mark().Text("ema").Global("os", "system").Mark().Text("true").Tuple().Reduce().SetItems().Stop());
-        Assert.Contains("'x.pkl' holds no weights under 'ema'; nothing in it was run", Assert.Throws<InvalidDataException>(() => EdmCheckpoint.Load(path)).Message);
-        File.WriteAllBytes(path, new PickleBytes().Proto().Dict().Mark().Text("weights for another network").Int(1).SetItems().Stop());
-        Assert.Contains("'x.pkl' is a bare pickle without a network under 'ema'", Assert.Throws<InvalidDataException>(() => EdmCheckpoint.Load(path)).Message);
-        Assert.Contains("is a bare pickle", Assert.Throws<InvalidDataException>(() => PthCheckpoint.Read(Pickle)).Message);
+        File.WriteAllBytes(
+            path,
+            new PickleBytes()
+                .Proto()
+                .Dict()
+                .Mark()
+                .Text("ema")
+                .Global("os", "system")
+                .Mark()
+                .Text("true")
+                .Tuple()
+                .Reduce()
+                .SetItems()
+                .Stop()
+        );
+        Assert.Contains(
+            "'x.pkl' holds no weights under 'ema'; nothing in it was run",
+            Assert.Throws<InvalidDataException>(() => EdmCheckpoint.Load(path)).Message
+        );
+        File.WriteAllBytes(
+            path,
+            new PickleBytes().Proto().Dict().Mark().Text("weights for another network").Int(1).SetItems().Stop()
+        );
+        Assert.Contains(
+            "'x.pkl' is a bare pickle without a network under 'ema'",
+            Assert.Throws<InvalidDataException>(() => EdmCheckpoint.Load(path)).Message
+        );
+        Assert.Contains(
+            "is a bare pickle",
+            Assert.Throws<InvalidDataException>(() => PthCheckpoint.Read(Pickle)).Message
+        );
     }
 }

@@ -15,15 +15,25 @@ internal sealed class PickleBytes
     }
 
     public PickleBytes Proto() => Raw(0x80, 2);
+
     public PickleBytes Mark() => Raw((byte)'(');
+
     public PickleBytes Tuple() => Raw((byte)'t');
+
     public PickleBytes Dict() => Raw((byte)'}');
+
     public PickleBytes SetItems() => Raw((byte)'u');
+
     public PickleBytes Reduce() => Raw((byte)'R');
+
     public PickleBytes Persistent() => Raw((byte)'Q');
+
     public PickleBytes False() => Raw(0x89);
+
     public byte[] Stop() => Raw((byte)'.').bytes.ToArray();
-    public PickleBytes Global(string module, string name) => Raw([(byte)'c', .. Encoding.UTF8.GetBytes($"{module}\n{name}\n")]);
+
+    public PickleBytes Global(string module, string name) =>
+        Raw([(byte)'c', .. Encoding.UTF8.GetBytes($"{module}\n{name}\n")]);
 
     public PickleBytes Text(string text)
     {
@@ -36,7 +46,8 @@ internal sealed class PickleBytes
     public PickleBytes Ints(params int[] values)
     {
         Mark();
-        foreach (var value in values) Int(value);
+        foreach (var value in values)
+            Int(value);
         return Tuple();
     }
 
@@ -45,15 +56,36 @@ internal sealed class PickleBytes
     {
         Global("torch._utils", "_rebuild_tensor_v2").Mark();
         Mark().Text("storage").Global("torch", storageType).Text(key).Text("cpu").Int(count).Tuple().Persistent();
-        return Int(offset).Ints(size).Ints(stride).False().Global("collections", "OrderedDict").Raw((byte)')').Reduce().Tuple().Reduce();
+        return Int(offset)
+            .Ints(size)
+            .Ints(stride)
+            .False()
+            .Global("collections", "OrderedDict")
+            .Raw((byte)')')
+            .Reduce()
+            .Tuple()
+            .Reduce();
     }
 
     /// <summary>A dictionary of one tensor named w.</summary>
     public static byte[] One(string storageType, int count, int offset, int[] size, int[] stride) =>
-        new PickleBytes().Proto().Dict().Mark().Text("w").Tensor(storageType, "0", count, offset, size, stride).SetItems().Stop();
+        new PickleBytes()
+            .Proto()
+            .Dict()
+            .Mark()
+            .Text("w")
+            .Tensor(storageType, "0", count, offset, size, stride)
+            .SetItems()
+            .Stop();
 
     /// <summary>A checkpoint file in a new temporary folder.</summary>
-    public static string Save(TemporaryFolder folder, byte[]? pickle, byte[]? storage = null, string? byteOrder = "little", CompressionLevel level = CompressionLevel.NoCompression)
+    public static string Save(
+        TemporaryFolder folder,
+        byte[]? pickle,
+        byte[]? storage = null,
+        string? byteOrder = "little",
+        CompressionLevel level = CompressionLevel.NoCompression
+    )
     {
         var path = folder.File($"{Guid.NewGuid():N}.pth");
         using var zip = ZipFile.Open(path, ZipArchiveMode.Create);
@@ -65,7 +97,8 @@ internal sealed class PickleBytes
 
         void Add(string name, byte[]? content)
         {
-            if (content is null) return;
+            if (content is null)
+                return;
             using var stream = zip.CreateEntry(name, level).Open();
             stream.Write(content);
         }

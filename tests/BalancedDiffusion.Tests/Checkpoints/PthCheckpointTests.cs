@@ -15,7 +15,11 @@ public class PthCheckpointTests
     private static string Refusal(byte[]? pickle, byte[]? storage = null, string? byteOrder = "little")
     {
         using var folder = new TemporaryFolder();
-        return Assert.Throws<InvalidDataException>(() => PthCheckpoint.Read(PickleBytes.Save(folder, pickle, storage ?? Six, byteOrder))).Message;
+        return Assert
+            .Throws<InvalidDataException>(() =>
+                PthCheckpoint.Read(PickleBytes.Save(folder, pickle, storage ?? Six, byteOrder))
+            )
+            .Message;
     }
 
     private static T With<T>(byte[] pickle, byte[] storage, Func<NamedTensors, T> look)
@@ -28,11 +32,26 @@ public class PthCheckpointTests
     [Fact]
     public void StridesAndOffsetsOfAViewAreFollowed()
     {
-        Assert.Equal([1f, 2, 3, 4, 5, 6], With(PickleBytes.One("FloatStorage", 6, 0, [2, 3], [3, 1]), Six, t => t["w"].data<float>().ToArray()));
-        Assert.Equal([1f, 4, 2, 5, 3, 6], With(PickleBytes.One("FloatStorage", 6, 0, [3, 2], [1, 3]), Six, t => t["w"].data<float>().ToArray()));
-        Assert.Equal([3f, 5], With(PickleBytes.One("FloatStorage", 6, 2, [2], [2]), Six, t => t["w"].data<float>().ToArray()));
-        Assert.Equal([4f, 4, 4], With(PickleBytes.One("FloatStorage", 6, 3, [3], [0]), Six, t => t["w"].data<float>().ToArray()));
-        Assert.Equal([6f], With(PickleBytes.One("FloatStorage", 6, 5, [], []), Six, t => t["w"].data<float>().ToArray()));
+        Assert.Equal(
+            [1f, 2, 3, 4, 5, 6],
+            With(PickleBytes.One("FloatStorage", 6, 0, [2, 3], [3, 1]), Six, t => t["w"].data<float>().ToArray())
+        );
+        Assert.Equal(
+            [1f, 4, 2, 5, 3, 6],
+            With(PickleBytes.One("FloatStorage", 6, 0, [3, 2], [1, 3]), Six, t => t["w"].data<float>().ToArray())
+        );
+        Assert.Equal(
+            [3f, 5],
+            With(PickleBytes.One("FloatStorage", 6, 2, [2], [2]), Six, t => t["w"].data<float>().ToArray())
+        );
+        Assert.Equal(
+            [4f, 4, 4],
+            With(PickleBytes.One("FloatStorage", 6, 3, [3], [0]), Six, t => t["w"].data<float>().ToArray())
+        );
+        Assert.Equal(
+            [6f],
+            With(PickleBytes.One("FloatStorage", 6, 5, [], []), Six, t => t["w"].data<float>().ToArray())
+        );
         Assert.Equal([0L, 7], With(PickleBytes.One("FloatStorage", 6, 0, [0, 7], [7, 1]), Six, t => t["w"].shape));
     }
 
@@ -40,29 +59,58 @@ public class PthCheckpointTests
     public void EveryStorageTypeOfTheAllowListIsRead()
     {
         var bytes = Enumerable.Range(0, 8).Select(i => (byte)(i == 7 ? 0x40 : i % 2)).ToArray(); // 0,1,0,1,0,1,0,64
-        foreach (var (name, type, size) in new[]
-                 {
-                     ("FloatStorage", torch.ScalarType.Float32, 4), ("DoubleStorage", torch.ScalarType.Float64, 8), ("HalfStorage", torch.ScalarType.Float16, 2),
-                     ("BFloat16Storage", torch.ScalarType.BFloat16, 2), ("LongStorage", torch.ScalarType.Int64, 8), ("IntStorage", torch.ScalarType.Int32, 4),
-                     ("ShortStorage", torch.ScalarType.Int16, 2), ("CharStorage", torch.ScalarType.Int8, 1), ("ByteStorage", torch.ScalarType.Byte, 1),
-                 })
-            Assert.Equal((type, Convert.ToHexString(bytes)), With(PickleBytes.One(name, 8 / size, 0, [8 / size], [1]), bytes, t => (t["w"].dtype, Convert.ToHexString(t["w"].bytes))));
-        Assert.Equal([false, true, true], With(PickleBytes.One("BoolStorage", 3, 0, [3], [1]), [0, 1, 1], t => t["w"].data<bool>().ToArray()));
+        foreach (
+            var (name, type, size) in new[]
+            {
+                ("FloatStorage", torch.ScalarType.Float32, 4),
+                ("DoubleStorage", torch.ScalarType.Float64, 8),
+                ("HalfStorage", torch.ScalarType.Float16, 2),
+                ("BFloat16Storage", torch.ScalarType.BFloat16, 2),
+                ("LongStorage", torch.ScalarType.Int64, 8),
+                ("IntStorage", torch.ScalarType.Int32, 4),
+                ("ShortStorage", torch.ScalarType.Int16, 2),
+                ("CharStorage", torch.ScalarType.Int8, 1),
+                ("ByteStorage", torch.ScalarType.Byte, 1),
+            }
+        )
+            Assert.Equal(
+                (type, Convert.ToHexString(bytes)),
+                With(
+                    PickleBytes.One(name, 8 / size, 0, [8 / size], [1]),
+                    bytes,
+                    t => (t["w"].dtype, Convert.ToHexString(t["w"].bytes))
+                )
+            );
+        Assert.Equal(
+            [false, true, true],
+            With(PickleBytes.One("BoolStorage", 3, 0, [3], [1]), [0, 1, 1], t => t["w"].data<bool>().ToArray())
+        );
         Assert.Contains("neither 0 nor 1", Refusal(PickleBytes.One("BoolStorage", 3, 0, [3], [1]), [0, 1, 2]));
     }
 
     [Fact]
     public void ViewsOfOneStorageComeBackAsTensorsOfTheirOwn()
     {
-        var pickle = new PickleBytes().Proto().Dict().Mark()
-            .Text("a").Tensor("FloatStorage", "0", 6, 0, [2, 3], [3, 1])
-            .Text("b").Tensor("FloatStorage", "0", 6, 0, [3, 2], [1, 3]).SetItems().Stop();
-        var (before, after) = With(pickle, Six, t =>
-        {
-            var first = t["b"].data<float>().ToArray();
-            t["a"].zero_();
-            return (first, t["b"].data<float>().ToArray());
-        });
+        var pickle = new PickleBytes()
+            .Proto()
+            .Dict()
+            .Mark()
+            .Text("a")
+            .Tensor("FloatStorage", "0", 6, 0, [2, 3], [3, 1])
+            .Text("b")
+            .Tensor("FloatStorage", "0", 6, 0, [3, 2], [1, 3])
+            .SetItems()
+            .Stop();
+        var (before, after) = With(
+            pickle,
+            Six,
+            t =>
+            {
+                var first = t["b"].data<float>().ToArray();
+                t["a"].zero_();
+                return (first, t["b"].data<float>().ToArray());
+            }
+        );
         Assert.Equal([1f, 4, 2, 5, 3, 6], before);
         Assert.Equal(before, after);
     }
@@ -70,11 +118,28 @@ public class PthCheckpointTests
     [Fact]
     public void NestedDictionariesAreJoinedByDotsInOrderAndOtherValuesLeftOut()
     {
-        var pickle = new PickleBytes().Proto().Dict().Mark()
-            .Text("epoch").Int(7)
-            .Text("model").Dict().Mark().Text("z.w").Tensor("FloatStorage", "0", 6, 0, [1], [1]).Text("a").Tensor("FloatStorage", "0", 6, 1, [1], [1]).SetItems()
-            .Text("state").Dict().Mark().Int(3).Tensor("FloatStorage", "0", 6, 2, [1], [1]).SetItems()
-            .SetItems().Stop();
+        var pickle = new PickleBytes()
+            .Proto()
+            .Dict()
+            .Mark()
+            .Text("epoch")
+            .Int(7)
+            .Text("model")
+            .Dict()
+            .Mark()
+            .Text("z.w")
+            .Tensor("FloatStorage", "0", 6, 0, [1], [1])
+            .Text("a")
+            .Tensor("FloatStorage", "0", 6, 1, [1], [1])
+            .SetItems()
+            .Text("state")
+            .Dict()
+            .Mark()
+            .Int(3)
+            .Tensor("FloatStorage", "0", 6, 2, [1], [1])
+            .SetItems()
+            .SetItems()
+            .Stop();
         Assert.Equal(["model.z.w", "model.a", "state.3"], With(pickle, Six, t => t.Keys.ToArray()));
     }
 
@@ -82,7 +147,14 @@ public class PthCheckpointTests
     public void CompressedEntriesAreReadToo()
     {
         using var folder = new TemporaryFolder();
-        using var tensors = PthCheckpoint.Read(PickleBytes.Save(folder, PickleBytes.One("FloatStorage", 6, 0, [6], [1]), Six, level: CompressionLevel.Optimal));
+        using var tensors = PthCheckpoint.Read(
+            PickleBytes.Save(
+                folder,
+                PickleBytes.One("FloatStorage", 6, 0, [6], [1]),
+                Six,
+                level: CompressionLevel.Optimal
+            )
+        );
         Assert.Equal([1f, 2, 3, 4, 5, 6], tensors["w"].data<float>().ToArray());
     }
 
@@ -99,12 +171,34 @@ public class PthCheckpointTests
     {
         using var folder = new TemporaryFolder();
         var witness = folder.File("witness");
-        var command = new PickleBytes().Proto().Global(module, name).Mark().Text($"touch {witness}").Tuple().Reduce().Stop();
-        var stacked = new PickleBytes().Raw(0x80, 4).Text(module).Text(name).Raw(0x93).Mark().Text($"touch {witness}").Tuple().Reduce().Stop();
-        var instance = new PickleBytes().Raw((byte)'(').Text($"touch {witness}").Raw([(byte)'i', .. System.Text.Encoding.ASCII.GetBytes($"{module}\n{name}\n")]).Stop();
+        var command = new PickleBytes()
+            .Proto()
+            .Global(module, name)
+            .Mark()
+            .Text($"touch {witness}")
+            .Tuple()
+            .Reduce()
+            .Stop();
+        var stacked = new PickleBytes()
+            .Raw(0x80, 4)
+            .Text(module)
+            .Text(name)
+            .Raw(0x93)
+            .Mark()
+            .Text($"touch {witness}")
+            .Tuple()
+            .Reduce()
+            .Stop();
+        var instance = new PickleBytes()
+            .Raw((byte)'(')
+            .Text($"touch {witness}")
+            .Raw([(byte)'i', .. System.Text.Encoding.ASCII.GetBytes($"{module}\n{name}\n")])
+            .Stop();
         foreach (var pickle in new[] { command, stacked, instance })
         {
-            var message = Assert.Throws<InvalidDataException>(() => PthCheckpoint.Read(PickleBytes.Save(folder, pickle, Six))).Message;
+            var message = Assert
+                .Throws<InvalidDataException>(() => PthCheckpoint.Read(PickleBytes.Save(folder, pickle, Six)))
+                .Message;
             Assert.EndsWith($"asks to run '{module}.{name}'; it was refused, nothing was run", message);
         }
         Assert.False(File.Exists(witness));
@@ -113,8 +207,20 @@ public class PthCheckpointTests
     [Fact]
     public void AMaliciousCallHiddenInAStateDictIsRefused()
     {
-        var pickle = new PickleBytes().Proto().Dict().Mark().Text("w").Tensor("FloatStorage", "0", 6, 0, [6], [1])
-            .Text("x").Global("os", "system").Mark().Text("true").Tuple().Reduce().SetItems().Stop();
+        var pickle = new PickleBytes()
+            .Proto()
+            .Dict()
+            .Mark()
+            .Text("w")
+            .Tensor("FloatStorage", "0", 6, 0, [6], [1])
+            .Text("x")
+            .Global("os", "system")
+            .Mark()
+            .Text("true")
+            .Tuple()
+            .Reduce()
+            .SetItems()
+            .Stop();
         Assert.Contains("asks to run 'os.system'; it was refused, nothing was run", Refusal(pickle));
     }
 
@@ -128,9 +234,20 @@ public class PthCheckpointTests
     [InlineData(6, 0, new[] { -2 }, new[] { 1 }, "negative")]
     [InlineData(6, 0, new[] { 2, 3 }, new[] { 1 }, "2 sizes and 1 strides")]
     [InlineData(6, 0, new[] { 2000000000, 2000000000, 2000000000 }, new[] { 0, 0, 0 }, "repeated out of 6 elements")]
-    [InlineData(6, 0, new[] { 2000000000, 2000000000, 2000000000 }, new[] { 2000000000, 2000000000, 1 }, "beyond its storage")]
-    public void SizesThatDisagreeWithTheStorageAreRefused(int count, int offset, int[] size, int[] stride, string words) =>
-        Assert.Contains(words, Refusal(PickleBytes.One("FloatStorage", count, offset, size, stride)));
+    [InlineData(
+        6,
+        0,
+        new[] { 2000000000, 2000000000, 2000000000 },
+        new[] { 2000000000, 2000000000, 1 },
+        "beyond its storage"
+    )]
+    public void SizesThatDisagreeWithTheStorageAreRefused(
+        int count,
+        int offset,
+        int[] size,
+        int[] stride,
+        string words
+    ) => Assert.Contains(words, Refusal(PickleBytes.One("FloatStorage", count, offset, size, stride)));
 
     [Fact]
     public void DamagedAndForeignFilesGetOneSentence()
@@ -142,24 +259,45 @@ public class PthCheckpointTests
         Assert.Contains("holds no tensors", Refusal(new PickleBytes().Proto().Dict().Stop()));
         Assert.Contains("no state dict needs", Refusal([0x80, 2, 0x81, (byte)'.']));
         Assert.Contains("protocol 9", Refusal([0x80, 9]));
-        Assert.Contains("twice", Refusal(new PickleBytes().Proto().Dict().Mark().Text("w").Tensor("FloatStorage", "0", 6, 0, [6], [1])
-            .Text("w").Tensor("FloatStorage", "0", 6, 0, [6], [1]).SetItems().Stop()));
+        Assert.Contains(
+            "twice",
+            Refusal(
+                new PickleBytes()
+                    .Proto()
+                    .Dict()
+                    .Mark()
+                    .Text("w")
+                    .Tensor("FloatStorage", "0", 6, 0, [6], [1])
+                    .Text("w")
+                    .Tensor("FloatStorage", "0", 6, 0, [6], [1])
+                    .SetItems()
+                    .Stop()
+            )
+        );
         using var folder = new TemporaryFolder();
-        foreach (var (bytes, words) in new (byte[], string)[]
-                 {
-                     ([], "is empty"),
-                     ("<!DOCTYPE html><html>"u8.ToArray(), "it begins with '<!DOCTYPE html><'"),
-                     ([0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, (byte)'.'], "before 1.6"),
-                     (good, "bare pickle"),
-                     ("PK\u0003\u0004 and then nothing of use"u8.ToArray(), "cut off or damaged"),
-                 })
+        foreach (
+            var (bytes, words) in new (byte[], string)[]
+            {
+                ([], "is empty"),
+                ("<!DOCTYPE html><html>"u8.ToArray(), "it begins with '<!DOCTYPE html><'"),
+                (
+                    [0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, (byte)'.'],
+                    "before 1.6"
+                ),
+                (good, "bare pickle"),
+                ("PK\u0003\u0004 and then nothing of use"u8.ToArray(), "cut off or damaged"),
+            }
+        )
         {
             File.WriteAllBytes(folder.File("x.pth"), bytes);
             var message = Assert.Throws<InvalidDataException>(() => PthCheckpoint.Read(folder.File("x.pth"))).Message;
             Assert.StartsWith("the checkpoint 'x.pth' ", message);
             Assert.Contains(words, message);
         }
-        Assert.Contains("there is no checkpoint", Assert.Throws<FileNotFoundException>(() => PthCheckpoint.Read(folder.File("none.pth"))).Message);
+        Assert.Contains(
+            "there is no checkpoint",
+            Assert.Throws<FileNotFoundException>(() => PthCheckpoint.Read(folder.File("none.pth"))).Message
+        );
     }
 
     [Fact]
@@ -168,15 +306,28 @@ public class PthCheckpointTests
         // Each dictionary holds the one before it twice: forty lines, 2^40 entries.
         var pickle = new PickleBytes().Proto().Dict().Raw((byte)'q', 0);
         for (var i = 0; i < 30; i++)
-            pickle.Dict().Mark().Text("a").Raw((byte)'h', (byte)i).Text("b").Raw((byte)'h', (byte)i).SetItems().Raw((byte)'q', (byte)(i + 1));
+            pickle
+                .Dict()
+                .Mark()
+                .Text("a")
+                .Raw((byte)'h', (byte)i)
+                .Text("b")
+                .Raw((byte)'h', (byte)i)
+                .SetItems()
+                .Raw((byte)'q', (byte)(i + 1));
         Assert.Contains("more than 200000 entries", Refusal(pickle.Stop()));
         var deep = new PickleBytes().Proto();
-        for (var i = 0; i < 100_000; i++) deep.Dict().Text("a");
+        for (var i = 0; i < 100_000; i++)
+            deep.Dict().Text("a");
         deep.Int(1);
-        for (var i = 0; i < 100_000; i++) deep.Raw((byte)'s');
+        for (var i = 0; i < 100_000; i++)
+            deep.Raw((byte)'s');
         Assert.Contains("32 deep", Refusal(deep.Stop()));
         // A dictionary that holds itself.
-        Assert.Contains("32 deep", Refusal(new PickleBytes().Proto().Dict().Raw((byte)'q', 0).Text("a").Raw((byte)'h', 0, (byte)'s').Stop()));
+        Assert.Contains(
+            "32 deep",
+            Refusal(new PickleBytes().Proto().Dict().Raw((byte)'q', 0).Text("a").Raw((byte)'h', 0, (byte)'s').Stop())
+        );
     }
 
     [Fact]
@@ -195,7 +346,9 @@ public class PthCheckpointTests
     public void AFileWithDamagedBytesIsRefusedOrReadsAsWritten()
     {
         using var folder = new TemporaryFolder();
-        var whole = File.ReadAllBytes(PickleBytes.Save(folder, PickleBytes.One("FloatStorage", 6, 0, [2, 3], [3, 1]), Six));
+        var whole = File.ReadAllBytes(
+            PickleBytes.Save(folder, PickleBytes.One("FloatStorage", 6, 0, [2, 3], [3, 1]), Six)
+        );
         var path = folder.File("flip.pth");
         var read = 0;
         foreach (var flip in new byte[] { 1, 0x80, 0xff })
@@ -206,13 +359,19 @@ public class PthCheckpointTests
                 read += ReadsAsWritten(damaged) ? 1 : 0;
             }
         Assert.InRange(read, 1, 3 * whole.Length / 2); // time stamps and the version can be damaged without harm
-        Check.One(Config.QuickThrowOnFailure.WithQuietOnSuccess(true).WithMaxTest(300), Prop.ForAll(
-            ArbMap.Default.ArbFor<(int, byte)[]>(), flips =>
-            {
-                var damaged = whole.ToArray();
-                foreach (var (where, with) in flips) damaged[(int)((uint)where % damaged.Length)] ^= with;
-                ReadsAsWritten(damaged);
-            }));
+        Check.One(
+            Config.QuickThrowOnFailure.WithQuietOnSuccess(true).WithMaxTest(300),
+            Prop.ForAll(
+                ArbMap.Default.ArbFor<(int, byte)[]>(),
+                flips =>
+                {
+                    var damaged = whole.ToArray();
+                    foreach (var (where, with) in flips)
+                        damaged[(int)((uint)where % damaged.Length)] ^= with;
+                    ReadsAsWritten(damaged);
+                }
+            )
+        );
 
         bool ReadsAsWritten(byte[] bytes)
         {
@@ -236,16 +395,34 @@ public class PthCheckpointTests
     public void ARandomPickleIsRefusedOrReadButNothingElseHappens()
     {
         using var folder = new TemporaryFolder();
-        var good = new PickleBytes().Proto().Dict().Mark().Text("a").Tensor("FloatStorage", "0", 6, 0, [2, 3], [3, 1])
-            .Text("b").Tensor("FloatStorage", "0", 6, 1, [5], [1]).SetItems().Stop();
+        var good = new PickleBytes()
+            .Proto()
+            .Dict()
+            .Mark()
+            .Text("a")
+            .Tensor("FloatStorage", "0", 6, 0, [2, 3], [3, 1])
+            .Text("b")
+            .Tensor("FloatStorage", "0", 6, 1, [5], [1])
+            .SetItems()
+            .Stop();
         var (read, refused) = (0, 0);
-        Check.One(Config.QuickThrowOnFailure.WithQuietOnSuccess(true).WithMaxTest(400), Prop.ForAll(ArbMap.Default.ArbFor<(int, byte)[]>(), flips =>
-        {
-            var pickle = good.ToArray();
-            foreach (var (where, with) in flips.Take(4)) pickle[(int)((uint)(where * 7919) % pickle.Length)] = with;
-            Try(pickle);
-        }));
-        Check.One(Config.QuickThrowOnFailure.WithQuietOnSuccess(true).WithMaxTest(300), Prop.ForAll(ArbMap.Default.ArbFor<byte[]>(), tail => Try([0x80, 2, .. tail, (byte)'.'])));
+        Check.One(
+            Config.QuickThrowOnFailure.WithQuietOnSuccess(true).WithMaxTest(400),
+            Prop.ForAll(
+                ArbMap.Default.ArbFor<(int, byte)[]>(),
+                flips =>
+                {
+                    var pickle = good.ToArray();
+                    foreach (var (where, with) in flips.Take(4))
+                        pickle[(int)((uint)(where * 7919) % pickle.Length)] = with;
+                    Try(pickle);
+                }
+            )
+        );
+        Check.One(
+            Config.QuickThrowOnFailure.WithQuietOnSuccess(true).WithMaxTest(300),
+            Prop.ForAll(ArbMap.Default.ArbFor<byte[]>(), tail => Try([0x80, 2, .. tail, (byte)'.']))
+        );
         Assert.True(read > 0 && refused > 0);
 
         void Try(byte[] pickle)
@@ -295,7 +472,8 @@ public class PthCheckpointTests
         using var scope = torch.NewDisposeScope();
         using var tensors = PthCheckpoint.Read(SharedData.Memorizing);
         var norms = tensors["encoder.0.weight"].norm(1).data<float>().ToArray().OrderDescending().ToArray();
-        foreach (var (norm, published) in norms.Zip([.98, .97, .95, .93, .92, .02])) Assert.Equal(published, norm, 0.01);
+        foreach (var (norm, published) in norms.Zip([.98, .97, .95, .93, .92, .02]))
+            Assert.Equal(published, norm, 0.01);
         Assert.True(norms[5] < 0.03);
     }
 

@@ -7,14 +7,16 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Checkpoints;
 
-/// <summary>A nano Stable Diffusion v1 as diffusers lays it out: U-Net and autoencoder (by its older names) are those of tests/fixtures, the tokenizer's files are CLIP's own cut down, the text encoder is drawn.</summary>
+/// <summary>A nano Stable Diffusion v1 as diffusers lays it out: U-Net and autoencoder (by its older names) are those
+/// of tests/fixtures, the tokenizer's files are CLIP's own cut down, the text encoder is drawn.</summary>
 internal sealed class StableDiffusionFolder : IDisposable
 {
     private readonly TemporaryFolder temporary = new();
 
     public StableDiffusionFolder()
     {
-        foreach (var part in new[] { "unet", "vae", "text_encoder", "tokenizer", "scheduler" }) Directory.CreateDirectory(Path.Combine(Root, part));
+        foreach (var part in new[] { "unet", "vae", "text_encoder", "tokenizer", "scheduler" })
+            Directory.CreateDirectory(Path.Combine(Root, part));
         Write("model_index.json", new JsonObject { ["_class_name"] = "StableDiffusionPipeline" }.ToJsonString());
         foreach (var part in new[] { "unet", "vae" })
         {
@@ -25,10 +27,14 @@ internal sealed class StableDiffusionFolder : IDisposable
         TextEncoder = StableDiffusionGolden.Stirred(new ClipTextEncoder(StableDiffusionGolden.NanoText, 1));
         Write("text_encoder/config.json", TextEncoder.Options.ToConfig());
         Put("text_encoder/model.safetensors", TextEncoder.state_dict());
-        foreach (var file in new[] { "vocab.json", "merges.txt" }) File.Copy(UNetFixtures.File($"clip-{file}"), At($"tokenizer/{file}"));
-        Write("scheduler/scheduler_config.json", """
+        foreach (var file in new[] { "vocab.json", "merges.txt" })
+            File.Copy(UNetFixtures.File($"clip-{file}"), At($"tokenizer/{file}"));
+        Write(
+            "scheduler/scheduler_config.json",
+            """
             {"_class_name": "PNDMScheduler", "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000, "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null, "clip_sample": false}
-            """);
+            """
+        );
     }
 
     public string Root => temporary.File("sd");
@@ -40,7 +46,8 @@ internal sealed class StableDiffusionFolder : IDisposable
 
     public void Write(string file, string text) => File.WriteAllText(At(file), text);
 
-    public void Put(string file, IEnumerable<KeyValuePair<string, torch.Tensor>> tensors) => Safetensors.Write(At(file), [.. tensors]);
+    public void Put(string file, IEnumerable<KeyValuePair<string, torch.Tensor>> tensors) =>
+        Safetensors.Write(At(file), [.. tensors]);
 
     /// <summary>Sets a value of a config, as JSON.</summary>
     public void Set(string file, string key, string json)
@@ -55,7 +62,10 @@ internal sealed class StableDiffusionFolder : IDisposable
     {
         using var scope = torch.NewDisposeScope();
         using var tensors = Safetensors.Read(At(file));
-        Put(file, tensors.Select(t => change(t.Key, t.Value)).Select(t => KeyValuePair.Create(t.Name, t.Tensor)).ToList());
+        Put(
+            file,
+            tensors.Select(t => change(t.Key, t.Value)).Select(t => KeyValuePair.Create(t.Name, t.Tensor)).ToList()
+        );
     }
 
     /// <summary>Lays the U-Net's weights into three shards and an index of them.</summary>
@@ -65,12 +75,20 @@ internal sealed class StableDiffusionFolder : IDisposable
         using var tensors = Safetensors.Read(At(whole));
         File.Delete(At(whole));
         var map = new JsonObject();
-        foreach (var (shard, part) in tensors.Chunk(tensors.Count / 3 + 1).Select((part, i) => ($"diffusion_pytorch_model-{i + 1:00000}-of-00003.safetensors", part)))
+        foreach (
+            var (shard, part) in tensors
+                .Chunk(tensors.Count / 3 + 1)
+                .Select((part, i) => ($"diffusion_pytorch_model-{i + 1:00000}-of-00003.safetensors", part))
+        )
         {
             Put($"unet/{shard}", part);
-            foreach (var (name, _) in part) map[name] = shard;
+            foreach (var (name, _) in part)
+                map[name] = shard;
         }
-        Write("unet/diffusion_pytorch_model.safetensors.index.json", new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString());
+        Write(
+            "unet/diffusion_pytorch_model.safetensors.index.json",
+            new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString()
+        );
     }
 
     public void Dispose()

@@ -7,38 +7,55 @@ namespace BalancedDiffusion.Tests.Checkpoints;
 
 public class WeightFilesMemoryTests
 {
-    // Stated before it was measured: one copy of the numbers in the network and a fifth of it for pieces, not a second copy of the file.
+    // Stated before it was measured: one copy of the numbers in the network and a fifth of it for pieces, not a second
+    // copy of the file.
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public void LoadingTakesOneCopyOfTheFileInMemory(bool shards)
     {
-        if (!OperatingSystem.IsLinux()) Assert.Skip("memory is read as Linux tells it");
-        const long Elements = 50_000_000, Bytes = Elements * 4;
+        if (!OperatingSystem.IsLinux())
+            Assert.Skip("memory is read as Linux tells it");
+        const long Elements = 50_000_000,
+            Bytes = Elements * 4;
         using var folder = new TemporaryFolder();
         string[] names = ["a", "b"];
         using (NewDisposeScope())
         {
             var numbers = zeros(Elements / 2);
-            if (!shards) WeightFixtures.Write(folder, "w.safetensors", ("a", numbers), ("b", numbers));
+            if (!shards)
+                WeightFixtures.Write(folder, "w.safetensors", ("a", numbers), ("b", numbers));
             else
             {
-                foreach (var name in names) WeightFixtures.Write(folder, $"{name}.safetensors", (name, numbers));
+                foreach (var name in names)
+                    WeightFixtures.Write(folder, $"{name}.safetensors", (name, numbers));
                 WeightFixtures.Index(folder, "w.index.json", ("a", "a.safetensors"), ("b", "b.safetensors"));
             }
         }
         // What is not written yet takes no memory.
         using var network = new Shelf();
-        foreach (var name in names) network.register_buffer(name, empty(Elements / 2));
+        foreach (var name in names)
+            network.register_buffer(name, empty(Elements / 2));
         GC.Collect();
         var before = MemorySize.Line("/proc/self/status", "VmRSS")!.Value;
-        try { File.WriteAllText("/proc/self/clear_refs", "5"); }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { Assert.Skip("this system does not let a process measure its peak anew"); }
+        try
+        {
+            File.WriteAllText("/proc/self/clear_refs", "5");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Assert.Skip("this system does not let a process measure its peak anew");
+        }
         var clock = System.Diagnostics.Stopwatch.StartNew();
         WeightFiles.Open(folder.File(shards ? "w.index.json" : "w.safetensors")).LoadInto(network);
         var seconds = clock.Elapsed.TotalSeconds;
         var rise = MemorySize.Line("/proc/self/status", "VmHWM")!.Value - before;
-        TestContext.Current.SendDiagnosticMessage(string.Create(CultureInfo.InvariantCulture, $"loading {Bytes / 1e6:0} MB raised the peak by {rise / 1e6:0} MB in {seconds:0.00} s"));
+        TestContext.Current.SendDiagnosticMessage(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"loading {Bytes / 1e6:0} MB raised the peak by {rise / 1e6:0} MB in {seconds:0.00} s"
+            )
+        );
         Assert.InRange(rise, Bytes / 2, Bytes * 6 / 5);
     }
 }

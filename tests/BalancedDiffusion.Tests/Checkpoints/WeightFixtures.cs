@@ -7,11 +7,17 @@ namespace BalancedDiffusion.Tests.Checkpoints;
 /// <summary>A network that is nothing but its named tensors, and files of weights for it.</summary>
 internal sealed class Shelf : torch.nn.Module
 {
-    public Shelf(params (string Name, long[] Shape, torch.ScalarType Type)[] tensors) : base(nameof(Shelf))
+    public Shelf(params (string Name, long[] Shape, torch.ScalarType Type)[] tensors)
+        : base(nameof(Shelf))
     {
         foreach (var (name, shape, type) in tensors)
-            if (type is torch.ScalarType.Int64) register_buffer(name, torch.zeros(shape, dtype: type));
-            else register_parameter(name, new TorchSharp.Modules.Parameter(torch.full(shape, 7, dtype: type), requires_grad: false));
+            if (type is torch.ScalarType.Int64)
+                register_buffer(name, torch.zeros(shape, dtype: type));
+            else
+                register_parameter(
+                    name,
+                    new TorchSharp.Modules.Parameter(torch.full(shape, 7, dtype: type), requires_grad: false)
+                );
     }
 
     public torch.Tensor this[string name] => state_dict()[name];
@@ -30,7 +36,12 @@ internal static class WeightFixtures
 
     public static string Index(TemporaryFolder folder, string name, params (string Tensor, string File)[] map)
     {
-        File.WriteAllText(folder.File(name), JsonSerializer.Serialize(new { metadata = new { total_size = 1 }, weight_map = map.ToDictionary(m => m.Tensor, m => m.File) }));
+        File.WriteAllText(
+            folder.File(name),
+            JsonSerializer.Serialize(
+                new { metadata = new { total_size = 1 }, weight_map = map.ToDictionary(m => m.Tensor, m => m.File) }
+            )
+        );
         return folder.File(name);
     }
 }

@@ -11,9 +11,23 @@ public class DataFoldersTests
         using var scratch = new ScratchFolder();
         scratch.Write("repository/Notebooks.sln");
         scratch.Write("repository/lib/deep/x.dll");
-        var variable = string.Join(Path.PathSeparator, scratch["one"], "", $" {scratch["two"]} ", scratch["one"] + Path.DirectorySeparatorChar);
-        var search = DataSearch.For(variable, [scratch["repository/lib/deep"], scratch["repository"]], scratch["cache"], [scratch["system"]]);
-        Assert.Equal(new[] { "one", "two", "repository/data", "cache/data", "system" }.Select(f => Path.GetFullPath(scratch[f])), search.SearchPath);
+        var variable = string.Join(
+            Path.PathSeparator,
+            scratch["one"],
+            "",
+            $" {scratch["two"]} ",
+            scratch["one"] + Path.DirectorySeparatorChar
+        );
+        var search = DataSearch.For(
+            variable,
+            [scratch["repository/lib/deep"], scratch["repository"]],
+            scratch["cache"],
+            [scratch["system"]]
+        );
+        Assert.Equal(
+            new[] { "one", "two", "repository/data", "cache/data", "system" }.Select(f => Path.GetFullPath(scratch[f])),
+            search.SearchPath
+        );
 
         foreach (var folder in new[] { "system", "cache/data", "repository/data", "two", "one" })
         {
@@ -30,9 +44,17 @@ public class DataFoldersTests
     {
         using var scratch = new ScratchFolder();
         scratch.Write("file", 1);
-        var search = DataSearch.For($"{scratch["missing"]}{Path.PathSeparator}{scratch["file"]}{Path.PathSeparator}{scratch.Path}", [], scratch["no-cache"], ["/nowhere/at/all"]);
+        var search = DataSearch.For(
+            $"{scratch["missing"]}{Path.PathSeparator}{scratch["file"]}{Path.PathSeparator}{scratch.Path}",
+            [],
+            scratch["no-cache"],
+            ["/nowhere/at/all"]
+        );
         Assert.Equal(2, search.Warnings.Count);
-        Assert.Contains($"'{scratch["missing"]}' (named by BALANCED_DIFFUSION_DATA) does not exist", search.Warnings[0]);
+        Assert.Contains(
+            $"'{scratch["missing"]}' (named by BALANCED_DIFFUSION_DATA) does not exist",
+            search.Warnings[0]
+        );
         Assert.Contains($"'{scratch["file"]}' (named by BALANCED_DIFFUSION_DATA) is a file", search.Warnings[1]);
         Assert.Contains("Warning: The data folder", search.Describe());
         Assert.Contains("the user's cache, does not exist", search.Describe());
@@ -48,8 +70,16 @@ public class DataFoldersTests
         Assert.Contains(scratch.Path, message);
         Assert.Contains($"{scratch["missing"]} (does not exist)", message);
         Assert.Contains("BALANCED_DIFFUSION_DATA", message);
-        Assert.Contains("build a bridge", Assert.Throws<FileNotFoundException>(() => search.Require("a/b.bin", "build a bridge")).Message);
-        Assert.Contains("apt-get install dataset-fashion-mnist", Assert.Throws<FileNotFoundException>(() => search.Require("fashion-mnist/t10k-labels-idx1-ubyte.gz")).Message);
+        Assert.Contains(
+            "build a bridge",
+            Assert.Throws<FileNotFoundException>(() => search.Require("a/b.bin", "build a bridge")).Message
+        );
+        Assert.Contains(
+            "apt-get install dataset-fashion-mnist",
+            Assert
+                .Throws<FileNotFoundException>(() => search.Require("fashion-mnist/t10k-labels-idx1-ubyte.gz"))
+                .Message
+        );
         Assert.Equal(scratch.Write("a/b.bin", 1), search.Require("a/b.bin"));
     }
 
@@ -63,7 +93,10 @@ public class DataFoldersTests
     [InlineData("\\x")]
     [InlineData("C:/x")]
     public void APathThatLeavesTheDataFolderIsRefused(string path) =>
-        Assert.Contains($"'{path}'", Assert.Throws<ArgumentException>(() => new DataSearch(Path.GetTempPath()).Find(path)).Message);
+        Assert.Contains(
+            $"'{path}'",
+            Assert.Throws<ArgumentException>(() => new DataSearch(Path.GetTempPath()).Find(path)).Message
+        );
 
     [Fact]
     public void AFileOfTheManifestMayLieUnpackedOrWithoutItsFolder()
@@ -72,7 +105,8 @@ public class DataFoldersTests
         var search = new DataSearch(scratch.Path);
         var file = new DataFile("set/x.gz", null, null, []);
         Assert.Null(search.Find(file));
-        foreach (var place in new[] { "x", "x.gz", "set/x", "set/x.gz" }) Assert.Equal(scratch.Write(place, 1), search.Find(file));
+        foreach (var place in new[] { "x", "x.gz", "set/x", "set/x.gz" })
+            Assert.Equal(scratch.Write(place, 1), search.Find(file));
     }
 
     [Fact]

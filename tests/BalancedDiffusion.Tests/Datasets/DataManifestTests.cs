@@ -12,15 +12,36 @@ public class DataManifestTests
     public void TheBuiltInManifestIsTheRepositorysAndKnowsItsEntries()
     {
         var manifest = DataManifest.Load();
-        Assert.Equal(["fashion-mnist", "celeba-32", "celeba", "relu-dae-checkpoints", "relu-diffusion", "deep-networks", "attribute-regressor", "sd14", "dit-xl-2", "edm-cifar10", "sd14-memorized-prompts"], manifest.Names);
+        Assert.Equal(
+            [
+                "fashion-mnist",
+                "celeba-32",
+                "celeba",
+                "relu-dae-checkpoints",
+                "relu-diffusion",
+                "deep-networks",
+                "attribute-regressor",
+                "sd14",
+                "dit-xl-2",
+                "edm-cifar10",
+                "sd14-memorized-prompts",
+            ],
+            manifest.Names
+        );
         Assert.Equal(manifest.Names, DataManifest.Parse(File.ReadAllText(DataFolders.Require("manifest.json"))).Names);
         Assert.True(manifest["Fashion-MNIST"].CanBeFetched);
         Assert.Equal(16 + 60_000 * 784 + 16 + 10_000 * 784 + 8 + 60_000 + 8 + 10_000, manifest["fashion-mnist"].Bytes);
         Assert.Equal(20 + 10_000 * 3072, manifest["celeba-32"].Files[0].Bytes);
         foreach (var entry in manifest.Entries.Skip(1))
         {
-            Assert.Equal(entry.Name is "relu-diffusion" or "deep-networks" or "attribute-regressor", entry.Redistributable);
-            Assert.Equal(entry.Name is "sd14" or "dit-xl-2" or "edm-cifar10" or "sd14-memorized-prompts", entry.CanBeFetched);
+            Assert.Equal(
+                entry.Name is "relu-diffusion" or "deep-networks" or "attribute-regressor",
+                entry.Redistributable
+            );
+            Assert.Equal(
+                entry.Name is "sd14" or "dit-xl-2" or "edm-cifar10" or "sd14-memorized-prompts",
+                entry.CanBeFetched
+            );
         }
     }
 
@@ -34,7 +55,10 @@ public class DataManifestTests
             Assert.Null(file.Verify(place));
             using var model = BalancedDiffusion.Checkpoints.ReluDiffusionCheckpoint.Load(place);
             Assert.Equal(file.Path.Contains("fashion") ? 784 : 1024, model.Dimension);
-            Assert.StartsWith("dotnet run --project environment -- train relu-diffusion-", BalancedDiffusion.Checkpoints.ReluDiffusionCheckpoint.Provenance(place)["command"]);
+            Assert.StartsWith(
+                "dotnet run --project environment -- train relu-diffusion-",
+                BalancedDiffusion.Checkpoints.ReluDiffusionCheckpoint.Provenance(place)["command"]
+            );
         }
     }
 
@@ -42,7 +66,10 @@ public class DataManifestTests
     public void TheDeepNetworksOfOurOwnLieInTheRepositoryAsTheManifestSaysAndDenoise()
     {
         var files = DataManifest.Load()["deep-networks"].Files;
-        Assert.Equal(DeepPreset.All.SelectMany(p => new[] { p.File("faces"), p.File("fashion-mnist") }).Order(), files.Select(f => f.Path).Order());
+        Assert.Equal(
+            DeepPreset.All.SelectMany(p => new[] { p.File("faces"), p.File("fashion-mnist") }).Order(),
+            files.Select(f => f.Path).Order()
+        );
         foreach (var file in files)
         {
             using var scope = TorchSharp.torch.NewDisposeScope();
@@ -53,8 +80,12 @@ public class DataManifestTests
             using var owner = (IDisposable)model;
             var side = file.Path.Contains("fashion") ? 28 : 32;
             Assert.Equal([1, side, side], model.SampleShape);
-            Assert.StartsWith("dotnet run --project environment -- train ", DeepCheckpoint.Provenance(place)["command"]);
-            if (file.Path.Contains("fashion") && DataFolders.Find("fashion-mnist/train-images-idx3-ubyte.gz") is null) continue;
+            Assert.StartsWith(
+                "dotnet run --project environment -- train ",
+                DeepCheckpoint.Provenance(place)["command"]
+            );
+            if (file.Path.Contains("fashion") && DataFolders.Find("fashion-mnist/train-images-idx3-ubyte.gz") is null)
+                continue;
             // Trained: at a level of 0.5 it removes most of the noise from an image of its own kind.
             var clean = ImageSources.Open(file.Path.Contains("fashion") ? "fashion-mnist" : "faces").Train(10).Images;
             var noise = BalancedDiffusion.Noise.GaussianNoise.Draw(clean.shape, 1) * 0.5;
@@ -83,9 +114,13 @@ public class DataManifestTests
     public void PublishedWeightsSayTheirSizeAndLicenceAndAreAskedFor()
     {
         var manifest = DataManifest.Load();
-        foreach (var name in new[] { "sd14", "dit-xl-2", "edm-cifar10" }) Assert.True(manifest[name].AsksFirst, name);
+        foreach (var name in new[] { "sd14", "dit-xl-2", "edm-cifar10" })
+            Assert.True(manifest[name].AsksFirst, name);
         Assert.False(manifest["fashion-mnist"].AsksFirst);
-        Assert.Equal(("about 4.3 GB", "3 GB", "about 223 MB"), (manifest["sd14"].SizeText, manifest["dit-xl-2"].SizeText, manifest["edm-cifar10"].SizeText));
+        Assert.Equal(
+            ("about 4.3 GB", "3 GB", "about 223 MB"),
+            (manifest["sd14"].SizeText, manifest["dit-xl-2"].SizeText, manifest["edm-cifar10"].SizeText)
+        );
         // 675,129,632 float32 weights and a little for the archive around them
         Assert.InRange(manifest["dit-xl-2"].Files[0].Bytes!.Value, 675_129_632L * 4, 675_129_632L * 4 + 200_000);
         // What has no published checksum says so, and its address names one revision.
@@ -94,7 +129,10 @@ public class DataManifestTests
             Assert.True(file.RecordsSum, file.Path);
             Assert.All(file.Urls, url => Assert.Matches("/resolve/[0-9a-f]{40}/", url));
         }
-        Assert.Contains("checksums: no published one is at hand for 11 of 11 files", DataReport.Create(manifest, new DataSearch("nowhere")).ToString());
+        Assert.Contains(
+            "checksums: no published one is at hand for 11 of 11 files",
+            DataReport.Create(manifest, new DataSearch("nowhere")).ToString()
+        );
     }
 
     [Fact]
@@ -102,7 +140,11 @@ public class DataManifestTests
     {
         var message = Assert.Throws<ArgumentException>(() => DataManifest.Load()["mnist"]).Message;
         Assert.Contains("'mnist'", message);
-        Assert.Contains("fashion-mnist, celeba-32, celeba, relu-dae-checkpoints, relu-diffusion, deep-networks, attribute-regressor, sd14, dit-xl-2, edm-cifar10, sd14-memorized-prompts", message);
+        Assert.Contains(
+            "fashion-mnist, celeba-32, celeba, relu-dae-checkpoints, relu-diffusion, deep-networks, "
+                + "attribute-regressor, sd14, dit-xl-2, edm-cifar10, sd14-memorized-prompts",
+            message
+        );
     }
 
     [Theory]
@@ -119,7 +161,10 @@ public class DataManifestTests
     public void AMalformedManifestIsRefusedWithTheReason(string json, string reason)
     {
         if (json.StartsWith("FILE", StringComparison.Ordinal))
-            json = """{"entries":[{"name":"a","kind":"data set","title":"t","licence":"l","redistributable":true,"source":"s","citation":"c","howToGet":"h","files":[""" + json[4..] + "]}]}";
+            json =
+                """{"entries":[{"name":"a","kind":"data set","title":"t","licence":"l","redistributable":true,"source":"s","citation":"c","howToGet":"h","files":["""
+                + json[4..]
+                + "]}]}";
         Assert.Contains(reason, Assert.Throws<InvalidDataException>(() => DataManifest.Parse(json)).Message);
     }
 
@@ -135,14 +180,18 @@ public class DataManifestTests
     public void TheContentOfAPackedFileIsJudgedNotItsContainer()
     {
         using var scratch = new ScratchFolder();
-        var file = new DataFile("x.gz", 3, "039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81", []); // of 1, 2, 3
+        // of 1, 2, 3
+        var file = new DataFile("x.gz", 3, "039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81", []);
         Assert.Null(file.Verify(scratch.Write("plain", 1, 2, 3)));
         Assert.Null(file.Verify(scratch.Write("packed", IdxTests.Pack([1, 2, 3]))));
         Assert.Contains("expected 3", file.Verify(scratch.Write("short", 1, 2)));
         Assert.Contains("more than the expected 3", file.Verify(scratch.Write("long", IdxTests.Pack([1, 2, 3, 4]))));
         Assert.Contains("checksum", file.Verify(scratch.Write("other", 1, 2, 4)));
         Assert.NotNull(file.Verify(scratch.Write("cut", IdxTests.Pack([1, 2, 3])[..^10])));
-        Assert.Contains("damaged gzip", file.Verify(scratch.Write("spoilt", [.. IdxTests.Pack([1, 2, 3])[..^6], 9, 9, 9, 9, 9, 9])));
+        Assert.Contains(
+            "damaged gzip",
+            file.Verify(scratch.Write("spoilt", [.. IdxTests.Pack([1, 2, 3])[..^6], 9, 9, 9, 9, 9, 9]))
+        );
         Assert.Contains("cannot be read", file.Verify(scratch["missing"]));
     }
 
@@ -151,16 +200,25 @@ public class DataManifestTests
     {
         using var scratch = new ScratchFolder();
         var manifest = DataManifest.Load();
-        string State(bool verify = false) => DataReport.Create(manifest, new DataSearch(scratch.Path), verify).Rows.Single(r => r.Entry.Name == "relu-dae-checkpoints").State;
+        string State(bool verify = false) =>
+            DataReport
+                .Create(manifest, new DataSearch(scratch.Path), verify)
+                .Rows.Single(r => r.Entry.Name == "relu-dae-checkpoints")
+                .State;
         Assert.Equal("missing", State());
         scratch.Write("checkpoints/DAE_sample_5_sigma_0.2.pth", 1, 2, 3);
         Assert.Equal("incomplete", State());
-        Assert.Contains("missing: checkpoints/DAE_sample_10000_sigma_0.2.pth", DataReport.Create(manifest, new DataSearch(scratch.Path)).ToString());
+        Assert.Contains(
+            "missing: checkpoints/DAE_sample_10000_sigma_0.2.pth",
+            DataReport.Create(manifest, new DataSearch(scratch.Path)).ToString()
+        );
         scratch.Write("checkpoints/DAE_sample_10000_sigma_0.2.pth", 1, 2, 3);
         Assert.Equal("found", State());
         Assert.Equal("damaged", State(verify: true));
 
-        var text = DataReport.Create(manifest, new DataSearch(scratch.Path, scratch["nowhere"]), verify: true).ToString();
+        var text = DataReport
+            .Create(manifest, new DataSearch(scratch.Path, scratch["nowhere"]), verify: true)
+            .ToString();
         Assert.Contains("holds 3 bytes, expected 411630", text);
         Assert.Contains("to get it: apt-get install dataset-fashion-mnist", text);
         Assert.Contains("licence: MIT", text);

@@ -30,39 +30,45 @@ public class IdxTests
         IdxWriter.Write(scratch["a/plain"], [2, 3], [10, 11, 12, 13, 14, 15]);
         Assert.Equal(Small, File.ReadAllBytes(scratch["a/plain"]));
 
-        Prop.ForAll(Gen.Choose(1, 5).ArrayOf().Where(d => d.Length is >= 1 and <= 4).ToArbitrary(), Gen.Choose(0, 255).ToArbitrary(), (dims, seed) =>
-        {
-            var data = new byte[dims.Aggregate(1, (a, b) => a * b)];
-            new Random(seed).NextBytes(data);
-            foreach (var name in new[] { "x", "x.gz" })
-            {
-                IdxWriter.Write(scratch[name], dims, data);
-                var back = IdxReader.Read(scratch[name], dims.Length);
-                Assert.Equal(dims, back.Dims);
-                Assert.Equal(data, back.Data);
-            }
-        }).QuickCheckThrowOnFailure();
+        Prop.ForAll(
+                Gen.Choose(1, 5).ArrayOf().Where(d => d.Length is >= 1 and <= 4).ToArbitrary(),
+                Gen.Choose(0, 255).ToArbitrary(),
+                (dims, seed) =>
+                {
+                    var data = new byte[dims.Aggregate(1, (a, b) => a * b)];
+                    new Random(seed).NextBytes(data);
+                    foreach (var name in new[] { "x", "x.gz" })
+                    {
+                        IdxWriter.Write(scratch[name], dims, data);
+                        var back = IdxReader.Read(scratch[name], dims.Length);
+                        Assert.Equal(dims, back.Dims);
+                        Assert.Equal(data, back.Data);
+                    }
+                }
+            )
+            .QuickCheckThrowOnFailure();
         Assert.Equal(0x1f, File.ReadAllBytes(scratch["x.gz"])[0]);
         Assert.DoesNotContain(scratch.Files, f => f.EndsWith(".tmp", StringComparison.Ordinal));
     }
 
-    public static TheoryData<string, byte[]> Malformed => new()
-    {
-        { "too short", [] },
-        { "too short", [0, 0, 8] },
-        { "begins with 0x01000802", [1, .. Small[1..]] },
-        { "type 0x0d", [0, 0, 0x0d, .. Small[3..]] },
-        { "has 0 dimensions", [0, 0, 8, 0, .. Small[4..]] },
-        { "has 5 dimensions", [0, 0, 8, 5, .. Small[4..]] },
-        { "has 3 dimensions, expected 2", [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7] },
-        { "ends inside its header", Small[..9] },
-        { "length 0 in dimension 2", [.. Small[..8], 0, 0, 0, 0] },
-        { "length 4294967295 in dimension 1", [0, 0, 8, 2, 255, 255, 255, 255, .. Small[8..]] },
-        { "more values", [0, 0, 8, 2, 127, 255, 255, 255, 127, 255, 255, 255, 1] },
-        { "cut short", [0, 0, 8, 2, 0, 1, 0, 0, 0, 0, 16, 0, 1] },
-        { "ends after 5 of the 6", Small[..^1] },
-        { "goes on after the 6", [.. Small, 0] },
-    };
+    public static TheoryData<string, byte[]> Malformed =>
+        new()
+        {
+            { "too short", [] },
+            { "too short", [0, 0, 8] },
+            { "begins with 0x01000802", [1, .. Small[1..]] },
+            { "type 0x0d", [0, 0, 0x0d, .. Small[3..]] },
+            { "has 0 dimensions", [0, 0, 8, 0, .. Small[4..]] },
+            { "has 5 dimensions", [0, 0, 8, 5, .. Small[4..]] },
+            { "has 3 dimensions, expected 2", [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7] },
+            { "ends inside its header", Small[..9] },
+            { "length 0 in dimension 2", [.. Small[..8], 0, 0, 0, 0] },
+            { "length 4294967295 in dimension 1", [0, 0, 8, 2, 255, 255, 255, 255, .. Small[8..]] },
+            { "more values", [0, 0, 8, 2, 127, 255, 255, 255, 127, 255, 255, 255, 1] },
+            { "cut short", [0, 0, 8, 2, 0, 1, 0, 0, 0, 0, 16, 0, 1] },
+            { "ends after 5 of the 6", Small[..^1] },
+            { "goes on after the 6", [.. Small, 0] },
+        };
 
     [Theory]
     [MemberData(nameof(Malformed))]
@@ -93,7 +99,9 @@ public class IdxTests
         {
             var bad = good.ToArray();
             bad[at] ^= 0x55;
-            var message = Assert.Throws<InvalidDataException>(() => IdxReader.Read(scratch.Write("bad.gz", bad), 2)).Message;
+            var message = Assert
+                .Throws<InvalidDataException>(() => IdxReader.Read(scratch.Write("bad.gz", bad), 2))
+                .Message;
             Assert.Contains("bad.gz", message);
         }
     }
@@ -111,17 +119,27 @@ public class IdxTests
     {
         using var scratch = new ScratchFolder();
         var path = scratch.Write("old", 1, 2, 3);
-        Assert.Contains("(2, 2)", Assert.Throws<ArgumentException>(() => IdxWriter.Write(path, [2, 2], [1, 2, 3])).Message);
+        Assert.Contains(
+            "(2, 2)",
+            Assert.Throws<ArgumentException>(() => IdxWriter.Write(path, [2, 2], [1, 2, 3])).Message
+        );
         Assert.Contains("was 0", Assert.Throws<ArgumentException>(() => IdxWriter.Write(path, [0], [])).Message);
-        Assert.Contains("was 5", Assert.Throws<ArgumentException>(() => IdxWriter.Write(path, [1, 1, 1, 1, 1], [1])).Message);
-        Assert.Contains("65536, 65536", Assert.Throws<ArgumentException>(() => IdxWriter.Write(path, [65536, 65536, 1], [])).Message);
+        Assert.Contains(
+            "was 5",
+            Assert.Throws<ArgumentException>(() => IdxWriter.Write(path, [1, 1, 1, 1, 1], [1])).Message
+        );
+        Assert.Contains(
+            "65536, 65536",
+            Assert.Throws<ArgumentException>(() => IdxWriter.Write(path, [65536, 65536, 1], [])).Message
+        );
         Assert.Equal([1, 2, 3], File.ReadAllBytes(path));
     }
 
     internal static byte[] Pack(byte[] content)
     {
         using var memory = new MemoryStream();
-        using (var gzip = new GZipStream(memory, CompressionLevel.Fastest)) gzip.Write(content);
+        using (var gzip = new GZipStream(memory, CompressionLevel.Fastest))
+            gzip.Write(content);
         return memory.ToArray();
     }
 }

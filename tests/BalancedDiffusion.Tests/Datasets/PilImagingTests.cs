@@ -3,7 +3,8 @@ using BalancedDiffusion.Datasets;
 
 namespace BalancedDiffusion.Tests.Datasets;
 
-// The expected bytes and checksums are the output of Pillow 9.4 (Image.resize with Image.BILINEAR, Image.convert('L')) for TestData.Synthetic.
+// The expected bytes and checksums are the output of Pillow 9.4 (Image.resize with Image.BILINEAR, Image.convert('L'))
+// for TestData.Synthetic.
 public class PilImagingTests
 {
     [Theory]
@@ -23,9 +24,23 @@ public class PilImagingTests
     [InlineData(3, 1, 1, 4, 3, "7b083588e3f3f84d13d9446ea2d2b909cd23ef0478908eecffaba5773dc6a8d7")]
     [InlineData(3, 64, 64, 32, 32, "99409bc8cc98bf634028f3a3788866b0cc941883872a953c3c594a736125387b")]
     [InlineData(3, 218, 178, 7, 64, "aa444a7ecaa8e9c61245f99b41c23bdfe9edc73e5ef3f173338797410c5e287e")]
-    public void ResizingGivesPillowsBytesAtEverySizeAndNumberOfChannels(int channels, int width, int height, int newWidth, int newHeight, string sha256)
+    public void ResizingGivesPillowsBytesAtEverySizeAndNumberOfChannels(
+        int channels,
+        int width,
+        int height,
+        int newWidth,
+        int newHeight,
+        string sha256
+    )
     {
-        var resized = PilImaging.ResizeBilinear(TestData.Synthetic(width, height, channels), width, height, channels, newWidth, newHeight);
+        var resized = PilImaging.ResizeBilinear(
+            TestData.Synthetic(width, height, channels),
+            width,
+            height,
+            channels,
+            newWidth,
+            newHeight
+        );
         Assert.Equal(newWidth * newHeight * channels, resized.Length);
         Assert.Equal(sha256, Convert.ToHexStringLower(SHA256.HashData(resized)));
     }
@@ -43,16 +58,28 @@ public class PilImagingTests
     {
         var grid = new List<byte>();
         for (var r = 0; r < 256; r += 5)
-            for (var g = 0; g < 256; g += 5)
-                for (var b = 0; b < 256; b += 5) grid.AddRange([(byte)r, (byte)g, (byte)b]);
-        Assert.Equal("b3226cf294959434d36b7d8a379876d4ce7253e41a1bed8511578ccc609b3e1b", Convert.ToHexStringLower(SHA256.HashData(PilImaging.Luma(grid.ToArray()))));
+        for (var g = 0; g < 256; g += 5)
+        for (var b = 0; b < 256; b += 5)
+            grid.AddRange([(byte)r, (byte)g, (byte)b]);
+        Assert.Equal(
+            "b3226cf294959434d36b7d8a379876d4ce7253e41a1bed8511578ccc609b3e1b",
+            Convert.ToHexStringLower(SHA256.HashData(PilImaging.Luma(grid.ToArray())))
+        );
     }
 
     [Fact]
     public void ImagesThatDoNotFitTheirSizeAreRefusedByNumber()
     {
-        Assert.Contains("12 bytes, was 11", Assert.Throws<ArgumentException>(() => PilImaging.ResizeBilinear(new byte[11], 2, 2, 3, 1, 1)).Message);
-        Assert.Contains("newWidth must be at least 1, was 0", Assert.Throws<ArgumentOutOfRangeException>(() => PilImaging.ResizeBilinear(new byte[12], 2, 2, 3, 0, 1)).Message);
+        Assert.Contains(
+            "12 bytes, was 11",
+            Assert.Throws<ArgumentException>(() => PilImaging.ResizeBilinear(new byte[11], 2, 2, 3, 1, 1)).Message
+        );
+        Assert.Contains(
+            "newWidth must be at least 1, was 0",
+            Assert
+                .Throws<ArgumentOutOfRangeException>(() => PilImaging.ResizeBilinear(new byte[12], 2, 2, 3, 0, 1))
+                .Message
+        );
         Assert.Contains("was 4 bytes", Assert.Throws<ArgumentException>(() => PilImaging.Luma(new byte[4])).Message);
     }
 }

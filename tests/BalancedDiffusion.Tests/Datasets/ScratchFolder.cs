@@ -5,7 +5,8 @@ internal sealed class ScratchFolder : IDisposable
 {
     public ScratchFolder() => Directory.CreateDirectory(Path);
 
-    public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"balanced-diffusion-test-{Guid.NewGuid():n}");
+    public string Path { get; } =
+        System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"balanced-diffusion-test-{Guid.NewGuid():n}");
 
     public string this[string relative] => System.IO.Path.Combine(Path, relative);
 
@@ -16,7 +17,11 @@ internal sealed class ScratchFolder : IDisposable
         return this[relative];
     }
 
-    public IEnumerable<string> Files => Directory.EnumerateFiles(Path, "*", SearchOption.AllDirectories).Select(f => System.IO.Path.GetRelativePath(Path, f)).Order();
+    public IEnumerable<string> Files =>
+        Directory
+            .EnumerateFiles(Path, "*", SearchOption.AllDirectories)
+            .Select(f => System.IO.Path.GetRelativePath(Path, f))
+            .Order();
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

@@ -13,7 +13,8 @@ internal static class TestData
         {
             var folders = DataFolders.SearchPath.ToList();
             for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-                if (File.Exists(Path.Combine(folder.FullName, "Notebooks.sln"))) folders.Add(Path.Combine(folder.FullName, "..", "shared", "data"));
+                if (File.Exists(Path.Combine(folder.FullName, "Notebooks.sln")))
+                    folders.Add(Path.Combine(folder.FullName, "..", "shared", "data"));
             return new DataSearch(folders);
         }
     }
@@ -34,19 +35,25 @@ internal static class TestData
         return memory.ToArray();
     }
 
-    /// <summary>The gradient with noise that the Pillow fixtures were made from, drawn by the same linear congruence.</summary>
+    /// <summary>The gradient with noise that the Pillow fixtures were made from, drawn by the same linear
+    /// congruence.</summary>
     public static byte[] Synthetic(int width, int height, int channels)
     {
         var state = 12345u;
         var pixels = new byte[width * height * channels];
         for (int y = 0, at = 0; y < height; y++)
-            for (var x = 0; x < width; x++)
-                for (var c = 0; c < channels; c++, at++)
-                {
-                    state = unchecked(state * 1664525u + 1013904223u);
-                    var gradient = c switch { 0 => x * 255 / Math.Max(1, width - 1), 1 => y * 255 / Math.Max(1, height - 1), _ => (x + y) * 255 / Math.Max(1, width + height - 2) };
-                    pixels[at] = (byte)((3 * gradient + (int)(state >> 24)) / 4);
-                }
+        for (var x = 0; x < width; x++)
+        for (var c = 0; c < channels; c++, at++)
+        {
+            state = unchecked(state * 1664525u + 1013904223u);
+            var gradient = c switch
+            {
+                0 => x * 255 / Math.Max(1, width - 1),
+                1 => y * 255 / Math.Max(1, height - 1),
+                _ => (x + y) * 255 / Math.Max(1, width + height - 2),
+            };
+            pixels[at] = (byte)((3 * gradient + (int)(state >> 24)) / 4);
+        }
         return pixels;
     }
 }

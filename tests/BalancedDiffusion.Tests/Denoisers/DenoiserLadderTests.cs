@@ -14,14 +14,26 @@ public class DenoiserLadderTests
         public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => torch.full_like(noisy, answer);
     }
 
-    private static DenoiserLadder Three() => new((0.1, new Constant(1, 2)), (10, new Constant(3, 2)), (1, new Constant(2, 2)));
+    private static DenoiserLadder Three() =>
+        new((0.1, new Constant(1, 2)), (10, new Constant(3, 2)), (1, new Constant(2, 2)));
 
     [Theory]
-    [InlineData(0.001, 1), InlineData(0.1, 1), InlineData(0.31, 1), InlineData(0.32, 2), InlineData(3.1, 2), InlineData(3.2, 3), InlineData(1000, 3)]
+    [
+        InlineData(0.001, 1),
+        InlineData(0.1, 1),
+        InlineData(0.31, 1),
+        InlineData(0.32, 2),
+        InlineData(3.1, 2),
+        InlineData(3.2, 3),
+        InlineData(1000, 3)
+    ]
     public void TheNearestLevelInTheLogarithmAnswers(double sigma, double answer)
     {
         using var scope = torch.NewDisposeScope();
-        Assert.Equal([answer, answer], Three().DenoiseAt(torch.zeros([1, 2], torch.ScalarType.Float64), sigma).data<double>().ToArray());
+        Assert.Equal(
+            [answer, answer],
+            Three().DenoiseAt(torch.zeros([1, 2], torch.ScalarType.Float64), sigma).data<double>().ToArray()
+        );
         Assert.Equal([10, 1, 0.1], Three().Levels);
     }
 
@@ -29,7 +41,8 @@ public class DenoiserLadderTests
     public void EverySampleIsAnsweredAtItsOwnLevelAndKeepsItsPlace()
     {
         using var scope = torch.NewDisposeScope();
-        var answers = Three().Denoise(torch.zeros([4, 2], torch.ScalarType.Float64), torch.tensor(new[] { 10, 0.1, 1, 0.1 }));
+        var answers = Three()
+            .Denoise(torch.zeros([4, 2], torch.ScalarType.Float64), torch.tensor(new[] { 10, 0.1, 1, 0.1 }));
         Assert.Equal([3, 1, 2, 1], answers[torch.TensorIndex.Colon, 0].contiguous().data<double>().ToArray());
     }
 
@@ -51,9 +64,22 @@ public class DenoiserLadderTests
     public void BadLaddersAreRefused()
     {
         Assert.Contains("at least one", Assert.Throws<ArgumentException>(() => new DenoiserLadder()).Message);
-        Assert.Contains("two denoisers have the level 1", Assert.Throws<ArgumentException>(() => new DenoiserLadder((1, new Constant(1, 2)), (1, new Constant(2, 2)))).Message);
-        Assert.Contains("had (2) and (3)", Assert.Throws<ArgumentException>(() => new DenoiserLadder((2, new Constant(1, 2)), (1, new Constant(2, 3)))).Message);
-        Assert.Contains("was -1", Assert.Throws<ArgumentOutOfRangeException>(() => new DenoiserLadder((-1, new Constant(1, 2)))).Message);
+        Assert.Contains(
+            "two denoisers have the level 1",
+            Assert
+                .Throws<ArgumentException>(() => new DenoiserLadder((1, new Constant(1, 2)), (1, new Constant(2, 2))))
+                .Message
+        );
+        Assert.Contains(
+            "had (2) and (3)",
+            Assert
+                .Throws<ArgumentException>(() => new DenoiserLadder((2, new Constant(1, 2)), (1, new Constant(2, 3))))
+                .Message
+        );
+        Assert.Contains(
+            "was -1",
+            Assert.Throws<ArgumentOutOfRangeException>(() => new DenoiserLadder((-1, new Constant(1, 2)))).Message
+        );
         using var y = torch.zeros(3, 2);
         using var two = torch.ones(2);
         Assert.Contains("had 2", Assert.Throws<ArgumentException>(() => Three().Denoise(y, two)).Message);

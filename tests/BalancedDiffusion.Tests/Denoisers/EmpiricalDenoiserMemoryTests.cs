@@ -12,8 +12,13 @@ public class AloneInTheProcess;
 [Collection(nameof(AloneInTheProcess))]
 public class EmpiricalDenoiserMemoryTests
 {
-    private static long Status(string key) => long.Parse(File.ReadLines("/proc/self/status").First(l => l.StartsWith(key + ":", StringComparison.Ordinal))
-        .Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
+    private static long Status(string key) =>
+        long.Parse(
+            File.ReadLines("/proc/self/status")
+                .First(l => l.StartsWith(key + ":", StringComparison.Ordinal))
+                .Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1],
+            CultureInfo.InvariantCulture
+        ) * 1024;
 
     [Fact]
     public void SixtyThousandSamplesTakeNoMatrixOfThemAndTheBatch()
@@ -35,7 +40,8 @@ public class EmpiricalDenoiserMemoryTests
         var before = Status("VmRSS");
         using var denoiser = new EmpiricalDenoiser(samples);
         denoiser.Denoise(noisy, 0.5);
-        // It may well be nothing, or a few pages less than nothing: freed memory of earlier tests is used again, and the system counts pages in batches.
+        // It may well be nothing, or a few pages less than nothing: freed memory of earlier tests is used again, and
+        // the system counts pages in batches.
         // A matrix of this size is always mapped anew.
         var grown = Status("VmHWM") - before;
         Assert.True(grown < 150L << 20, $"the peak grew by {grown >> 20} MB");

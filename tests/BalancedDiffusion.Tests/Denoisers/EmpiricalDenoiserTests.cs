@@ -14,7 +14,11 @@ public class EmpiricalDenoiserTests
     }
 
     /// <summary>The posterior mean and the weights by plain loops over doubles, from direct differences.</summary>
-    private static (double[][] Mean, double[][] Weights) BruteForce(torch.Tensor samples, torch.Tensor noisy, double[] sigmas)
+    private static (double[][] Mean, double[][] Weights) BruteForce(
+        torch.Tensor samples,
+        torch.Tensor noisy,
+        double[] sigmas
+    )
     {
         double[][] Rows(torch.Tensor t)
         {
@@ -22,14 +26,22 @@ public class EmpiricalDenoiserTests
             return doubles.data<double>().ToArray().Chunk((int)doubles.shape[1]).ToArray();
         }
         var (x, y) = (Rows(samples), Rows(noisy));
-        var weights = y.Select((row, b) =>
-        {
-            var logits = x.Select(s => -s.Zip(row, (p, q) => (p - q) * (p - q)).Sum() / (2 * sigmas[b] * sigmas[b])).ToArray();
-            var top = logits.Max();
-            var raw = logits.Select(l => Math.Exp(l - top)).ToArray();
-            return raw.Select(r => r / raw.Sum()).ToArray();
-        }).ToArray();
-        var mean = weights.Select(w => Enumerable.Range(0, x[0].Length).Select(j => w.Select((v, i) => v * x[i][j]).Sum()).ToArray()).ToArray();
+        var weights = y.Select(
+                (row, b) =>
+                {
+                    var logits = x.Select(s =>
+                            -s.Zip(row, (p, q) => (p - q) * (p - q)).Sum() / (2 * sigmas[b] * sigmas[b])
+                        )
+                        .ToArray();
+                    var top = logits.Max();
+                    var raw = logits.Select(l => Math.Exp(l - top)).ToArray();
+                    return raw.Select(r => r / raw.Sum()).ToArray();
+                }
+            )
+            .ToArray();
+        var mean = weights
+            .Select(w => Enumerable.Range(0, x[0].Length).Select(j => w.Select((v, i) => v * x[i][j]).Sum()).ToArray())
+            .ToArray();
         return (mean, weights);
     }
 
@@ -41,7 +53,10 @@ public class EmpiricalDenoiserTests
         foreach (var (t, a) in truth.Zip(rows))
         {
             var error = Math.Sqrt(t.Zip(a, (p, q) => (p - q) * (p - q)).Sum());
-            Assert.True(error <= tolerance * Math.Sqrt(t.Sum(p => p * p)), $"relative error {error / Math.Sqrt(t.Sum(p => p * p))}");
+            Assert.True(
+                error <= tolerance * Math.Sqrt(t.Sum(p => p * p)),
+                $"relative error {error / Math.Sqrt(t.Sum(p => p * p))}"
+            );
         }
     }
 
@@ -78,23 +93,30 @@ public class EmpiricalDenoiserTests
         AssertNear(weights, denoiser.PosteriorWeights(noisy, 1.5), 1e-8);
     }
 
-    /// <summary>The posterior mean in float64 by direct differences from every sample, one query after another.</summary>
+    /// <summary>The posterior mean in float64 by direct differences from every sample, one query after
+    /// another.</summary>
     private static torch.Tensor Reference(torch.Tensor samples, torch.Tensor noisy, IReadOnlyList<double> sigmas)
     {
         var (x, y) = (samples.to_type(torch.float64).flatten(1), noisy.to_type(torch.float64).flatten(1));
-        return torch.stack([.. sigmas.Select((sigma, b) =>
-        {
-            using var scope = torch.NewDisposeScope();
-            var logits = (x - y[b]).square().sum(1).mul(-0.5 / (sigma * sigma));
-            return torch.softmax(logits, 0).matmul(x).MoveToOuterDisposeScope();
-        })]);
+        return torch.stack([
+            .. sigmas.Select(
+                (sigma, b) =>
+                {
+                    using var scope = torch.NewDisposeScope();
+                    var logits = (x - y[b]).square().sum(1).mul(-0.5 / (sigma * sigma));
+                    return torch.softmax(logits, 0).matmul(x).MoveToOuterDisposeScope();
+                }
+            ),
+        ]);
     }
 
-    /// <summary>The error in units of 1e-6 of what is averaged: of the mean's length, or of the samples' spread where that is larger.</summary>
+    /// <summary>The error in units of 1e-6 of what is averaged: of the mean's length, or of the samples' spread where
+    /// that is larger.</summary>
     private static double InFloat32(torch.Tensor samples, torch.Tensor truth, torch.Tensor actual)
     {
         var spread = samples.to_type(torch.float64).flatten(1).var(0, unbiased: false).sum().sqrt();
-        return ((actual.to_type(torch.float64).flatten(1) - truth).norm() / truth.norm().maximum(spread)).item<double>() / 1e-6;
+        return ((actual.to_type(torch.float64).flatten(1) - truth).norm() / truth.norm().maximum(spread)).item<double>()
+            / 1e-6;
     }
 
     [Theory]
@@ -109,7 +131,8 @@ public class EmpiricalDenoiserTests
     public void LargeSetsInFloat32AreAnsweredAsInFloat64FromTheSmallestToTheLargestNoise(string kind)
     {
         using var scope = torch.NewDisposeScope();
-        const int N = 2400, D = 500; // two blocks
+        const int N = 2400,
+            D = 500; // two blocks
         var samples = kind switch
         {
             "faces" => new ParametricFaces(seed: 4).Train(N).Images.flatten(1),
@@ -125,16 +148,26 @@ public class EmpiricalDenoiserTests
         using var denoiser = new EmpiricalDenoiser(samples);
         double[] sigmas = [1e-3, 1e-2, 0.05, 0.3, 1, 3, 10, 30, 80];
         var rows = torch.tensor(sigmas.Select((_, i) => (long)(i * 331 % N)).ToArray());
-        var noisy = samples.index_select(0, rows) + Normal(7, sigmas.Length, samples.shape[1]) * torch.tensor(sigmas.Select(s => (float)s).ToArray()).unsqueeze(1);
+        var noisy =
+            samples.index_select(0, rows)
+            + Normal(7, sigmas.Length, samples.shape[1])
+                * torch.tensor(sigmas.Select(s => (float)s).ToArray()).unsqueeze(1);
         var truth = Reference(samples, noisy, sigmas);
         var together = denoiser.Denoise(noisy, torch.tensor(sigmas));
         for (var b = 0; b < sigmas.Length; b++)
         {
             var alone = denoiser.DenoiseAt(noisy.narrow(0, b, 1), sigmas[b]);
             foreach (var answer in new[] { together.narrow(0, b, 1), alone })
-                Assert.True(InFloat32(samples, truth.narrow(0, b, 1), answer) < 1, $"{kind}, sigma {sigmas[b]}: {InFloat32(samples, truth.narrow(0, b, 1), answer)} millionths");
+                Assert.True(
+                    InFloat32(samples, truth.narrow(0, b, 1), answer) < 1,
+                    $"{kind}, sigma {sigmas[b]}: {InFloat32(samples, truth.narrow(0, b, 1), answer)} millionths"
+                );
             var doubles = denoiser.DenoiseAt(noisy.narrow(0, b, 1).to_type(torch.float64), sigmas[b]);
-            Assert.True(InFloat32(samples, truth.narrow(0, b, 1), doubles) < 1e-3, $"{kind}, sigma {sigmas[b]}, in float64: {InFloat32(samples, truth.narrow(0, b, 1), doubles)} millionths");
+            Assert.True(
+                InFloat32(samples, truth.narrow(0, b, 1), doubles) < 1e-3,
+                $"{kind}, sigma {sigmas[b]}, in float64: {InFloat32(samples, truth.narrow(0, b, 1), doubles)} "
+                    + "millionths"
+            );
         }
     }
 
@@ -151,8 +184,13 @@ public class EmpiricalDenoiserTests
         var (mean, _) = BruteForce(samples, noisy, levels);
         using var denoiser = new EmpiricalDenoiser(samples);
         AssertNear(mean, denoiser.Denoise(noisy, torch.tensor(levels)), 1e-10);
-        AssertNear(mean, denoiser.Denoise(noisy.to_type(torch.float32), torch.tensor(levels)), 1e-3 / Math.Sqrt(d) + 1e-5);
-        for (var b = 0; b < 5; b++) AssertNear([mean[b]], denoiser.Denoise(noisy.narrow(0, b, 1), levels[b]), 1e-10);
+        AssertNear(
+            mean,
+            denoiser.Denoise(noisy.to_type(torch.float32), torch.tensor(levels)),
+            1e-3 / Math.Sqrt(d) + 1e-5
+        );
+        for (var b = 0; b < 5; b++)
+            AssertNear([mean[b]], denoiser.Denoise(noisy.narrow(0, b, 1), levels[b]), 1e-10);
     }
 
     [Fact]
@@ -189,13 +227,49 @@ public class EmpiricalDenoiserTests
     public void DuplicatesShareTheirWeight()
     {
         using var scope = torch.NewDisposeScope();
-        var samples = torch.tensor(new[,] { { 1f, 0 }, { 1f, 0 }, { -1f, 0 } });
+        var samples = torch.tensor(
+            new[,]
+            {
+                { 1f, 0 },
+                { 1f, 0 },
+                { -1f, 0 },
+            }
+        );
         using var denoiser = new EmpiricalDenoiser(samples);
         var weights = denoiser.PosteriorWeights(torch.zeros(1, 2), 1).data<double>().ToArray();
-        foreach (var weight in weights) Assert.Equal(1.0 / 3, weight, 1e-12);
+        foreach (var weight in weights)
+            Assert.Equal(1.0 / 3, weight, 1e-12);
         Assert.Equal(1.0 / 3, denoiser.Denoise(torch.zeros(1, 2), 1)[0, 0].item<float>(), 1e-6);
-        Assert.Equal([1f, 0], denoiser.Denoise(torch.tensor(new[,] { { 0.9f, 0.1f } }), 1e-200).data<float>().ToArray());
-        Assert.Equal(1.0 / 3, denoiser.Denoise(torch.tensor(new[,] { { 0.9f, 0.1f } }), 1e200)[0, 0].item<float>(), 1e-6);
+        Assert.Equal(
+            [1f, 0],
+            denoiser
+                .Denoise(
+                    torch.tensor(
+                        new[,]
+                        {
+                            { 0.9f, 0.1f },
+                        }
+                    ),
+                    1e-200
+                )
+                .data<float>()
+                .ToArray()
+        );
+        Assert.Equal(
+            1.0 / 3,
+            denoiser
+                .Denoise(
+                    torch.tensor(
+                        new[,]
+                        {
+                            { 0.9f, 0.1f },
+                        }
+                    ),
+                    1e200
+                )[0, 0]
+                .item<float>(),
+            1e-6
+        );
     }
 
     [Fact]
@@ -208,7 +282,10 @@ public class EmpiricalDenoiserTests
         using var denoiser = new EmpiricalDenoiser(samples);
         Assert.Equal(order, denoiser.NearestIndex(noisy).data<long>().ToArray());
         var wide = Normal(11, 7, 400) * 3;
-        var truth = (wide.to_type(torch.float64).unsqueeze(1) - samples.to_type(torch.float64)).square().sum(2).argmin(1);
+        var truth = (wide.to_type(torch.float64).unsqueeze(1) - samples.to_type(torch.float64))
+            .square()
+            .sum(2)
+            .argmin(1);
         Assert.Equal(truth.data<long>().ToArray(), denoiser.NearestIndex(wide).data<long>().ToArray());
     }
 
@@ -216,7 +293,8 @@ public class EmpiricalDenoiserTests
     public void ADenoiserOutlivesTheScopeItWasMadeInAndLeaksNothing()
     {
         EmpiricalDenoiser denoiser;
-        using (torch.NewDisposeScope()) denoiser = new EmpiricalDenoiser(Normal(1, 4, 2));
+        using (torch.NewDisposeScope())
+            denoiser = new EmpiricalDenoiser(Normal(1, 4, 2));
         using var scope = torch.NewDisposeScope();
         var noisy = Normal(2, 3, 2);
         for (var i = 0; i < 3; i++)
@@ -234,22 +312,36 @@ public class EmpiricalDenoiserTests
     public void BadInputIsNamed()
     {
         using var scope = torch.NewDisposeScope();
-        string Of(torch.Tensor samples) => Assert.Throws<ArgumentException>(() => new EmpiricalDenoiser(samples)).Message;
+        string Of(torch.Tensor samples) =>
+            Assert.Throws<ArgumentException>(() => new EmpiricalDenoiser(samples)).Message;
         Assert.StartsWith("samples is empty", Of(torch.empty(0, 3)));
-        Assert.StartsWith("samples must have shape (n, d) or (n, channels, height, width), was (3)", Of(torch.zeros(3)));
+        Assert.StartsWith(
+            "samples must have shape (n, d) or (n, channels, height, width), was (3)",
+            Of(torch.zeros(3))
+        );
         Assert.StartsWith("samples must have shape", Of(torch.zeros(3, 0)));
         Assert.StartsWith("samples holds NaN", Of(torch.full([3, 2], float.NaN)));
         Assert.StartsWith("samples must hold floating-point numbers", Of(torch.zeros([3, 2], torch.int64)));
         using var denoiser = new EmpiricalDenoiser(torch.zeros(3, 2));
-        string Denoise(torch.Tensor noisy, torch.Tensor sigma) => Assert.ThrowsAny<ArgumentException>(() => denoiser.Denoise(noisy, sigma)).Message;
+        string Denoise(torch.Tensor noisy, torch.Tensor sigma) =>
+            Assert.ThrowsAny<ArgumentException>(() => denoiser.Denoise(noisy, sigma)).Message;
         Assert.StartsWith("noisy must have shape (any, 2), was (1, 3)", Denoise(torch.zeros(1, 3), torch.tensor(1.0)));
         Assert.StartsWith("noisy holds NaN", Denoise(torch.full([1, 2], float.NaN), torch.tensor(1.0)));
-        Assert.StartsWith("noisy must hold floating-point", Denoise(torch.zeros([1, 2], torch.int32), torch.tensor(1.0)));
+        Assert.StartsWith(
+            "noisy must hold floating-point",
+            Denoise(torch.zeros([1, 2], torch.int32), torch.tensor(1.0))
+        );
         Assert.StartsWith("sigma must have shape () or (1), was (2)", Denoise(torch.zeros(1, 2), torch.ones(2)));
         foreach (var sigma in new[] { 0, -0.2, double.NaN, double.PositiveInfinity })
         {
-            Assert.StartsWith($"sigma must be positive and finite, was {sigma}", Denoise(torch.zeros(1, 2), torch.tensor(sigma)));
-            Assert.StartsWith($"sigma must be positive and finite, was {sigma}", Assert.ThrowsAny<ArgumentException>(() => denoiser.PosteriorWeights(torch.zeros(1, 2), sigma)).Message);
+            Assert.StartsWith(
+                $"sigma must be positive and finite, was {sigma}",
+                Denoise(torch.zeros(1, 2), torch.tensor(sigma))
+            );
+            Assert.StartsWith(
+                $"sigma must be positive and finite, was {sigma}",
+                Assert.ThrowsAny<ArgumentException>(() => denoiser.PosteriorWeights(torch.zeros(1, 2), sigma)).Message
+            );
         }
     }
 }

@@ -5,7 +5,12 @@ namespace BalancedDiffusion.Tests.Memorization;
 public class ConfidenceIntervalTests
 {
     [Theory]
-    [InlineData(5, 10, 0.2366, 0.7634), InlineData(0, 10, 0, 0.2775), InlineData(10, 10, 0.7225, 1), InlineData(81, 263, 0.2553, 0.3662)]
+    [
+        InlineData(5, 10, 0.2366, 0.7634),
+        InlineData(0, 10, 0, 0.2775),
+        InlineData(10, 10, 0.7225, 1),
+        InlineData(81, 263, 0.2553, 0.3662)
+    ]
     public void WilsonsIntervalHasItsKnownValues(long hits, long trials, double low, double high)
     {
         var interval = ConfidenceInterval.OfShare(hits, trials);
@@ -24,7 +29,16 @@ public class ConfidenceIntervalTests
     }
 
     [Theory]
-    [InlineData(-1, 5, 0.95, "was -1"), InlineData(6, 5, 0.95, "was 6"), InlineData(0, 0, 0.95, "must be at least 1, was 0"), InlineData(1, 5, 1.0, "was 1"), InlineData(1, 5, double.NaN, "was NaN")]
+    [
+        InlineData(-1, 5, 0.95, "was -1"),
+        InlineData(6, 5, 0.95, "was 6"),
+        InlineData(0, 0, 0.95, "must be at least 1, was 0"),
+        InlineData(1, 5, 1.0, "was 1"),
+        InlineData(1, 5, double.NaN, "was NaN")
+    ]
     public void BadNumbersAreRefused(long hits, long trials, double level, string said) =>
-        Assert.Contains(said, Assert.Throws<ArgumentOutOfRangeException>(() => ConfidenceInterval.OfShare(hits, trials, level)).Message);
+        Assert.Contains(
+            said,
+            Assert.Throws<ArgumentOutOfRangeException>(() => ConfidenceInterval.OfShare(hits, trials, level)).Message
+        );
 }

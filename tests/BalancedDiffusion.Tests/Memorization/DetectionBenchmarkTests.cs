@@ -23,11 +23,22 @@ public sealed class DetectionBenchmarkTests
         public void Report(long value) => told(value);
     }
 
-    private static Reads First(string name = "first", double sign = 1) => new(name, s => s.select(1, 0).to_type(float64) * sign);
+    private static Reads First(string name = "first", double sign = 1) =>
+        new(name, s => s.select(1, 0).to_type(float64) * sign);
 
     private static readonly bool[] Labels = [true, false, true, false, false];
 
-    private static Tensor Samples() => tensor(new[,] { { 5f, 0 }, { 1f, 0 }, { 2f, 0 }, { 3f, 0 }, { 0f, 0 } });
+    private static Tensor Samples() =>
+        tensor(
+            new[,]
+            {
+                { 5f, 0 },
+                { 1f, 0 },
+                { 2f, 0 },
+                { 3f, 0 },
+                { 0f, 0 },
+            }
+        );
 
     [Fact]
     public void RowsHoldTheScoresInOrderAndWhatTheyAreWorth()
@@ -40,8 +51,18 @@ public sealed class DetectionBenchmarkTests
         Assert.Equal(5.0 / 6, rows[0].Auroc.Estimate, 12);
         Assert.Equal(0.5, rows[0].TruePositiveRate.Estimate, 12);
         Assert.Equal(1.0 / 6, rows[1].Auroc.Estimate, 12);
-        Assert.Equal((1 - rows[0].Auroc.High, 1 - rows[0].Auroc.Low), (rows[1].Auroc.Low, rows[1].Auroc.High), (a, b) => Math.Abs(a.Item1 - b.Item1) < 0.2 && Math.Abs(a.Item2 - b.Item2) < 0.2);
-        Assert.All(rows, row => Assert.True(row.SecondsPerImage > 0 && row.Auroc.Contains(row.Auroc.Estimate) && row.Auroc.Level == 0.95));
+        Assert.Equal(
+            (1 - rows[0].Auroc.High, 1 - rows[0].Auroc.Low),
+            (rows[1].Auroc.Low, rows[1].Auroc.High),
+            (a, b) => Math.Abs(a.Item1 - b.Item1) < 0.2 && Math.Abs(a.Item2 - b.Item2) < 0.2
+        );
+        Assert.All(
+            rows,
+            row =>
+                Assert.True(
+                    row.SecondsPerImage > 0 && row.Auroc.Contains(row.Auroc.Estimate) && row.Auroc.Level == 0.95
+                )
+        );
         Assert.StartsWith("first: AUROC 0.833 [", rows[0].ToString());
     }
 
@@ -72,19 +93,54 @@ public sealed class DetectionBenchmarkTests
     {
         using var scope = NewDisposeScope();
         string Refused(Action act) => Assert.ThrowsAny<ArgumentException>(act).Message;
-        Assert.StartsWith("detection needs samples of both kinds, but none of the 5 is memorized", Refused(() => DetectionBenchmark.Run([First()], Samples(), new bool[5], 0)));
-        Assert.StartsWith("detection needs samples of both kinds, but each of the 5 is memorized", Refused(() => DetectionBenchmark.Run([First()], Samples(), [true, true, true, true, true], 0)));
-        Assert.StartsWith("5 samples need as many labels, was 1", Refused(() => DetectionBenchmark.Run([First()], Samples(), [true], 0)));
-        Assert.StartsWith("5 samples need as many groups, was 1", Refused(() => DetectionBenchmark.Run([First()], Samples(), Labels, 0, groups: [1])));
-        Assert.StartsWith("samples are empty, was (0, 2)", Refused(() => DetectionBenchmark.Run([First()], ones(0, 2), [], 0)));
-        Assert.StartsWith("detectors must hold at least one detector, was empty", Refused(() => DetectionBenchmark.Run([], Samples(), Labels, 0)));
-        Assert.StartsWith("2 detectors are called 'first'; give each a Name of its own", Refused(() => DetectionBenchmark.Run([First(), First()], Samples(), Labels, 0)));
-        Assert.StartsWith("bootstrap must be at least 1, was 0", Refused(() => DetectionBenchmark.Run([First()], Samples(), Labels, 0, 0)));
-        Assert.StartsWith("batch must be at least 1, was 0", Refused(() => DetectionBenchmark.Run([First()], Samples(), Labels, 0, batch: 0)));
-        string Failed(Func<Tensor, Tensor> score) => Assert.Throws<InvalidOperationException>(() => DetectionBenchmark.Run([new Reads("odd", score)], Samples(), Labels, 0)).Message;
+        Assert.StartsWith(
+            "detection needs samples of both kinds, but none of the 5 is memorized",
+            Refused(() => DetectionBenchmark.Run([First()], Samples(), new bool[5], 0))
+        );
+        Assert.StartsWith(
+            "detection needs samples of both kinds, but each of the 5 is memorized",
+            Refused(() => DetectionBenchmark.Run([First()], Samples(), [true, true, true, true, true], 0))
+        );
+        Assert.StartsWith(
+            "5 samples need as many labels, was 1",
+            Refused(() => DetectionBenchmark.Run([First()], Samples(), [true], 0))
+        );
+        Assert.StartsWith(
+            "5 samples need as many groups, was 1",
+            Refused(() => DetectionBenchmark.Run([First()], Samples(), Labels, 0, groups: [1]))
+        );
+        Assert.StartsWith(
+            "samples are empty, was (0, 2)",
+            Refused(() => DetectionBenchmark.Run([First()], ones(0, 2), [], 0))
+        );
+        Assert.StartsWith(
+            "detectors must hold at least one detector, was empty",
+            Refused(() => DetectionBenchmark.Run([], Samples(), Labels, 0))
+        );
+        Assert.StartsWith(
+            "2 detectors are called 'first'; give each a Name of its own",
+            Refused(() => DetectionBenchmark.Run([First(), First()], Samples(), Labels, 0))
+        );
+        Assert.StartsWith(
+            "bootstrap must be at least 1, was 0",
+            Refused(() => DetectionBenchmark.Run([First()], Samples(), Labels, 0, 0))
+        );
+        Assert.StartsWith(
+            "batch must be at least 1, was 0",
+            Refused(() => DetectionBenchmark.Run([First()], Samples(), Labels, 0, batch: 0))
+        );
+        string Failed(Func<Tensor, Tensor> score) =>
+            Assert
+                .Throws<InvalidOperationException>(() =>
+                    DetectionBenchmark.Run([new Reads("odd", score)], Samples(), Labels, 0)
+                )
+                .Message;
         Assert.Equal("the detector 'odd' gave NaN for sample 0", Failed(s => full(s.shape[0], double.NaN)));
         Assert.Equal("the detector 'odd' gave shape (1, 2) for 1 samples", Failed(s => s));
-        Assert.Equal("the detector 'odd' failed: no weights", Failed(_ => throw new InvalidOperationException("no weights")));
+        Assert.Equal(
+            "the detector 'odd' failed: no weights",
+            Failed(_ => throw new InvalidOperationException("no weights"))
+        );
     }
 
     [Fact]
@@ -93,7 +149,17 @@ public sealed class DetectionBenchmarkTests
         using var scope = NewDisposeScope();
         using var source = new CancellationTokenSource();
         var detector = First();
-        Assert.Throws<OperationCanceledException>(() => DetectionBenchmark.Run([detector], Samples(), Labels, 0, batch: 2, progress: new Told(_ => source.Cancel()), cancellation: source.Token));
+        Assert.Throws<OperationCanceledException>(() =>
+            DetectionBenchmark.Run(
+                [detector],
+                Samples(),
+                Labels,
+                0,
+                batch: 2,
+                progress: new Told(_ => source.Cancel()),
+                cancellation: source.Token
+            )
+        );
         Assert.Equal(2, detector.Calls.Count);
     }
 }

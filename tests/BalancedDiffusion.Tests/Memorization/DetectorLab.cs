@@ -10,6 +10,7 @@ internal static class DetectorLab
     public sealed class Answers(long[] shape, Func<Tensor, Tensor> answer) : IDenoiser
     {
         public IReadOnlyList<long> SampleShape => shape;
+
         public Tensor Denoise(Tensor noisy, Tensor sigma) => answer(noisy);
     }
 
@@ -30,7 +31,13 @@ internal static class DetectorLab
 
     public static double[] Numbers(Tensor values) => values.to_type(float64).data<double>().ToArray();
 
-    public static double[] Scores(BalancedDiffusion.Memorization.IMemorizationDetector detector, Tensor samples, long seed = 1, long firstIndex = 0) => Numbers(detector.Score(samples, seed, firstIndex));
+    public static double[] Scores(
+        BalancedDiffusion.Memorization.IMemorizationDetector detector,
+        Tensor samples,
+        long seed = 1,
+        long firstIndex = 0
+    ) => Numbers(detector.Score(samples, seed, firstIndex));
 
-    public static void Near(double expected, double actual, double tolerance) => Assert.True(Math.Abs(expected - actual) <= tolerance, $"expected {expected} ± {tolerance}, was {actual}");
+    public static void Near(double expected, double actual, double tolerance) =>
+        Assert.True(Math.Abs(expected - actual) <= tolerance, $"expected {expected} ± {tolerance}, was {actual}");
 }

@@ -12,11 +12,18 @@ public class NearestNeighboursTests
         return torch.randn(shape, generator: generator);
     }
 
-    private static double Distance(double[] a, double[] b, DistanceKind kind) => kind == DistanceKind.Euclidean
-        ? Math.Sqrt(a.Zip(b, (p, q) => (p - q) * (p - q)).Sum())
-        : 1 - a.Zip(b, (p, q) => p * q).Sum() / Math.Sqrt(a.Sum(p => p * p) * b.Sum(p => p * p));
+    private static double Distance(double[] a, double[] b, DistanceKind kind) =>
+        kind == DistanceKind.Euclidean
+            ? Math.Sqrt(a.Zip(b, (p, q) => (p - q) * (p - q)).Sum())
+            : 1 - a.Zip(b, (p, q) => p * q).Sum() / Math.Sqrt(a.Sum(p => p * p) * b.Sum(p => p * p));
 
-    private static double[][] Rows(torch.Tensor t) => t.to_type(torch.float64).reshape(t.shape[0], -1).data<double>().ToArray().Chunk((int)(t.numel() / t.shape[0])).ToArray();
+    private static double[][] Rows(torch.Tensor t) =>
+        t.to_type(torch.float64)
+            .reshape(t.shape[0], -1)
+            .data<double>()
+            .ToArray()
+            .Chunk((int)(t.numel() / t.shape[0]))
+            .ToArray();
 
     [Theory]
     [InlineData(DistanceKind.Euclidean, 1)]
@@ -26,14 +33,20 @@ public class NearestNeighboursTests
     public void TheyAreThoseOfBruteForceAcrossBlocks(DistanceKind kind, int k)
     {
         using var scope = torch.NewDisposeScope();
-        var (queries, set) = (Normal(1, 12, 600) + 0.2, Normal(2, 4000, 600) * Normal(3, 4000, 1).abs() + 0.2); // blocks of 1747
+        // blocks of 1747
+        var (queries, set) = (Normal(1, 12, 600) + 0.2, Normal(2, 4000, 600) * Normal(3, 4000, 1).abs() + 0.2);
         using var found = NearestNeighbours.Find(queries, set, k, kind);
         var samples = Rows(set);
         foreach (var (query, row) in Rows(queries).Select((q, i) => (q, i)))
         {
-            var truth = samples.Select((s, i) => (Distance: Distance(query, s, kind), Index: (long)i)).OrderBy(p => p.Distance).Take(k).ToArray();
+            var truth = samples
+                .Select((s, i) => (Distance: Distance(query, s, kind), Index: (long)i))
+                .OrderBy(p => p.Distance)
+                .Take(k)
+                .ToArray();
             Assert.Equal(truth.Select(t => t.Index), found.Indices[row].data<long>().ToArray());
-            foreach (var (t, d) in truth.Zip(found.Distances[row].data<double>().ToArray())) Assert.Equal(t.Distance, d, 1e-10);
+            foreach (var (t, d) in truth.Zip(found.Distances[row].data<double>().ToArray()))
+                Assert.Equal(t.Distance, d, 1e-10);
         }
     }
 
@@ -48,12 +61,14 @@ public class NearestNeighboursTests
     public void NoNeighbourIsLostWhereFloat32CannotTellThemApart(string kind)
     {
         using var scope = torch.NewDisposeScope();
-        const int N = 2500, D = 300;
+        const int N = 2500,
+            D = 300;
         var set = kind switch
         {
             "far" => Normal(1, N, D) + 3000,
             "near duplicates" => (Normal(1, 250, 1, D) + Normal(2, 250, N / 250, D) * 1e-6).reshape(N, D),
-            "duplicates" => Normal(1, 10, D).repeat(N / 10, 1), // 250 at one distance, more than are spared for rounding
+            // 250 at one distance, more than are spared for rounding
+            "duplicates" => Normal(1, 10, D).repeat(N / 10, 1),
             "outlier" => Normal(1, N, D) * torch.where(torch.arange(N).eq(1234), 1e6f, 1f).unsqueeze(1),
             "tiny" => Normal(1, N, D) * 1e-25,
             "huge" => Normal(1, N, D) * 1e25,
@@ -71,8 +86,14 @@ public class NearestNeighboursTests
                 var (scale, indices) = (truth[0].item<double>(), found.Indices[row]);
                 // Each is at the distance that is said, and these are the k smallest there are.
                 var own = found.Distances[row];
-                Assert.True(torch.allclose(own, apart.index_select(0, indices), 1e-9, 1e-12 * scale), $"{kind}, k = {k}");
-                Assert.True(torch.allclose(own, truth.narrow(0, 0, k), 1e-9, 1e-12 * scale), $"{kind}, k = {k}: {own} for {truth.narrow(0, 0, k)}");
+                Assert.True(
+                    torch.allclose(own, apart.index_select(0, indices), 1e-9, 1e-12 * scale),
+                    $"{kind}, k = {k}"
+                );
+                Assert.True(
+                    torch.allclose(own, truth.narrow(0, 0, k), 1e-9, 1e-12 * scale),
+                    $"{kind}, k = {k}: {own} for {truth.narrow(0, 0, k)}"
+                );
                 Assert.Equal(k, indices.data<long>().ToArray().Distinct().Count());
             }
         }
@@ -98,7 +119,16 @@ public class NearestNeighboursTests
     public void EqualDistancesComeInTheOrderOfTheSet()
     {
         using var scope = torch.NewDisposeScope();
-        var set = torch.tensor(new[,] { { 3f, 0 }, { 0f, 1 }, { 1f, 0 }, { -1f, 0 }, { 0f, -1 } });
+        var set = torch.tensor(
+            new[,]
+            {
+                { 3f, 0 },
+                { 0f, 1 },
+                { 1f, 0 },
+                { -1f, 0 },
+                { 0f, -1 },
+            }
+        );
         using var found = NearestNeighbours.Find(torch.zeros(1, 2), set, 5);
         Assert.Equal([1L, 2, 3, 4, 0], found.Indices.data<long>().ToArray());
         Assert.Equal([1.0, 1, 1, 1, 3], found.Distances.data<double>().ToArray());
@@ -108,8 +138,25 @@ public class NearestNeighboursTests
     public void TheCosineIgnoresLengthAndKeepsItsSign()
     {
         using var scope = torch.NewDisposeScope();
-        var set = torch.tensor(new[,] { { 5f, 0 }, { 0f, 0.1f }, { -3f, 0 } });
-        using var found = NearestNeighbours.Find(torch.tensor(new[,] { { 1e-3f, 0 } }), set, 3, DistanceKind.Cosine);
+        var set = torch.tensor(
+            new[,]
+            {
+                { 5f, 0 },
+                { 0f, 0.1f },
+                { -3f, 0 },
+            }
+        );
+        using var found = NearestNeighbours.Find(
+            torch.tensor(
+                new[,]
+                {
+                    { 1e-3f, 0 },
+                }
+            ),
+            set,
+            3,
+            DistanceKind.Cosine
+        );
         Assert.Equal([0L, 1, 2], found.Indices.data<long>().ToArray());
         Assert.Equal([0.0, 1, 2], found.Distances.data<double>().ToArray(), (a, b) => Math.Abs(a - b) < 1e-15);
     }
@@ -126,7 +173,10 @@ public class NearestNeighboursTests
         Assert.StartsWith("queries have 3 numbers a sample, the set has 2", Of(torch.ones(1, 3), three, 1));
         Assert.StartsWith("queries holds NaN", Of(torch.full([1, 2], float.NaN), three, 1));
         Assert.StartsWith("set is empty", Of(one, torch.ones(0, 2), 1));
-        Assert.StartsWith("set holds NaN, infinity or an all-zero sample", Of(one, torch.zeros(1, 2), 1, DistanceKind.Cosine));
+        Assert.StartsWith(
+            "set holds NaN, infinity or an all-zero sample",
+            Of(one, torch.zeros(1, 2), 1, DistanceKind.Cosine)
+        );
         Assert.StartsWith("queries hold an all-zero sample", Of(torch.zeros(1, 2), three, 1, DistanceKind.Cosine));
         Assert.StartsWith("kind must be", Of(one, three, 1, (DistanceKind)9));
         using var none = NearestNeighbours.Find(torch.ones(0, 2), three, 2);

@@ -34,17 +34,36 @@ public sealed class SpikinessDetectorTests
     }
 
     // Rows 3e1, 4e2, -2e1: the code of (a, b) is relu(3a, 4b, -2a).
-    private static ReluDae HandMade() => new(tensor(new[,] { { 3f, 0 }, { 0f, 4 }, { -2f, 0 } }));
+    private static ReluDae HandMade() =>
+        new(
+            tensor(
+                new[,]
+                {
+                    { 3f, 0 },
+                    { 0f, 4 },
+                    { -2f, 0 },
+                }
+            )
+        );
 
     [Fact]
     public void TheScoreIsTheMeasureOfTheHandMadeCode()
     {
         using var scope = NewDisposeScope();
         using var dae = HandMade();
-        var samples = tensor(new[,] { { 1f, 1 }, { 1f, -1 }, { -3f, -1 } }); // codes (3, 4, 0), (3, 0, 0), (0, 0, 6)
-        double[] Of(SpikinessMeasure measure) => Scores(new SpikinessDetector(dae, "relu", Faint, measure: measure), samples);
+        var samples = tensor(
+            new[,]
+            {
+                { 1f, 1 },
+                { 1f, -1 },
+                { -3f, -1 },
+            }
+        ); // codes (3, 4, 0), (3, 0, 0), (0, 0, 6)
+        double[] Of(SpikinessMeasure measure) =>
+            Scores(new SpikinessDetector(dae, "relu", Faint, measure: measure), samples);
         Action<double, double> near = (e, a) => Near(e, a, 1e-4);
-        void Are(double[] expected, SpikinessMeasure measure) => Assert.All(expected.Zip(Of(measure)), pair => near(pair.First, pair.Second));
+        void Are(double[] expected, SpikinessMeasure measure) =>
+            Assert.All(expected.Zip(Of(measure)), pair => near(pair.First, pair.Second));
         Are([Math.Sqrt(26.0 / 9), Math.Sqrt(2), Math.Sqrt(8)], SpikinessMeasure.StandardDeviation);
         Are([Math.Pow(337, 0.25) / 5, 1, 1], SpikinessMeasure.L4OverL2);
         Are([-625.0 / 337, -1, -1], SpikinessMeasure.ParticipationRatio);
@@ -55,8 +74,26 @@ public sealed class SpikinessDetectorTests
     public void ASilentCodeCountsAsBalancedByParticipation()
     {
         using var scope = NewDisposeScope();
-        using var dae = new ReluDae(tensor(new[,] { { 1f, 0 }, { 0f, 1 }, { 1f, 1 } }));
-        var scores = Scores(new SpikinessDetector(dae, "relu", Faint, measure: SpikinessMeasure.ParticipationRatio), tensor(new[,] { { -1f, -1 }, { 1f, -2 } }));
+        using var dae = new ReluDae(
+            tensor(
+                new[,]
+                {
+                    { 1f, 0 },
+                    { 0f, 1 },
+                    { 1f, 1 },
+                }
+            )
+        );
+        var scores = Scores(
+            new SpikinessDetector(dae, "relu", Faint, measure: SpikinessMeasure.ParticipationRatio),
+            tensor(
+                new[,]
+                {
+                    { -1f, -1 },
+                    { 1f, -2 },
+                }
+            )
+        );
         Assert.Equal(-3, scores[0]);
         Near(-1, scores[1], 1e-6);
     }
@@ -68,17 +105,36 @@ public sealed class SpikinessDetectorTests
         using var dae = new ReluDae(6, 9, 3);
         using var diffusion = new ReluDiffusion(6, 9, 3, width: 4);
         var samples = Normal(2, 5, 6).to(float32);
-        foreach (var (model, encode) in new (IDenoiser, Func<Tensor, Tensor>)[] { (dae, dae.Encode), (diffusion, diffusion.Encode) })
-            Assert.Equal(Scores(new SpikinessDetector(encode, [6], 0.3), samples), Scores(new SpikinessDetector(model, "relu", 0.3), samples));
+        foreach (
+            var (model, encode) in new (IDenoiser, Func<Tensor, Tensor>)[]
+            {
+                (dae, dae.Encode),
+                (diffusion, diffusion.Encode),
+            }
+        )
+            Assert.Equal(
+                Scores(new SpikinessDetector(encode, [6], 0.3), samples),
+                Scores(new SpikinessDetector(model, "relu", 0.3), samples)
+            );
     }
 
     [Fact]
     public void TheNoiseHasTheLevelAskedForAndDrawsAreAveraged()
     {
         using var scope = NewDisposeScope();
-        // One unit against none: the code of sample 0 is relu(sigma eps, 0), its deviation |relu(sigma eps)|/2 with mean sigma/(2 sqrt(2 pi)).
-        using var dae = new ReluDae(tensor(new[,] { { 1f }, { 0f } }));
-        const int count = 400, draws = 25;
+        // One unit against none: the code of sample 0 is relu(sigma eps, 0), its deviation |relu(sigma eps)|/2 with
+        // mean sigma/(2 sqrt(2 pi)).
+        using var dae = new ReluDae(
+            tensor(
+                new[,]
+                {
+                    { 1f },
+                    { 0f },
+                }
+            )
+        );
+        const int count = 400,
+            draws = 25;
         const double sigma = 0.7;
         var scores = Scores(new SpikinessDetector(dae, "relu", sigma, draws: draws), zeros(count, 1));
         var mean = sigma / (2 * Math.Sqrt(2 * Math.PI));
@@ -105,9 +161,17 @@ public sealed class SpikinessDetectorTests
         using var scope = NewDisposeScope();
         using var dae = HandMade();
         var behind = new Answers([2], y => dae.call(y));
-        var sample = tensor(new[,] { { 1f, -1 } });
+        var sample = tensor(
+            new[,]
+            {
+                { 1f, -1 },
+            }
+        );
         Near(Math.Sqrt(2), Scores(new SpikinessDetector(behind, "relu", Faint, network: dae), sample)[0], 1e-4);
-        Assert.StartsWith("the denoiser Answers is no network with modules; name the network that it runs", Assert.Throws<ArgumentException>(() => new SpikinessDetector(behind, "relu", Faint)).Message);
+        Assert.StartsWith(
+            "the denoiser Answers is no network with modules; name the network that it runs",
+            Assert.Throws<ArgumentException>(() => new SpikinessDetector(behind, "relu", Faint)).Message
+        );
     }
 
     [Fact]
@@ -123,7 +187,8 @@ public sealed class SpikinessDetectorTests
         var detector = new SpikinessDetector(dae, "relu", 0.02);
         var stored = Scores(detector, training);
         // A one-hot code of peak a over 4 units: a sqrt(3)/4, and noise of 0.02 against peaks near 8.
-        for (var i = 0; i < 4; i++) Near(minimizer.PeakActivations[i] * Math.Sqrt(3) / 4, stored[i], 0.05);
+        for (var i = 0; i < 4; i++)
+            Near(minimizer.PeakActivations[i] * Math.Sqrt(3) / 4, stored[i], 0.05);
         Assert.Equal(1, new RocCurve(stored, Scores(detector, strangers)).Auroc);
     }
 
@@ -134,8 +199,14 @@ public sealed class SpikinessDetectorTests
         var sweep = SpikinessDetector.Sweep(dae, ["relu"], [0.1, 0.25]);
         Assert.Equal(["std of relu, sigma 0.1", "std of relu, sigma 0.25"], sweep.Select(d => d.Name));
         Assert.Equal([0.1, 0.25], sweep.Select(d => d.Sigma));
-        Assert.StartsWith("modules must name at least one module, was empty", Assert.Throws<ArgumentException>(() => SpikinessDetector.Sweep(dae, [], [0.1])).Message);
-        Assert.StartsWith("sigmas must hold at least one noise level, was empty", Assert.Throws<ArgumentException>(() => SpikinessDetector.Sweep(dae, ["relu"], [])).Message);
+        Assert.StartsWith(
+            "modules must name at least one module, was empty",
+            Assert.Throws<ArgumentException>(() => SpikinessDetector.Sweep(dae, [], [0.1])).Message
+        );
+        Assert.StartsWith(
+            "sigmas must hold at least one noise level, was empty",
+            Assert.Throws<ArgumentException>(() => SpikinessDetector.Sweep(dae, ["relu"], [])).Message
+        );
     }
 
     [Fact]
@@ -144,12 +215,54 @@ public sealed class SpikinessDetectorTests
         using var scope = NewDisposeScope();
         using var dae = HandMade();
         using var network = Convolutions.Make();
-        Assert.StartsWith("the model has no module 'relv' that can be recorded; it has 'relu'", Assert.Throws<ArgumentException>(() => new SpikinessDetector(dae, "relv", 0.1)).Message);
-        Assert.StartsWith("the module 'shared' gave shape (1, 3) for 2 samples, so it has no representation of each", Assert.Throws<InvalidOperationException>(() => new SpikinessDetector(network, "shared", 0.1).Score(ones(2, 2, 2, 2), 0)).Message);
-        Assert.StartsWith("the output of module 'act' is no representation: activation must have shape (batch, tokens, units) for TokenMean", Assert.Throws<InvalidOperationException>(() => new SpikinessDetector(network, "act", 0.1, Pooling.TokenMean).Score(ones(2, 2, 2, 2), 0)).Message);
-        Assert.StartsWith("the representation must have shape (2, units), was (2, 2, 2, 2); pool it first", Assert.Throws<InvalidOperationException>(() => new SpikinessDetector(y => y, [2, 2, 2], 0.1).Score(ones(2, 2, 2, 2), 0)).Message);
-        Assert.StartsWith("the representation holds NaN or infinity at sigma = 0.1", Assert.Throws<InvalidOperationException>(() => new SpikinessDetector(y => y / 0, [2], 0.1).Score(ones(2, 2), 0)).Message);
-        Assert.StartsWith("draws must be at least 1, was 0", Assert.Throws<ArgumentOutOfRangeException>(() => new SpikinessDetector(dae, "relu", 0.1, draws: 0)).Message);
-        Assert.StartsWith("measure must be StandardDeviation", Assert.Throws<ArgumentOutOfRangeException>(() => new SpikinessDetector(dae, "relu", 0.1, measure: (SpikinessMeasure)9)).Message);
+        Assert.StartsWith(
+            "the model has no module 'relv' that can be recorded; it has 'relu'",
+            Assert.Throws<ArgumentException>(() => new SpikinessDetector(dae, "relv", 0.1)).Message
+        );
+        Assert.StartsWith(
+            "the module 'shared' gave shape (1, 3) for 2 samples, so it has no representation of each",
+            Assert
+                .Throws<InvalidOperationException>(() =>
+                    new SpikinessDetector(network, "shared", 0.1).Score(ones(2, 2, 2, 2), 0)
+                )
+                .Message
+        );
+        Assert.StartsWith(
+            "the output of module 'act' is no representation: activation must have shape (batch, tokens, "
+                + "units) for TokenMean",
+            Assert
+                .Throws<InvalidOperationException>(() =>
+                    new SpikinessDetector(network, "act", 0.1, Pooling.TokenMean).Score(ones(2, 2, 2, 2), 0)
+                )
+                .Message
+        );
+        Assert.StartsWith(
+            "the representation must have shape (2, units), was (2, 2, 2, 2); pool it first",
+            Assert
+                .Throws<InvalidOperationException>(() =>
+                    new SpikinessDetector(y => y, [2, 2, 2], 0.1).Score(ones(2, 2, 2, 2), 0)
+                )
+                .Message
+        );
+        Assert.StartsWith(
+            "the representation holds NaN or infinity at sigma = 0.1",
+            Assert
+                .Throws<InvalidOperationException>(() =>
+                    new SpikinessDetector(y => y / 0, [2], 0.1).Score(ones(2, 2), 0)
+                )
+                .Message
+        );
+        Assert.StartsWith(
+            "draws must be at least 1, was 0",
+            Assert.Throws<ArgumentOutOfRangeException>(() => new SpikinessDetector(dae, "relu", 0.1, draws: 0)).Message
+        );
+        Assert.StartsWith(
+            "measure must be StandardDeviation",
+            Assert
+                .Throws<ArgumentOutOfRangeException>(() =>
+                    new SpikinessDetector(dae, "relu", 0.1, measure: (SpikinessMeasure)9)
+                )
+                .Message
+        );
     }
 }

@@ -4,7 +4,8 @@ namespace BalancedDiffusion.Tests.Memorization;
 
 public sealed class SweepCellTests
 {
-    private static SweepCell Cell(params double[] scores) => new("relu", 0.1, SpikinessMeasure.StandardDeviation, scores);
+    private static SweepCell Cell(params double[] scores) =>
+        new("relu", 0.1, SpikinessMeasure.StandardDeviation, scores);
 
     [Fact]
     public void TheAreaIsTheShareOfPairsInOrder()
@@ -19,7 +20,8 @@ public sealed class SweepCellTests
     [Fact]
     public void LabelsThatDoNotFitAreRefused()
     {
-        string Refused(params bool[] labels) => Assert.Throws<ArgumentException>(() => Cell(1, 2, 3).Auroc(labels)).Message;
+        string Refused(params bool[] labels) =>
+            Assert.Throws<ArgumentException>(() => Cell(1, 2, 3).Auroc(labels)).Message;
         Assert.StartsWith("3 samples need as many labels, was 2", Refused(true, false));
         Assert.StartsWith("positives must hold at least one score, was empty", Refused(false, false, false));
         Assert.StartsWith("negatives must hold at least one score, was empty", Refused(true, true, true));

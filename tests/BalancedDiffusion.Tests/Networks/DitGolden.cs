@@ -4,13 +4,15 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Networks;
 
-/// <summary>A tiny DiT with random weights, and what the reference implementation makes of given inputs (float32, CPU).</summary>
+/// <summary>A tiny DiT with random weights, and what the reference implementation makes of given inputs (float32,
+/// CPU).</summary>
 internal static class DitGolden
 {
     public static string File(string name)
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (System.IO.File.Exists(Path.Combine(folder.FullName, "Notebooks.sln"))) return Path.Combine(folder.FullName, "tests", "fixtures", name);
+            if (System.IO.File.Exists(Path.Combine(folder.FullName, "Notebooks.sln")))
+                return Path.Combine(folder.FullName, "tests", "fixtures", name);
         throw new DirectoryNotFoundException("the tests run outside of the repository, where their fixtures are");
     }
 

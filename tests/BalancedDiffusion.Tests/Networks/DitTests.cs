@@ -8,16 +8,28 @@ namespace BalancedDiffusion.Tests.Networks;
 
 public class DitTests
 {
-    private static readonly DitOptions Little = new() { InputSize = 4, PatchSize = 2, Channels = 2, HiddenSize = 8, Depth = 2, Heads = 2, Classes = 3, MlpRatio = 2 };
+    private static readonly DitOptions Little = new()
+    {
+        InputSize = 4,
+        PatchSize = 2,
+        Channels = 2,
+        HiddenSize = 8,
+        Depth = 2,
+        Heads = 2,
+        Classes = 3,
+        MlpRatio = 2,
+    };
 
-    private static torch.Tensor Normal(long seed, params long[] shape) => GaussianNoise.Draw(shape, seed, torch.ScalarType.Float64);
+    private static torch.Tensor Normal(long seed, params long[] shape) =>
+        GaussianNoise.Draw(shape, seed, torch.ScalarType.Float64);
 
     /// <summary>A network whose zeros are stirred, so that every weight matters.</summary>
     private static Dit Stirred(DitOptions options, torch.ScalarType type = torch.ScalarType.Float64)
     {
         var model = new Dit(options, 1, type);
         using var noGrad = torch.no_grad();
-        foreach (var (name, parameter) in model.named_parameters()) parameter.add_(0.3 * GaussianNoise.Draw(parameter.shape, Seeds.Derive(2, name), type));
+        foreach (var (name, parameter) in model.named_parameters())
+            parameter.add_(0.3 * GaussianNoise.Draw(parameter.shape, Seeds.Derive(2, name), type));
         return model;
     }
 
@@ -35,7 +47,10 @@ public class DitTests
         using var recorder = new ActivationRecorder(model, ["blocks.1.mlp.act"]);
         var (x, t, y) = (io["x"].narrow(0, 0, 2), io["t"].narrow(0, 1, 2), io["y"].narrow(0, 0, 2));
         var guided = model.Guided(x, t, y, 4, guidedChannels: 3);
-        var difference = DitGolden.Difference(guided.narrow(1, 0, 3), io["output_cfg4"].narrow(0, 0, 2).narrow(1, 0, 3));
+        var difference = DitGolden.Difference(
+            guided.narrow(1, 0, 3),
+            io["output_cfg4"].narrow(0, 0, 2).narrow(1, 0, 3)
+        );
         Assert.True(difference < 1e-5, $"guided output differs by {difference}");
         difference = DitGolden.Difference(guided, io["output_cfg4"].narrow(0, 0, 2));
         Assert.True(difference < 1e-5, $"guided output and rest differ by {difference}");
@@ -57,12 +72,30 @@ public class DitTests
     [InlineData("XL", 2, 675_129_632)]
     [InlineData("L", 4, 458_053_760)]
     [InlineData("S", 8, 33_148_160)]
-    public void CountsArePublishedOnes(string size, long patch, long count) => Assert.Equal(count, DitOptions.Published(size, patch).ParameterCount);
+    public void CountsArePublishedOnes(string size, long patch, long count) =>
+        Assert.Equal(count, DitOptions.Published(size, patch).ParameterCount);
 
     [Fact]
     public void ANetworkHoldsAsManyWeightsAsItsOptionsSay()
     {
-        DitOptions[] options = [Little, Little with { Classes = 0, LearnSigma = false }, Little with { ClassDropout = 0, MlpRatio = 1.5, Depth = 3 }, DitOptions.Tiny, DitOptions.Small, DitOptions.Published("S", 8)];
+        DitOptions[] options =
+        [
+            Little,
+            Little with
+            {
+                Classes = 0,
+                LearnSigma = false,
+            },
+            Little with
+            {
+                ClassDropout = 0,
+                MlpRatio = 1.5,
+                Depth = 3,
+            },
+            DitOptions.Tiny,
+            DitOptions.Small,
+            DitOptions.Published("S", 8),
+        ];
         foreach (var o in options)
         {
             using var model = new Dit(o, 1);
@@ -79,7 +112,17 @@ public class DitTests
         using var fresh = new Dit(reference.Options, 1);
         using var file = BalancedDiffusion.Checkpoints.Safetensors.Read(DitGolden.File("dit-tiny.safetensors"));
         Assert.Equal(file.Keys.Order(StringComparer.Ordinal), fresh.state_dict().Keys.Order(StringComparer.Ordinal));
-        Assert.Equal(reference.Options, new DitOptions { InputSize = 8, HiddenSize = 48, Depth = 3, Heads = 4, Classes = 10 });
+        Assert.Equal(
+            reference.Options,
+            new DitOptions
+            {
+                InputSize = 8,
+                HiddenSize = 48,
+                Depth = 3,
+                Heads = 4,
+                Classes = 10,
+            }
+        );
     }
 
     [Fact]
@@ -116,8 +159,25 @@ public class DitTests
         Uniform("blocks.0.attn.qkv.weight", Math.Sqrt(6.0 / (4 * 384)));
         Uniform("blocks.0.mlp.fc2.weight", Math.Sqrt(6.0 / (5 * 384)));
         Uniform("x_embedder.proj.weight", Math.Sqrt(6.0 / (384 + 4 * 64)));
-        foreach (var name in new[] { "t_embedder.mlp.0.weight", "t_embedder.mlp.2.weight", "y_embedder.embedding_table.weight" }) Assert.InRange(state[name].std().item<float>(), 0.0195, 0.0205);
-        foreach (var name in new[] { "blocks.0.adaLN_modulation.1.weight", "final_layer.adaLN_modulation.1.weight", "final_layer.linear.weight", "blocks.0.mlp.fc1.bias", "x_embedder.proj.bias" })
+        foreach (
+            var name in new[]
+            {
+                "t_embedder.mlp.0.weight",
+                "t_embedder.mlp.2.weight",
+                "y_embedder.embedding_table.weight",
+            }
+        )
+            Assert.InRange(state[name].std().item<float>(), 0.0195, 0.0205);
+        foreach (
+            var name in new[]
+            {
+                "blocks.0.adaLN_modulation.1.weight",
+                "final_layer.adaLN_modulation.1.weight",
+                "final_layer.linear.weight",
+                "blocks.0.mlp.fc1.bias",
+                "x_embedder.proj.bias",
+            }
+        )
             Assert.True(state[name].eq(0).all().item<bool>(), name);
     }
 
@@ -126,7 +186,12 @@ public class DitTests
     {
         using var scope = torch.NewDisposeScope();
         using var model = Stirred(Little);
-        var (x, t, y, weights) = (Normal(3, 3, 2, 4, 4), torch.tensor([0.0, 17.5, 999]), torch.tensor([0L, 2, 3]), Normal(4, 3, 4, 4, 4));
+        var (x, t, y, weights) = (
+            Normal(3, 3, 2, 4, 4),
+            torch.tensor([0.0, 17.5, 999]),
+            torch.tensor([0L, 2, 3]),
+            Normal(4, 3, 4, 4, 4)
+        );
         torch.Tensor Loss() => (model.call(x, t, y) * weights).sum();
         x.requires_grad_(true);
         Loss().backward();
@@ -152,7 +217,10 @@ public class DitTests
             var down = Loss().item<double>();
             values.add_(direction, h);
             var measured = (up - down) / (2 * h);
-            Assert.True(Math.Abs(measured - predicted) < 1e-6 * Math.Max(1, Math.Abs(predicted)), $"{name}: {measured} against {predicted}");
+            Assert.True(
+                Math.Abs(measured - predicted) < 1e-6 * Math.Max(1, Math.Abs(predicted)),
+                $"{name}: {measured} against {predicted}"
+            );
         }
     }
 
@@ -174,11 +242,16 @@ public class DitTests
             }
             Action? remove = module switch
             {
-                torch.nn.Module<torch.Tensor, torch.Tensor> m => m.register_forward_hook((_, _, output) => Squared(output)).remove,
-                torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor> m => m.register_forward_hook((_, _, _, output) => Squared(output)).remove,
+                torch.nn.Module<torch.Tensor, torch.Tensor> m => m.register_forward_hook(
+                    (_, _, output) => Squared(output)
+                ).remove,
+                torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor> m => m.register_forward_hook(
+                    (_, _, _, output) => Squared(output)
+                ).remove,
                 _ => null,
             };
-            if (remove is null) continue;
+            if (remove is null)
+                continue;
             var changed = model.call(x, t, y);
             remove();
             Assert.True((changed - before).abs().max().item<double>() > 1e-6, name);
@@ -200,7 +273,8 @@ public class DitTests
         using var recorder = new ActivationRecorder(model, ["blocks.0.norm1"]);
         model.call(torch.zeros([1, 2, 4, 4], dtype: torch.float64), torch.tensor([1.0]), null);
         var tokens = model.state_dict()["pos_embed"];
-        var expected = (tokens - tokens.mean([2L], keepdim: true)) / (tokens.var(2, unbiased: false, keepdim: true) + 1e-6).sqrt();
+        var expected =
+            (tokens - tokens.mean([2L], keepdim: true)) / (tokens.var(2, unbiased: false, keepdim: true) + 1e-6).sqrt();
         Assert.True((recorder.Last("blocks.0.norm1") - expected).abs().max().item<double>() < 1e-9);
     }
 
@@ -214,7 +288,9 @@ public class DitTests
         var (labelled, empty) = (model.call(x, t, y), model.call(x, t, torch.tensor([3L, 3])));
         Assert.True(model.call(x, t, null).eq(empty).all().item<bool>());
         var guided = model.Guided(x, t, y, 2.5);
-        var expected = torch.cat([empty + 2.5 * (labelled - empty), labelled], 1).index_select(1, torch.tensor([0L, 1, 6, 7]));
+        var expected = torch
+            .cat([empty + 2.5 * (labelled - empty), labelled], 1)
+            .index_select(1, torch.tensor([0L, 1, 6, 7]));
         Assert.True((guided - expected).abs().max().item<double>() < 1e-12);
     }
 
@@ -239,7 +315,12 @@ public class DitTests
         using var model = Stirred(Little);
         var (x, t, y) = (Normal(3, 4, 2, 4, 4), torch.tensor([5.0, 800, 3, 9]), torch.tensor([0L, 2, 1, 0]));
         var all = model.call(x, t, y);
-        Assert.True((model.call(x.narrow(0, 2, 1), t.narrow(0, 2, 1), y.narrow(0, 2, 1)) - all.narrow(0, 2, 1)).abs().max().item<double>() < 1e-12);
+        Assert.True(
+            (model.call(x.narrow(0, 2, 1), t.narrow(0, 2, 1), y.narrow(0, 2, 1)) - all.narrow(0, 2, 1))
+                .abs()
+                .max()
+                .item<double>() < 1e-12
+        );
         var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
         for (var i = 0; i < 20; i++)
         {
@@ -262,23 +343,47 @@ public class DitTests
         Assert.Equal(names, model.state_dict().Keys);
         Assert.All(model.state_dict().Values, tensor => Assert.Equal(torch.float32, tensor.dtype));
         Assert.All(model.parameters(), p => Assert.True(p.requires_grad));
-        Assert.True(DitGolden.Difference(model.call(x.to_type(torch.float32), t, y), expected.to_type(torch.float32)) < 1e-5);
+        Assert.True(
+            DitGolden.Difference(model.call(x.to_type(torch.float32), t, y), expected.to_type(torch.float32)) < 1e-5
+        );
     }
 
     [Fact]
     public void OptionsGoThroughMetadata()
     {
-        foreach (var options in new[] { Little, DitOptions.Tiny, DitOptions.Published("B", 4, 64) with { MlpRatio = 1.0 / 3, ClassDropout = 0 } })
+        foreach (
+            var options in new[]
+            {
+                Little,
+                DitOptions.Tiny,
+                DitOptions.Published("B", 4, 64) with
+                {
+                    MlpRatio = 1.0 / 3,
+                    ClassDropout = 0,
+                },
+            }
+        )
             Assert.Equal(options, DitOptions.From(options.ToMetadata()));
-        string Refusal(string config) => Assert.Throws<InvalidDataException>(() => DitOptions.From(new Dictionary<string, string> { ["config"] = config })).Message;
+        string Refusal(string config) =>
+            Assert
+                .Throws<InvalidDataException>(() =>
+                    DitOptions.From(new Dictionary<string, string> { ["config"] = config })
+                )
+                .Message;
         var good = Little.ToMetadata()["config"];
         Assert.Contains("missing 'depth'; unexpected 'deep'", Refusal(good.Replace("depth", "deep")));
-        Assert.Contains("must be a multiple of PatchSize = 3, was 4", Refusal(good.Replace("\"patch_size\": 2", "\"patch_size\": 3")));
+        Assert.Contains(
+            "must be a multiple of PatchSize = 3, was 4",
+            Refusal(good.Replace("\"patch_size\": 2", "\"patch_size\": 3"))
+        );
         Assert.Contains("Depth must be at least 1, was -2", Refusal(good.Replace("\"depth\": 2", "\"depth\": -2")));
         Assert.Contains("does not describe a DiT", Refusal(good.Replace("true", "\"yes\"")));
         Assert.Contains("does not describe a DiT", Refusal("{"));
         Assert.Contains("no JSON object", Refusal("3"));
-        Assert.Contains("has no 'config'", Assert.Throws<InvalidDataException>(() => DitOptions.From(new Dictionary<string, string>())).Message);
+        Assert.Contains(
+            "has no 'config'",
+            Assert.Throws<InvalidDataException>(() => DitOptions.From(new Dictionary<string, string>())).Message
+        );
     }
 
     [Fact]
@@ -298,8 +403,14 @@ public class DitTests
             Assert.DoesNotContain('\n', failure.Message);
         }
         Refused("x must have shape (any, 2, 4, 4), was (2, 3, 4, 4)", () => model.call(torch.zeros(2, 3, 4, 4), t, y));
-        Refused("x must be Float32 like the network's weights, was Float64", () => model.call(x.to_type(torch.float64), t, y));
-        Refused("x lies on meta, the network on cpu; move one of them", () => model.call(torch.zeros([2, 2, 4, 4], device: torch.META), t, y));
+        Refused(
+            "x must be Float32 like the network's weights, was Float64",
+            () => model.call(x.to_type(torch.float64), t, y)
+        );
+        Refused(
+            "x lies on meta, the network on cpu; move one of them",
+            () => model.call(torch.zeros([2, 2, 4, 4], device: torch.META), t, y)
+        );
         Refused("t must have shape (2), was (3)", () => model.call(x, torch.zeros(3), y));
         Refused("y must have shape (2), was (3)", () => model.call(x, t, torch.tensor([0L, 1, 1])));
         Refused("y must hold labels from 0 to 3, was 4", () => model.call(x, t, torch.tensor([0L, 4])));
@@ -311,9 +422,15 @@ public class DitTests
         Refused("weight must be finite, was NaN", () => model.Guided(x, t, y, double.NaN));
         Refused("guidedChannels must be from 0 to 4, was 5", () => model.Guided(x, t, y, 2, 5));
         Refused("the network has no empty label, so labels cannot be dropped", () => always.DropLabels(y, generator));
-        Refused("InputSize must be a multiple of PatchSize = 3, was 4", () => new Dit(Little with { PatchSize = 3 }, 1));
+        Refused(
+            "InputSize must be a multiple of PatchSize = 3, was 4",
+            () => new Dit(Little with { PatchSize = 3 }, 1)
+        );
         Refused("HiddenSize must be a multiple of Heads = 3, was 8", () => new Dit(Little with { Heads = 3 }, 1));
-        Refused("HiddenSize must be a multiple of 4 for its position embedding, was 10", () => new Dit(Little with { HiddenSize = 10 }, 1));
+        Refused(
+            "HiddenSize must be a multiple of 4 for its position embedding, was 10",
+            () => new Dit(Little with { HiddenSize = 10 }, 1)
+        );
         Refused("MlpRatio must leave at least one hidden unit", () => new Dit(Little with { MlpRatio = 0.01 }, 1));
         Refused("ClassDropout must be at least 0 and below 1, was 1", () => Little with { ClassDropout = 1 });
         Refused("Depth must be at least 1, was 0", () => Little with { Depth = 0 });

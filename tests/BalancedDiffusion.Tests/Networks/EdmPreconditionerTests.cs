@@ -22,10 +22,18 @@ public class EdmPreconditionerTests
         using var model = EdmCheckpoint.Load(weights);
         var io = new Dictionary<string, torch.Tensor>();
         foreach (var record in records)
-            foreach (var (name, value) in Safetensors.Read(record)) io[name] = value;
-        var names = io.Keys.Where(k => k.StartsWith(Activation, StringComparison.Ordinal)).Select(k => k[Activation.Length..]).ToList();
+        foreach (var (name, value) in Safetensors.Read(record))
+            io[name] = value;
+        var names = io
+            .Keys.Where(k => k.StartsWith(Activation, StringComparison.Ordinal))
+            .Select(k => k[Activation.Length..])
+            .ToList();
         torch.Tensor? denoised = null;
-        var seen = Record(model, names, () => denoised = model.call(io["x"], io["sigma"], io.GetValueOrDefault("labels")));
+        var seen = Record(
+            model,
+            names,
+            () => denoised = model.call(io["x"], io["sigma"], io.GetValueOrDefault("labels"))
+        );
         var worst = Difference(denoised!, io["denoised"]);
         TestContext.Current.TestOutputHelper?.WriteLine($"denoised {worst:G3}");
         Assert.True(worst < 1e-5, $"denoised: {worst}");
@@ -36,26 +44,41 @@ public class EdmPreconditionerTests
             Assert.True(difference < 1e-5, $"{name}: {difference}");
             seen[name].Dispose();
         }
-        if (io.TryGetValue("denoised_without_labels", out var none)) Assert.True(Difference(model.WithoutLabels().Denoise(io["x"], io["sigma"]), none) < 1e-5);
+        if (io.TryGetValue("denoised_without_labels", out var none))
+            Assert.True(Difference(model.WithoutLabels().Denoise(io["x"], io["sigma"]), none) < 1e-5);
         // One level at a time is the same as all at once.
         if (model.Options.LabelDim == 0)
             for (var i = 0; i < io["sigma"].shape[0]; i++)
-                Assert.True(Difference(model.DenoiseAt(io["x"].narrow(0, i, 1), io["sigma"][i].item<float>()), io["denoised"].narrow(0, i, 1)) < 1e-5);
+                Assert.True(
+                    Difference(
+                        model.DenoiseAt(io["x"].narrow(0, i, 1), io["sigma"][i].item<float>()),
+                        io["denoised"].narrow(0, i, 1)
+                    ) < 1e-5
+                );
     }
 
     [Fact]
     public void AConditionalDdpmPlusPlusAnswersAsThePublishedCodeDoes() =>
-        MeetsThePublishedCode(File("edm-cond-tiny.safetensors"), File("edm-cond-tiny-io.safetensors"), File("edm-cond-tiny-activations.safetensors"));
+        MeetsThePublishedCode(
+            File("edm-cond-tiny.safetensors"),
+            File("edm-cond-tiny-io.safetensors"),
+            File("edm-cond-tiny-activations.safetensors")
+        );
 
     [Fact]
-    public void AnNcsnPlusPlusAnswersAsThePublishedCodeDoes() => MeetsThePublishedCode(File("edm-ncsnpp-nano.safetensors"), File("edm-ncsnpp-nano-io.safetensors"));
+    public void AnNcsnPlusPlusAnswersAsThePublishedCodeDoes() =>
+        MeetsThePublishedCode(File("edm-ncsnpp-nano.safetensors"), File("edm-ncsnpp-nano-io.safetensors"));
 
     [Fact]
-    public void ANetworkThatSkipsOnBothSidesAnswersAsThePublishedCodeDoes() => MeetsThePublishedCode(File("edm-skip-nano.safetensors"), File("edm-skip-nano-io.safetensors"));
+    public void ANetworkThatSkipsOnBothSidesAnswersAsThePublishedCodeDoes() =>
+        MeetsThePublishedCode(File("edm-skip-nano.safetensors"), File("edm-skip-nano-io.safetensors"));
 
     [Fact]
     public void ADdpmPlusPlusAnswersAsThePublishedCodeDoes() =>
-        MeetsThePublishedCode(SharedData.Path("golden", "edm-ddpmpp-tiny.safetensors"), SharedData.Path("golden", "edm-ddpmpp-tiny-io.safetensors"));
+        MeetsThePublishedCode(
+            SharedData.Path("golden", "edm-ddpmpp-tiny.safetensors"),
+            SharedData.Path("golden", "edm-ddpmpp-tiny-io.safetensors")
+        );
 
     [Fact]
     public void ClassesAsNumbersAreOneHotLabels()
@@ -66,7 +89,9 @@ public class EdmPreconditionerTests
         var io = Safetensors.Read(File("edm-cond-tiny-io.safetensors"));
         var classes = io["labels"].argmax(1).data<long>().ToArray().Select(c => (int)c).ToArray();
         Assert.True(Difference(model.WithLabels(classes).Denoise(io["x"], io["sigma"]), io["denoised"]) < 1e-5);
-        Assert.True(Difference(model.WithLabelWeights(io["labels"]).Denoise(io["x"], io["sigma"]), io["denoised"]) < 1e-5);
+        Assert.True(
+            Difference(model.WithLabelWeights(io["labels"]).Denoise(io["x"], io["sigma"]), io["denoised"]) < 1e-5
+        );
         var first = model.WithLabels(classes[0]);
         Assert.Equal(1, first.Count);
         Assert.True(Difference(first.Denoise(io["x"], io["sigma"])[..1], io["denoised"][..1]) < 1e-5);
@@ -85,7 +110,8 @@ public class EdmPreconditionerTests
         using var noGrad = torch.no_grad();
         using var model = new EdmPreconditioner(Nano, 1, sigmaData: 0.3);
         foreach (var (name, p) in model.named_parameters())
-            if (name.Contains("aux_conv")) p.zero_();
+            if (name.Contains("aux_conv"))
+                p.zero_();
         var x = Normal(2, 2, 1, 8, 8);
         Assert.True(Difference(model.DenoiseAt(x, sigma), x * (0.09 / (0.09 + sigma * sigma))) < 1e-6 || sigma > 1e20);
         Assert.True(torch.isfinite(model.DenoiseAt(x, sigma)).all().item<bool>());
@@ -99,12 +125,14 @@ public class EdmPreconditionerTests
         using var model = new EdmPreconditioner(Nano, 1);
         var deviations = new List<float>();
         var levels = new List<float>();
-        model.Network.register_forward_hook((_, image, noise, _, output) =>
-        {
-            deviations.Add(image.std().item<float>());
-            levels.Add(noise.item<float>());
-            return output;
-        });
+        model.Network.register_forward_hook(
+            (_, image, noise, _, output) =>
+            {
+                deviations.Add(image.std().item<float>());
+                levels.Add(noise.item<float>());
+                return output;
+            }
+        );
         foreach (var sigma in new[] { 0.01, 1, 50 })
         {
             var data = Normal(3, 64, 1, 8, 8) * 0.5;
@@ -119,17 +147,41 @@ public class EdmPreconditionerTests
     public void TrainedAsInEdmItLowersTheWeightedLossAndDenoisesBetterThanItsSkipAlone()
     {
         using var scope = torch.NewDisposeScope();
-        // Images of one constant colour each, so that the neighbours of a pixel tell its value: the best estimate averages the 64 pixels.
+        // Images of one constant colour each, so that the neighbours of a pixel tell its value: the best estimate
+        // averages the 64 pixels.
         var data = torch.sign(Normal(1, 256, 1, 1, 1)).mul(0.5).expand(256, 1, 8, 8).contiguous();
-        var options = new SongUNetOptions { Resolution = 8, Channels = 1, ModelChannels = 16, ChannelMultipliers = [1, 1], Blocks = 1, AttentionResolutions = [4] };
-        using var model = new EdmPreconditioner(options, 2);
-        using var result = Trainer.Fit(model, data, new TrainingOptions
+        var options = new SongUNetOptions
         {
-            Steps = 200, BatchSize = 16, LearningRate = 2e-3, Optimizer = OptimizerOptions.Adam(), Noise = new LogNormalNoise(), Weighting = LossWeighting.Edm(), EmaDecay = 0.97, Seed = 3, LogEvery = 20,
-        });
+            Resolution = 8,
+            Channels = 1,
+            ModelChannels = 16,
+            ChannelMultipliers = [1, 1],
+            Blocks = 1,
+            AttentionResolutions = [4],
+        };
+        using var model = new EdmPreconditioner(options, 2);
+        using var result = Trainer.Fit(
+            model,
+            data,
+            new TrainingOptions
+            {
+                Steps = 200,
+                BatchSize = 16,
+                LearningRate = 2e-3,
+                Optimizer = OptimizerOptions.Adam(),
+                Noise = new LogNormalNoise(),
+                Weighting = LossWeighting.Edm(),
+                EmaDecay = 0.97,
+                Seed = 3,
+                LogEvery = 20,
+            }
+        );
         // At first F is zero, and every level costs 1: that is what the weighting is for.
         Assert.InRange(result.History[0].Loss, 0.1, 1.1);
-        Assert.True(result.History[^1].Loss < 0.2 * result.History[0].Loss, $"{result.History[0].Loss} to {result.History[^1].Loss}");
+        Assert.True(
+            result.History[^1].Loss < 0.2 * result.History[0].Loss,
+            $"{result.History[0].Loss} to {result.History[^1].Loss}"
+        );
         result.CopyEmaTo(model);
         foreach (var sigma in new[] { 0.2, 0.5, 1 })
         {
@@ -147,15 +199,37 @@ public class EdmPreconditionerTests
     public void TrainedWithClassesItKnowsWhatAClassLooksLikeWhereTheNoiseDrownsTheImage()
     {
         using var scope = torch.NewDisposeScope();
-        // Class 0 is dark, class 1 bright, in shuffled order: at sigma = 5 the colour of an image cannot be told, but its class tells it.
+        // Class 0 is dark, class 1 bright, in shuffled order: at sigma = 5 the colour of an image cannot be told, but
+        // its class tells it.
         var classes = Normal(1, 200).gt(0).to(torch.int64);
         var data = classes.to(torch.float32).sub(0.5).view(200, 1, 1, 1).expand(200, 1, 4, 4).contiguous();
-        var options = new SongUNetOptions { Resolution = 4, Channels = 1, ModelChannels = 16, ChannelMultipliers = [1], Blocks = 1, AttentionResolutions = [], LabelDim = 2, LabelDropout = 0.3 };
-        using var model = new EdmPreconditioner(options, 2);
-        using var result = Trainer.Fit(model, data, classes, new TrainingOptions
+        var options = new SongUNetOptions
         {
-            Steps = 250, BatchSize = 32, LearningRate = 3e-3, Schedule = LearningRateSchedule.Cosine, Noise = new LogUniformNoise(2, 20), Weighting = LossWeighting.Edm(), Seed = 3,
-        });
+            Resolution = 4,
+            Channels = 1,
+            ModelChannels = 16,
+            ChannelMultipliers = [1],
+            Blocks = 1,
+            AttentionResolutions = [],
+            LabelDim = 2,
+            LabelDropout = 0.3,
+        };
+        using var model = new EdmPreconditioner(options, 2);
+        using var result = Trainer.Fit(
+            model,
+            data,
+            classes,
+            new TrainingOptions
+            {
+                Steps = 250,
+                BatchSize = 32,
+                LearningRate = 3e-3,
+                Schedule = LearningRateSchedule.Cosine,
+                Noise = new LogUniformNoise(2, 20),
+                Weighting = LossWeighting.Edm(),
+                Seed = 3,
+            }
+        );
         var noisy = Normal(4, 64, 1, 4, 4) * 20;
         float Mean(IDenoiser denoiser) => denoiser.DenoiseAt(noisy, 20).mean().item<float>();
         Assert.InRange(Mean(model.WithLabels(0)), -0.6, -0.4);
@@ -174,7 +248,13 @@ public class EdmPreconditionerTests
         using var model = Shaken(Nano with { LabelDim = 3 }, 1);
         var x = Normal(2, 3, 1, 8, 8);
         Assert.Equal(3, model.Classes);
-        Assert.True(model.Denoise(x, torch.tensor(0.5f), torch.tensor(new long[] { 2, 0, 1 })).eq(model.WithLabels(2, 0, 1).DenoiseAt(x, 0.5)).all().item<bool>());
+        Assert.True(
+            model
+                .Denoise(x, torch.tensor(0.5f), torch.tensor(new long[] { 2, 0, 1 }))
+                .eq(model.WithLabels(2, 0, 1).DenoiseAt(x, 0.5))
+                .all()
+                .item<bool>()
+        );
     }
 
     [Fact]
@@ -187,15 +267,29 @@ public class EdmPreconditionerTests
         var data = Normal(2, 4, 1, 8, 8);
         var once = new TrainingOptions { Steps = 1, CheckpointPath = folder.File("run.safetensors") };
         torch.Tensor Of(params long[] classes) => torch.tensor(classes);
-        void Refused(string words, Action action) => Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(action).Message);
-        Refused("the model knows no classes; train it without them", () => Trainer.Fit(plain, data, Of(0, 0, 0, 0), once));
+        void Refused(string words, Action action) =>
+            Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(action).Message);
+        Refused(
+            "the model knows no classes; train it without them",
+            () => Trainer.Fit(plain, data, Of(0, 0, 0, 0), once)
+        );
         Refused("classes must have shape (4), was (3)", () => Trainer.Fit(model, data, Of(0, 1, 2), once));
         Refused("a class must be 0 to 2, was 3", () => Trainer.Fit(model, data, Of(0, 1, 2, 3), once));
         Refused("a class must be 0 to 2, was -1", () => Trainer.Fit(model, data, Of(0, 1, -1, 0), once));
-        Refused("classes must be Int64, was Float32", () => Trainer.Fit(model, data, Of(0, 1, 2, 0).to(torch.float32), once));
+        Refused(
+            "classes must be Int64, was Float32",
+            () => Trainer.Fit(model, data, Of(0, 1, 2, 0).to(torch.float32), once)
+        );
         Refused("labels are missing", () => Trainer.Fit(model, data, once));
         Trainer.Fit(model, data, Of(0, 1, 2, 0), once).Dispose();
-        Assert.Contains("it was trained on other data", Assert.Throws<InvalidOperationException>(() => Trainer.Fit(model, data, Of(0, 1, 2, 1), once with { Steps = 2 })).Message);
+        Assert.Contains(
+            "it was trained on other data",
+            Assert
+                .Throws<InvalidOperationException>(() =>
+                    Trainer.Fit(model, data, Of(0, 1, 2, 1), once with { Steps = 2 })
+                )
+                .Message
+        );
         Trainer.Fit(model, data, Of(0, 1, 2, 0), once with { Steps = 2 }).Dispose();
     }
 
@@ -206,7 +300,17 @@ public class EdmPreconditionerTests
         foreach (var sigma in new[] { 0.02, 0.5, 20 })
         {
             using var model = new EdmPreconditioner(Nano, 1);
-            using var result = Trainer.Fit(model, Normal(2, 64, 1, 8, 8) * 0.5, new TrainingOptions { Steps = 1, LearningRate = 1e-9, Noise = new FixedNoise(sigma), Weighting = LossWeighting.Edm(0.5) });
+            using var result = Trainer.Fit(
+                model,
+                Normal(2, 64, 1, 8, 8) * 0.5,
+                new TrainingOptions
+                {
+                    Steps = 1,
+                    LearningRate = 1e-9,
+                    Noise = new FixedNoise(sigma),
+                    Weighting = LossWeighting.Edm(0.5),
+                }
+            );
             // 4096 squares of normal numbers: a deviation of 0.022.
             Assert.Equal(1, result.History[0].Loss, 0.1);
         }
@@ -227,20 +331,31 @@ public class EdmPreconditionerTests
             Assert.DoesNotContain("\n", message);
         }
         Refused("noisy must have shape (any, 1, 8, 8), was (2, 64)", () => plain.Denoise(x.view(2, 64), one));
-        Refused("noisy must be Float32 like the network's weights, was Float64", () => plain.Denoise(x.to(torch.float64), one));
+        Refused(
+            "noisy must be Float32 like the network's weights, was Float64",
+            () => plain.Denoise(x.to(torch.float64), one)
+        );
         Refused("noisy holds NaN or infinity", () => plain.Denoise(torch.full_like(x, double.NaN), one));
-        foreach (var bad in new[] { 0, -0.2, double.NaN, double.PositiveInfinity }) Refused($"sigma must be positive and finite, was {bad}", () => plain.DenoiseAt(x, bad));
+        foreach (var bad in new[] { 0, -0.2, double.NaN, double.PositiveInfinity })
+            Refused($"sigma must be positive and finite, was {bad}", () => plain.DenoiseAt(x, bad));
         Refused("sigma must be positive and finite, was -3", () => plain.Denoise(x, torch.tensor([1f, -3])));
         Refused("sigma must have shape () or (2), was (3)", () => plain.Denoise(x, torch.ones(3)));
         Refused("sigmaData must be positive and finite, was 0", () => new EdmPreconditioner(Nano, 1, 0));
         Refused("the network knows no classes (LabelDim is 0)", () => plain.WithLabels(1));
         Refused("the network knows no classes (LabelDim is 0)", () => plain.WithoutLabels());
         Refused("labels must be null: the network knows no classes", () => plain.call(x, one, torch.zeros(2, 10)));
-        Refused("labels are missing: the network is told one of 10 classes; choose them with WithLabels, or none with WithoutLabels", () => conditional.Denoise(x, one));
+        Refused(
+            "labels are missing: the network is told one of 10 classes; choose them with WithLabels, or none "
+                + "with WithoutLabels",
+            () => conditional.Denoise(x, one)
+        );
         Refused("a class must be 0 to 9, was 10", () => conditional.WithLabels(3, 10));
         Refused("a class must be 0 to 9, was -1", () => conditional.WithLabels(-1));
         Refused("classes must name at least one class, was empty", () => conditional.WithLabels());
-        Refused("labels must have shape (2, 10) or (1, 10), was (3, 10)", () => conditional.WithLabels(1, 2, 3).Denoise(x, one));
+        Refused(
+            "labels must have shape (2, 10) or (1, 10), was (3, 10)",
+            () => conditional.WithLabels(1, 2, 3).Denoise(x, one)
+        );
         Refused("labels must have shape (any, 10), was (2, 9)", () => conditional.WithLabelWeights(torch.zeros(2, 9)));
         Refused("labels holds NaN or infinity", () => conditional.WithLabelWeights(torch.full(1, 10, double.NaN)));
         Refused("labels must have at least one row", () => conditional.WithLabelWeights(torch.zeros(0, 10)));

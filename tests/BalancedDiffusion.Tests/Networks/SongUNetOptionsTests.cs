@@ -4,17 +4,45 @@ namespace BalancedDiffusion.Tests.Networks;
 
 public class SongUNetOptionsTests
 {
-    private static SongUNetOptions Of(string json) => SongUNetOptions.FromMetadata(new Dictionary<string, string> { ["config"] = json });
+    private static SongUNetOptions Of(string json) =>
+        SongUNetOptions.FromMetadata(new Dictionary<string, string> { ["config"] = json });
 
     [Fact]
     public void OptionsComeBackFromTheirMetadataAsTheyWere()
     {
         var every = new SongUNetOptions
         {
-            Resolution = 64, Channels = 1, ModelChannels = 36, ChannelMultipliers = [1, 3], Blocks = 2, AttentionResolutions = [32, 64], Dropout = 0.25, LabelDim = 7, LabelDropout = 0.1, AugmentDim = 5,
-            Embedding = SongUNetEmbedding.Fourier, NoiseMultiplier = 3, EmbeddingMultiplier = 2, Encoder = SongUNetEncoder.Residual, Decoder = SongUNetDecoder.Skip, ResampleFilter = [1, 2.5, 2.5, 1],
+            Resolution = 64,
+            Channels = 1,
+            ModelChannels = 36,
+            ChannelMultipliers = [1, 3],
+            Blocks = 2,
+            AttentionResolutions = [32, 64],
+            Dropout = 0.25,
+            LabelDim = 7,
+            LabelDropout = 0.1,
+            AugmentDim = 5,
+            Embedding = SongUNetEmbedding.Fourier,
+            NoiseMultiplier = 3,
+            EmbeddingMultiplier = 2,
+            Encoder = SongUNetEncoder.Residual,
+            Decoder = SongUNetDecoder.Skip,
+            ResampleFilter = [1, 2.5, 2.5, 1],
         };
-        foreach (var options in new[] { every, every with { Encoder = SongUNetEncoder.Skip }, SongUNetOptions.Tiny, SongUNetOptions.Small, SongUNetOptions.DdpmPlusPlus, SongUNetOptions.NcsnPlusPlus })
+        foreach (
+            var options in new[]
+            {
+                every,
+                every with
+                {
+                    Encoder = SongUNetEncoder.Skip,
+                },
+                SongUNetOptions.Tiny,
+                SongUNetOptions.Small,
+                SongUNetOptions.DdpmPlusPlus,
+                SongUNetOptions.NcsnPlusPlus,
+            }
+        )
             Assert.Equal(options, SongUNetOptions.FromMetadata(options.ToMetadata()));
     }
 
@@ -40,7 +68,9 @@ public class SongUNetOptionsTests
     [Fact]
     public void WhatAConfigDoesNotNameHasThePublishedDefault()
     {
-        var options = Of("""{"img_resolution": 32, "img_channels": 3, "use_fp16": true, "sigma_data": 0.5, "class_name": "training.networks.EDMPrecond"}""");
+        var options = Of(
+            """{"img_resolution": 32, "img_channels": 3, "use_fp16": true, "sigma_data": 0.5, "class_name": "training.networks.EDMPrecond"}"""
+        );
         Assert.Equal(new SongUNetOptions { ChannelMultipliers = [1, 2, 2, 2], Dropout = 0.1 }, options);
     }
 
@@ -55,7 +85,10 @@ public class SongUNetOptionsTests
     [InlineData("""{"num_blocks": 1.5}""", "'num_blocks' has a value of the wrong kind")]
     [InlineData("""{"num_blocks": 0}""", "'num_blocks' is refused (Blocks must be at least 1, was 0)")]
     [InlineData("""{"channel_mult": null}""", "'channel_mult' has a value of the wrong kind")]
-    [InlineData("""{"img_resolution": 20, "attn_resolutions": []}""", "is refused (Resolution must be divisible by 2 once for each of the 3 levels below the first, was 20)")]
+    [InlineData(
+        """{"img_resolution": 20, "attn_resolutions": []}""",
+        "is refused (Resolution must be divisible by 2 once for each of the 3 levels below the first, was 20)"
+    )]
     public void AConfigThatDescribesNoSongUNetIsRefused(string json, string words)
     {
         var message = Assert.Throws<InvalidDataException>(() => Of(json)).Message;
@@ -66,13 +99,20 @@ public class SongUNetOptionsTests
 
     [Fact]
     public void MetadataWithoutAConfigIsRefused() =>
-        Assert.Contains("holds no 'config'", Assert.Throws<InvalidDataException>(() => SongUNetOptions.FromMetadata(new Dictionary<string, string>())).Message);
+        Assert.Contains(
+            "holds no 'config'",
+            Assert
+                .Throws<InvalidDataException>(() => SongUNetOptions.FromMetadata(new Dictionary<string, string>()))
+                .Message
+        );
 
     [Fact]
     public void EveryBadValueIsNamed()
     {
-        void Refused(string words, Func<SongUNetOptions> make) => Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(make).Message);
-        void RefusedTogether(string words, SongUNetOptions options) => Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(() => new SongUNet(options, 1)).Message);
+        void Refused(string words, Func<SongUNetOptions> make) =>
+            Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(make).Message);
+        void RefusedTogether(string words, SongUNetOptions options) =>
+            Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(() => new SongUNet(options, 1)).Message);
         Refused("Resolution must be at least 1, was 0", () => new() { Resolution = 0 });
         Refused("Channels must be at least 1, was 0", () => new() { Channels = 0 });
         Refused("ModelChannels must be at least 4, was 0", () => new() { ModelChannels = 0 });
@@ -95,8 +135,14 @@ public class SongUNetOptionsTests
         Refused("ResampleFilter must have an even number of values, had 3", () => new() { ResampleFilter = [1, 2, 1] });
         Refused("ResampleFilter must be finite with a sum other than zero", () => new() { ResampleFilter = [1, -1] });
         Refused("ResampleFilter must be finite", () => new() { ResampleFilter = [1, double.NaN] });
-        RefusedTogether("Resolution must be divisible by 2 once for each of the 2 levels below the first, was 30", new() { Resolution = 30 });
-        RefusedTogether("AttentionResolutions must name resolutions of levels (32, 16, 8), named 20", new() { AttentionResolutions = [20] });
+        RefusedTogether(
+            "Resolution must be divisible by 2 once for each of the 2 levels below the first, was 30",
+            new() { Resolution = 30 }
+        );
+        RefusedTogether(
+            "AttentionResolutions must name resolutions of levels (32, 16, 8), named 20",
+            new() { AttentionResolutions = [20] }
+        );
         RefusedTogether("LabelDropout is for a network with classes", new() { LabelDropout = 0.1 });
     }
 }

@@ -37,7 +37,10 @@ public class SongUNetTests
         using var scope = torch.NewDisposeScope();
         using var file = Safetensors.Read(File($"{name}.safetensors"));
         using var model = new EdmPreconditioner(SongUNetOptions.FromMetadata(file.Metadata), 1);
-        Assert.Equal(file.OrderBy(t => t.Key).Select(t => $"{t.Key} {string.Join("x", t.Value.shape)}"), model.state_dict().OrderBy(t => t.Key).Select(t => $"{t.Key} {string.Join("x", t.Value.shape)}"));
+        Assert.Equal(
+            file.OrderBy(t => t.Key).Select(t => $"{t.Key} {string.Join("x", t.Value.shape)}"),
+            model.state_dict().OrderBy(t => t.Key).Select(t => $"{t.Key} {string.Join("x", t.Value.shape)}")
+        );
     }
 
     [Fact]
@@ -53,9 +56,19 @@ public class SongUNetTests
                 continue;
             }
             var area = p.dim() == 4 ? p.shape[2] * p.shape[3] : 1;
-            var deviation = Math.Sqrt(2.0 / (area * (p.shape[0] + p.shape[1]))) * (name.Contains("qkv") ? Math.Sqrt(0.2) : name.Contains("conv1") || name.Contains("proj") || name.Contains("aux_conv") ? 1e-5 : 1);
+            var deviation =
+                Math.Sqrt(2.0 / (area * (p.shape[0] + p.shape[1])))
+                * (
+                    name.Contains("qkv") ? Math.Sqrt(0.2)
+                    : name.Contains("conv1") || name.Contains("proj") || name.Contains("aux_conv") ? 1e-5
+                    : 1
+                );
             // The standard error of a uniform law's deviation over n draws is √0.2/√n of it.
-            Assert.InRange(p.std().item<float>() / deviation, 1 - 3 / Math.Sqrt(p.NumberOfElements), 1 + 3 / Math.Sqrt(p.NumberOfElements));
+            Assert.InRange(
+                p.std().item<float>() / deviation,
+                1 - 3 / Math.Sqrt(p.NumberOfElements),
+                1 + 3 / Math.Sqrt(p.NumberOfElements)
+            );
             Assert.InRange(p.abs().max().item<float>() / deviation, 1.5, Math.Sqrt(3) + 1e-5);
         }
     }
@@ -64,17 +77,33 @@ public class SongUNetTests
     public void TheSeedAloneDecidesTheWeightsAndTorchsGlobalGeneratorIsLeftAlone()
     {
         using var scope = torch.NewDisposeScope();
-        var options = SongUNetOptions.NcsnPlusPlus with { Resolution = 8, ModelChannels = 8, Blocks = 1, ChannelMultipliers = [1, 2], AttentionResolutions = [4] };
+        var options = SongUNetOptions.NcsnPlusPlus with
+        {
+            Resolution = 8,
+            ModelChannels = 8,
+            Blocks = 1,
+            ChannelMultipliers = [1, 2],
+            AttentionResolutions = [4],
+        };
         var before = torch.get_rng_state();
         using var first = new SongUNet(options, 7);
         using var second = new SongUNet(options, 7);
         using var other = new SongUNet(options, 8);
         Assert.True(torch.get_rng_state().eq(before).all().item<bool>());
-        foreach (var (name, value) in first.state_dict()) Assert.True(second.state_dict()[name].eq(value).all().item<bool>(), name);
-        foreach (var (name, value) in first.state_dict().Where(t => t.Value.dim() >= 2 && !t.Key.Contains("filter") || t.Key.Contains("freqs")))
+        foreach (var (name, value) in first.state_dict())
+            Assert.True(second.state_dict()[name].eq(value).all().item<bool>(), name);
+        foreach (
+            var (name, value) in first
+                .state_dict()
+                .Where(t => t.Value.dim() >= 2 && !t.Key.Contains("filter") || t.Key.Contains("freqs"))
+        )
             Assert.False(other.state_dict()[name].eq(value).any().item<bool>(), name);
         // No two layers share a stream.
-        var firsts = first.named_parameters().Where(p => p.parameter.dim() >= 2).Select(p => (p.parameter.flatten()[0] / p.parameter.abs().max()).item<float>()).ToList();
+        var firsts = first
+            .named_parameters()
+            .Where(p => p.parameter.dim() >= 2)
+            .Select(p => (p.parameter.flatten()[0] / p.parameter.abs().max()).item<float>())
+            .ToList();
         Assert.Equal(firsts.Count, firsts.Distinct().Count());
     }
 
@@ -86,11 +115,20 @@ public class SongUNetTests
         foreach (var name in new[] { "edm-cond-tiny", "edm-ncsnpp-nano", "edm-skip-nano" })
         {
             using var model = EdmCheckpoint.Load(File($"{name}.safetensors"));
-            var names = model.Network.named_modules().Select(m => m.name).Where(n => n.Length > 0 && n is not ("enc" or "dec" or "map_augment")).ToList();
+            var names = model
+                .Network.named_modules()
+                .Select(m => m.name)
+                .Where(n => n.Length > 0 && n is not ("enc" or "dec" or "map_augment"))
+                .ToList();
             var labels = model.Options.LabelDim == 0 ? null : torch.zeros(1, model.Options.LabelDim);
-            var seen = Record(model.Network, names, () => model.call(Normal(1, [2, .. model.SampleShape]), torch.tensor(0.4f), labels));
+            var seen = Record(
+                model.Network,
+                names,
+                () => model.call(Normal(1, [2, .. model.SampleShape]), torch.tensor(0.4f), labels)
+            );
             Assert.Equal(names.Order(), seen.Keys.Order());
-            foreach (var tensor in seen.Values) tensor.Dispose();
+            foreach (var tensor in seen.Values)
+                tensor.Dispose();
         }
     }
 
@@ -126,8 +164,11 @@ public class SongUNetTests
 
         static Action Replace(torch.nn.Module module)
         {
-            if (module is torch.nn.Module<torch.Tensor, torch.Tensor> one) return one.register_forward_hook((_, _, output) => Bump(output)).remove;
-            return ((torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor>)module).register_forward_hook((_, _, _, output) => Bump(output)).remove;
+            if (module is torch.nn.Module<torch.Tensor, torch.Tensor> one)
+                return one.register_forward_hook((_, _, output) => Bump(output)).remove;
+            return ((torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor>)module)
+                .register_forward_hook((_, _, _, output) => Bump(output))
+                .remove;
         }
     }
 
@@ -140,11 +181,13 @@ public class SongUNetTests
         var pairs = new List<(torch.Tensor Kept, torch.Tensor Copy)>();
         foreach (var (_, module) in model.Network.named_modules())
             if (module is torch.nn.Module<torch.Tensor, torch.Tensor> one)
-                one.register_forward_hook((_, _, output) =>
-                {
-                    pairs.Add((output.alias().DetachFromDisposeScope(), output.clone().DetachFromDisposeScope()));
-                    return output;
-                });
+                one.register_forward_hook(
+                    (_, _, output) =>
+                    {
+                        pairs.Add((output.alias().DetachFromDisposeScope(), output.clone().DetachFromDisposeScope()));
+                        return output;
+                    }
+                );
         model.DenoiseAt(Normal(2, 2, 1, 8, 8), 0.5);
         Assert.True(pairs.Count > 40);
         foreach (var (kept, copy) in pairs)
@@ -159,22 +202,51 @@ public class SongUNetTests
     public void GradientsAgreeWithFiniteDifferences()
     {
         using var scope = torch.NewDisposeScope();
-        foreach (var options in new[]
-        {
-            Nano with { LabelDim = 3 },
-            Nano with { Embedding = SongUNetEmbedding.Fourier, NoiseMultiplier = 2, Encoder = SongUNetEncoder.Residual, ResampleFilter = [1, 3, 3, 1] },
-            Nano with { Encoder = SongUNetEncoder.Skip, Decoder = SongUNetDecoder.Skip },
-        })
+        foreach (
+            var options in new[]
+            {
+                Nano with
+                {
+                    LabelDim = 3,
+                },
+                Nano with
+                {
+                    Embedding = SongUNetEmbedding.Fourier,
+                    NoiseMultiplier = 2,
+                    Encoder = SongUNetEncoder.Residual,
+                    ResampleFilter = [1, 3, 3, 1],
+                },
+                Nano with
+                {
+                    Encoder = SongUNetEncoder.Skip,
+                    Decoder = SongUNetDecoder.Skip,
+                },
+            }
+        )
         {
             using var model = Shaken(options, 5, torch.float64);
             var x = GaussianNoise.Draw([2, 1, 8, 8], 6, torch.float64).requires_grad_();
             var towards = GaussianNoise.Draw([2, 1, 8, 8], 7, torch.float64);
             var sigma = torch.tensor([0.2, 1.5]);
-            var labels = options.LabelDim == 0 ? null : torch.tensor(new[,] { { 1.0, 0, 0 }, { 0, 0.3, 0.7 } });
+            var labels =
+                options.LabelDim == 0
+                    ? null
+                    : torch.tensor(
+                        new[,]
+                        {
+                            { 1.0, 0, 0 },
+                            { 0, 0.3, 0.7 },
+                        }
+                    );
             torch.Tensor Loss() => (model.call(x, sigma, labels) * towards).sum();
             Loss().backward();
             using var noGrad = torch.no_grad();
-            foreach (var (name, p) in model.named_parameters().Select(p => (p.name, (torch.Tensor)p.parameter)).Append(("input", x)))
+            foreach (
+                var (name, p) in model
+                    .named_parameters()
+                    .Select(p => (p.name, (torch.Tensor)p.parameter))
+                    .Append(("input", x))
+            )
             {
                 Assert.True(p.grad is not null, name);
                 var direction = GaussianNoise.Draw(p.shape, 8, torch.float64);
@@ -184,7 +256,10 @@ public class SongUNetTests
                 p.add_(direction, -2e-5);
                 var down = Loss().item<double>();
                 p.add_(direction, 1e-5);
-                Assert.True(Math.Abs((up - down) / 2e-5 - predicted) < 1e-6 * Math.Max(1, Math.Abs(predicted)), $"{name}: {(up - down) / 2e-5} against {predicted}");
+                Assert.True(
+                    Math.Abs((up - down) / 2e-5 - predicted) < 1e-6 * Math.Max(1, Math.Abs(predicted)),
+                    $"{name}: {(up - down) / 2e-5} against {predicted}"
+                );
                 Assert.True(p.grad!.abs().max().item<double>() > 0, name);
             }
         }
@@ -260,7 +335,8 @@ public class SongUNetTests
         // Of this thread: the collection of other tests' tensors must not count.
         static long Live() => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
         var before = Live();
-        for (var i = 0; i < 20; i++) denoiser.DenoiseAt(x, 0.5).Dispose();
+        for (var i = 0; i < 20; i++)
+            denoiser.DenoiseAt(x, 0.5).Dispose();
         Assert.Equal(before, Live());
         for (var i = 0; i < 5; i++)
         {
@@ -268,7 +344,10 @@ public class SongUNetTests
             denoiser.Denoise(x, torch.tensor(0.5f)).sum().backward();
             model.zero_grad();
         }
-        Assert.True(Live() <= before + model.parameters().Count(), $"{Live() - before} tensors were left behind by 5 steps");
+        Assert.True(
+            Live() <= before + model.parameters().Count(),
+            $"{Live() - before} tensors were left behind by 5 steps"
+        );
     }
 
     [Fact]
@@ -276,7 +355,8 @@ public class SongUNetTests
     {
         using var outer = torch.NewDisposeScope();
         EdmPreconditioner model;
-        using (torch.NewDisposeScope()) model = new EdmPreconditioner(Nano, 1);
+        using (torch.NewDisposeScope())
+            model = new EdmPreconditioner(Nano, 1);
         using var answer = model.DenoiseAt(Normal(2, 1, 1, 8, 8), 1);
         Assert.False(model.parameters().First().IsInvalid);
         var weight = model.parameters().First();
@@ -291,11 +371,26 @@ public class SongUNetTests
         using var model = new SongUNet(Nano, 1);
         var x = torch.zeros(2, 1, 8, 8);
         string Refusal(Action action) => Assert.ThrowsAny<ArgumentException>(action).Message;
-        Assert.Contains("image must have shape (any, 1, 8, 8), was (2, 1, 8, 9)", Refusal(() => model.call(torch.zeros(2, 1, 8, 9), torch.zeros(1), null)));
-        Assert.Contains("image must be Float32 like the network's weights, was Float64", Refusal(() => model.call(x.to(torch.float64), torch.zeros(1), null)));
-        Assert.Contains("noise must have shape (1) or (2), was (3)", Refusal(() => model.call(x, torch.zeros(3), null)));
+        Assert.Contains(
+            "image must have shape (any, 1, 8, 8), was (2, 1, 8, 9)",
+            Refusal(() => model.call(torch.zeros(2, 1, 8, 9), torch.zeros(1), null))
+        );
+        Assert.Contains(
+            "image must be Float32 like the network's weights, was Float64",
+            Refusal(() => model.call(x.to(torch.float64), torch.zeros(1), null))
+        );
+        Assert.Contains(
+            "noise must have shape (1) or (2), was (3)",
+            Refusal(() => model.call(x, torch.zeros(3), null))
+        );
         Assert.Contains("knows no classes", Refusal(() => model.call(x, torch.zeros(1), torch.zeros(2, 3))));
-        Assert.Contains("dtype must be Float32 or Float64, was Float16", Refusal(() => new SongUNet(Nano, 1, torch.float16)));
-        Assert.Contains("a layer of 132 channels cannot be normalized in 32 equal groups", Refusal(() => new SongUNet(Nano with { ModelChannels = 132 }, 1)));
+        Assert.Contains(
+            "dtype must be Float32 or Float64, was Float16",
+            Refusal(() => new SongUNet(Nano, 1, torch.float16))
+        );
+        Assert.Contains(
+            "a layer of 132 channels cannot be normalized in 32 equal groups",
+            Refusal(() => new SongUNet(Nano with { ModelChannels = 132 }, 1))
+        );
     }
 }

@@ -5,28 +5,48 @@ using static TorchSharp.torch;
 
 namespace BalancedDiffusion.Tests.Networks;
 
-/// <summary>Small networks of the published code with random weights, its answers to some inputs and what its modules returned on the way.</summary>
+/// <summary>Small networks of the published code with random weights, its answers to some inputs and what its modules
+/// returned on the way.</summary>
 internal static class UNetFixtures
 {
     /// <summary>The smallest network that has every part of a DDPM++.</summary>
-    public static SongUNetOptions Nano { get; } = new() { Resolution = 8, Channels = 1, ModelChannels = 8, ChannelMultipliers = [1, 2], Blocks = 1, AttentionResolutions = [4] };
+    public static SongUNetOptions Nano { get; } =
+        new()
+        {
+            Resolution = 8,
+            Channels = 1,
+            ModelChannels = 8,
+            ChannelMultipliers = [1, 2],
+            Blocks = 1,
+            AttentionResolutions = [4],
+        };
 
     public static string File(string name)
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (System.IO.File.Exists(Path.Combine(folder.FullName, "Notebooks.sln"))) return Path.Combine(folder.FullName, "tests", "fixtures", name);
+            if (System.IO.File.Exists(Path.Combine(folder.FullName, "Notebooks.sln")))
+                return Path.Combine(folder.FullName, "tests", "fixtures", name);
         throw new FileNotFoundException($"there is no tests/fixtures/{name} above the tests");
     }
 
     public static Tensor Normal(long seed, params long[] shape) => GaussianNoise.Draw(shape, seed, ScalarType.Float32);
 
     /// <summary>Weights moved off their first values, so that the branches that start near zero speak too.</summary>
-    public static EdmPreconditioner Shaken(SongUNetOptions options, long seed, ScalarType type = ScalarType.Float32, double by = 0.3)
+    public static EdmPreconditioner Shaken(
+        SongUNetOptions options,
+        long seed,
+        ScalarType type = ScalarType.Float32,
+        double by = 0.3
+    )
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         var model = new EdmPreconditioner(options, seed, dtype: type);
-        foreach (var parameter in model.parameters()) parameter.add_(GaussianNoise.Draw(parameter.shape, ++seed, type), by / Math.Sqrt(Math.Max(1, parameter.NumberOfElements / parameter.shape[0])));
+        foreach (var parameter in model.parameters())
+            parameter.add_(
+                GaussianNoise.Draw(parameter.shape, ++seed, type),
+                by / Math.Sqrt(Math.Max(1, parameter.NumberOfElements / parameter.shape[0]))
+            );
         return model;
     }
 
@@ -61,7 +81,8 @@ internal static class UNetFixtures
                     break;
             }
         run();
-        foreach (var remove in hooks) remove();
+        foreach (var remove in hooks)
+            remove();
         return seen;
 
         Tensor Keep(string name, Tensor output)

@@ -9,7 +9,17 @@ namespace BalancedDiffusion.Tests.Representations;
 
 public class ActivationRecorderTests
 {
-    private static readonly DitOptions Little = new() { InputSize = 4, PatchSize = 2, Channels = 2, HiddenSize = 8, Depth = 2, Heads = 2, Classes = 0, LearnSigma = false };
+    private static readonly DitOptions Little = new()
+    {
+        InputSize = 4,
+        PatchSize = 2,
+        Channels = 2,
+        HiddenSize = 8,
+        Depth = 2,
+        Heads = 2,
+        Classes = 0,
+        LearnSigma = false,
+    };
 
     /// <summary>A network of modules with one, two and three inputs, and a convolution.</summary>
     private sealed class Mixed : torch.nn.Module<torch.Tensor, torch.Tensor>
@@ -18,7 +28,8 @@ public class ActivationRecorderTests
         private readonly Two two = new();
         private readonly Three three = new();
 
-        public Mixed() : base(nameof(Mixed)) => RegisterComponents();
+        public Mixed()
+            : base(nameof(Mixed)) => RegisterComponents();
 
         public override torch.Tensor forward(torch.Tensor x) => three.call(two.call(conv.call(x), x), x, x);
 
@@ -27,7 +38,8 @@ public class ActivationRecorderTests
             public override torch.Tensor forward(torch.Tensor a, torch.Tensor b) => a + b;
         }
 
-        private sealed class Three() : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor>(nameof(Three))
+        private sealed class Three()
+            : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor>(nameof(Three))
         {
             public override torch.Tensor forward(torch.Tensor a, torch.Tensor b, torch.Tensor c)
             {
@@ -65,7 +77,13 @@ public class ActivationRecorderTests
         using var dae = new ReluDae(6, 4, 1);
         using var diffusion = new ReluDiffusion(6, 4, 1, 3);
         var y = GaussianNoise.Draw([5, 6], 2);
-        foreach (var (model, h) in new (torch.nn.Module, torch.Tensor)[] { (dae, dae.Encode(y)), (diffusion, diffusion.Encode(y)) })
+        foreach (
+            var (model, h) in new (torch.nn.Module, torch.Tensor)[]
+            {
+                (dae, dae.Encode(y)),
+                (diffusion, diffusion.Encode(y)),
+            }
+        )
         {
             using var recorder = new ActivationRecorder(model, ["relu"]);
             ((IDenoiser)model).DenoiseAt(y, 0.2);
@@ -76,7 +94,8 @@ public class ActivationRecorderTests
         // Steering by a hook: h + v decodes to W(h + v).
         var v = GaussianNoise.Draw([4], 3);
         var expected = dae.Decode(dae.Encode(y) + v);
-        var relu = (torch.nn.Module<torch.Tensor, torch.Tensor>)dae.named_modules().Single(m => m.name == "relu").module;
+        var relu = (torch.nn.Module<torch.Tensor, torch.Tensor>)
+            dae.named_modules().Single(m => m.name == "relu").module;
         var hook = relu.register_forward_hook((_, _, h) => h + v);
         Assert.True(dae.DenoiseAt(y, 0.2).allclose(expected, atol: 1e-6));
         hook.remove();
@@ -87,10 +106,20 @@ public class ActivationRecorderTests
     {
         using var scope = torch.NewDisposeScope();
         using var denoiser = DitDenoiser.Preconditioned(new Dit(Little, 1));
-        using var recorder = new ActivationRecorder(denoiser, name => name.EndsWith("mlp.act", StringComparison.Ordinal), Pooling.TokenMean, history: true);
+        using var recorder = new ActivationRecorder(
+            denoiser,
+            name => name.EndsWith("mlp.act", StringComparison.Ordinal),
+            Pooling.TokenMean,
+            history: true
+        );
         using var trajectory = new Trajectory(rows: 3);
         var sigmas = new GeometricSchedule(2, 0.1).Levels(6);
-        using var samples = new EulerSampler().Sample(denoiser, Images(1) * 2, sigmas, new SamplingOptions { Record = trajectory });
+        using var samples = new EulerSampler().Sample(
+            denoiser,
+            Images(1) * 2,
+            sigmas,
+            new SamplingOptions { Record = trajectory }
+        );
         Assert.Equal(["network.blocks.0.mlp.act", "network.blocks.1.mlp.act"], recorder.Modules);
         var history = recorder.History("network.blocks.1.mlp.act");
         Assert.Equal(6, history.Count);
@@ -104,7 +133,10 @@ public class ActivationRecorderTests
         }
         Assert.Single(whole.History("network.blocks.1.mlp.act"));
         recorder.Clear();
-        Assert.Contains("has not run", Assert.Throws<InvalidOperationException>(() => recorder.Last("network.blocks.1.mlp.act")).Message);
+        Assert.Contains(
+            "has not run",
+            Assert.Throws<InvalidOperationException>(() => recorder.Last("network.blocks.1.mlp.act")).Message
+        );
     }
 
     [Fact]
@@ -114,7 +146,11 @@ public class ActivationRecorderTests
         using var model = new Dit(Little, 1);
         var recorder = new ActivationRecorder(model, ["blocks.0"], Pooling.SpatialMax);
         var failure = Assert.Throws<InvalidOperationException>(() => model.call(Images(1), Times(), null));
-        Assert.Contains("the output of module 'blocks.0' cannot be recorded: activation must have shape (batch, channels, height, width) for SpatialMax, was (3, 4, 8); choose another pooling", failure.Message);
+        Assert.Contains(
+            "the output of module 'blocks.0' cannot be recorded: activation must have shape (batch, "
+                + "channels, height, width) for SpatialMax, was (3, 4, 8); choose another pooling",
+            failure.Message
+        );
         recorder.Dispose();
         recorder.Dispose();
         model.call(Images(1), Times(), null);
@@ -162,17 +198,22 @@ public class ActivationRecorderTests
         model.call(x, t, null).Dispose();
         long Live() => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
         var before = Live();
-        for (var i = 0; i < 1000; i++) model.call(x, t, null).Dispose();
+        for (var i = 0; i < 1000; i++)
+            model.call(x, t, null).Dispose();
         Assert.Equal(before, Live());
         // What is counted would have seen them: a history keeps one a call.
         using (var all = new ActivationRecorder(model, ["blocks.0"], history: true))
         {
-            for (var i = 0; i < 10; i++) model.call(x, t, null).Dispose();
+            for (var i = 0; i < 10; i++)
+                model.call(x, t, null).Dispose();
             Assert.Equal(before + 10, Live());
         }
         Assert.Equal(before, Live());
         Assert.Equal((1011, 32, 1011), (statistics.Count, statistics.Units, statistics.LargestShares.Count));
-        Assert.Contains("streams to statistics", Assert.Throws<InvalidOperationException>(() => recorder.Last("blocks.0.mlp.act")).Message);
+        Assert.Contains(
+            "streams to statistics",
+            Assert.Throws<InvalidOperationException>(() => recorder.Last("blocks.0.mlp.act")).Message
+        );
         Assert.Equal([1, 8], recorder.Last("blocks.0").shape);
     }
 
@@ -182,15 +223,37 @@ public class ActivationRecorderTests
         using var scope = torch.NewDisposeScope();
         using var model = new Dit(Little, 1);
         string Message(Action attempt) => Assert.ThrowsAny<ArgumentException>(attempt).Message;
-        Assert.StartsWith("the model has no module 'blocks.1.mlp.gelu' that can be recorded; it has 'blocks.1.mlp.", Message(() => new ActivationRecorder(model, ["blocks.0", "blocks.1.mlp.gelu"])));
-        Assert.StartsWith("the model has no module 'blocks' that can be recorded", Message(() => new ActivationRecorder(model, ["blocks"])));
+        Assert.StartsWith(
+            "the model has no module 'blocks.1.mlp.gelu' that can be recorded; it has 'blocks.1.mlp.",
+            Message(() => new ActivationRecorder(model, ["blocks.0", "blocks.1.mlp.gelu"]))
+        );
+        Assert.StartsWith(
+            "the model has no module 'blocks' that can be recorded",
+            Message(() => new ActivationRecorder(model, ["blocks"]))
+        );
         Assert.StartsWith("modules must name at least one module", Message(() => new ActivationRecorder(model, [])));
-        Assert.StartsWith("no module that can be recorded has a name that is wanted; the model has 'x_embedder'", Message(() => new ActivationRecorder(model, _ => false)));
-        Assert.StartsWith("pooling must be None, SpatialMax", Message(() => new ActivationRecorder(model, ["blocks.0"], (Pooling)9)));
+        Assert.StartsWith(
+            "no module that can be recorded has a name that is wanted; the model has 'x_embedder'",
+            Message(() => new ActivationRecorder(model, _ => false))
+        );
+        Assert.StartsWith(
+            "pooling must be None, SpatialMax",
+            Message(() => new ActivationRecorder(model, ["blocks.0"], (Pooling)9))
+        );
         using var recorder = new ActivationRecorder(model, ["blocks.0"]);
-        Assert.StartsWith("the module 'blocks.1' is not recorded; recorded are 'blocks.0'", Message(() => recorder.Last("blocks.1")));
-        Assert.StartsWith("the module 'blocks.0' has not run", Assert.Throws<InvalidOperationException>(() => recorder.History("blocks.0")).Message);
+        Assert.StartsWith(
+            "the module 'blocks.1' is not recorded; recorded are 'blocks.0'",
+            Message(() => recorder.Last("blocks.1"))
+        );
+        Assert.StartsWith(
+            "the module 'blocks.0' has not run",
+            Assert.Throws<InvalidOperationException>(() => recorder.History("blocks.0")).Message
+        );
         recorder.StreamTo("blocks.0", new RunningStatistics());
-        Assert.Contains("'blocks.0' cannot be recorded: statistics take (batch, units), and None gives (3, 4, 8); choose another pooling", Assert.Throws<InvalidOperationException>(() => model.call(Images(1), Times(), null)).Message);
+        Assert.Contains(
+            "'blocks.0' cannot be recorded: statistics take (batch, units), and None gives (3, 4, 8); choose "
+                + "another pooling",
+            Assert.Throws<InvalidOperationException>(() => model.call(Images(1), Times(), null)).Message
+        );
     }
 }

@@ -16,16 +16,23 @@ public class AuthorsNetworksTests
         using var scope = torch.NewDisposeScope();
         var images = SharedData.CelebA(10_000);
         using var memorizing = ReluDaeCheckpoint.Load(SharedData.Memorizing);
-        // The published .11 and .10 are the largest cosines to the first 10,000 images; to the five training images alone these columns have less.
+        // The published .11 and .10 are the largest cosines to the first 10,000 images; to the five training images
+        // alone these columns have less.
         var stored = WeightGallery.Of(memorizing, images);
-        foreach (var (column, norm, cosine) in stored.Zip([.98, .97, .95, .93, .92, .02, .02], [1.0, 1, 1, 1, 1, .11, .10]))
+        foreach (
+            var (column, norm, cosine) in stored.Zip([.98, .97, .95, .93, .92, .02, .02], [1.0, 1, 1, 1, 1, .11, .10])
+        )
         {
             Assert.Equal(norm, column.Norm, 0.01);
             Assert.Equal(cosine, column.Cosine, 0.01);
         }
         Assert.Equal(SharedData.Five, stored.Take(5).Select(c => c.ImageIndex).Order());
         using var generalizing = ReluDaeCheckpoint.Load(SharedData.Generalizing);
-        foreach (var (column, norm, cosine) in WeightGallery.Of(generalizing, images).Zip([1.0, 1, 1, 1, 1, .99, .99], [.57, .71, .58, .60, .66, .58, .53]))
+        foreach (
+            var (column, norm, cosine) in WeightGallery
+                .Of(generalizing, images)
+                .Zip([1.0, 1, 1, 1, 1, .99, .99], [.57, .71, .58, .60, .66, .58, .53])
+        )
         {
             Assert.Equal(norm, column.Norm, 0.01);
             Assert.Equal(cosine, column.Cosine, 0.01);

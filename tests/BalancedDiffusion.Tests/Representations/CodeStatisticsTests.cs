@@ -8,18 +8,30 @@ namespace BalancedDiffusion.Tests.Representations;
 public class CodeStatisticsTests
 {
     // A line as the authors' code writes it (its keys, its spaces), with numbers of this code: 3, 4, 0, 0.
-    private const string Line = """{"url": "samples/mem/000003.png", "prompt": "a \"quoted\" caf\u00e9", "check_timestep": 10, "pooling": "spatial_max", "features": {"up_blocks.0.resnets.2.nonlinearity": {"std": 1.7853571, "l2": 5.0, "l4_over_l2": 0.85}}}""";
+    private const string Line =
+        """{"url": "samples/mem/000003.png", "prompt": "a \"quoted\" caf\u00e9", "check_timestep": 10, "pooling": "spatial_max", "features": {"up_blocks.0.resnets.2.nonlinearity": {"std": 1.7853571, "l2": 5.0, "l4_over_l2": 0.85}}}""";
     private const string Layer = "up_blocks.0.resnets.2.nonlinearity";
 
     [Fact]
     public void TheAuthorsLinesAreRead()
     {
         using var scratch = new ScratchFolder();
-        var lines = CodeStatistics.Read(scratch.Write("stats.jsonl", System.Text.Encoding.UTF8.GetBytes(Line + "\n\n" + Line.Replace("1.7853571", "0.5") + "\n")));
-        Assert.Equal(("samples/mem/000003.png", "a \"quoted\" café", 10.0, "spatial_max"), (lines[0].Url, lines[0].Prompt, lines[0].CheckTimestep, lines[0].Pooling));
+        var lines = CodeStatistics.Read(
+            scratch.Write(
+                "stats.jsonl",
+                System.Text.Encoding.UTF8.GetBytes(Line + "\n\n" + Line.Replace("1.7853571", "0.5") + "\n")
+            )
+        );
+        Assert.Equal(
+            ("samples/mem/000003.png", "a \"quoted\" café", 10.0, "spatial_max"),
+            (lines[0].Url, lines[0].Prompt, lines[0].CheckTimestep, lines[0].Pooling)
+        );
         Assert.Equal([1.7853571, 0.5], CodeStatistics.Values(lines, Layer));
         Assert.Equal([0.85, 0.85], CodeStatistics.Values(lines, Layer, f => f.L4OverL2));
-        Assert.Contains("has no layer 'mid'; it has 'up_blocks.0", Assert.Throws<ArgumentException>(() => CodeStatistics.Values(lines, "mid")).Message);
+        Assert.Contains(
+            "has no layer 'mid'; it has 'up_blocks.0",
+            Assert.Throws<ArgumentException>(() => CodeStatistics.Values(lines, "mid")).Message
+        );
     }
 
     [Fact]
@@ -38,15 +50,36 @@ public class CodeStatisticsTests
     {
         using var scratch = new ScratchFolder();
         using var codes = torch.tensor(new double[] { 3, 4, 0, 0, 1, 2, 5, 1 }, [2, 4]);
-        var lines = CodeStatistics.Of(codes).Select((features, i) => new CodeStatistics($"images/{i}.png", i == 0 ? "" : "naïve", 50, "channel_mean", new Dictionary<string, CodeFeatures> { [Layer] = features })).ToList();
+        var lines = CodeStatistics
+            .Of(codes)
+            .Select(
+                (features, i) =>
+                    new CodeStatistics(
+                        $"images/{i}.png",
+                        i == 0 ? "" : "naïve",
+                        50,
+                        "channel_mean",
+                        new Dictionary<string, CodeFeatures> { [Layer] = features }
+                    )
+            )
+            .ToList();
         CodeStatistics.Write(scratch["deep/stats.jsonl"], lines);
         using (var json = JsonDocument.Parse(File.ReadLines(scratch["deep/stats.jsonl"]).First()))
         {
-            Assert.Equal(["url", "prompt", "check_timestep", "pooling", "features"], json.RootElement.EnumerateObject().Select(p => p.Name));
-            Assert.Equal(["std", "l2", "l4_over_l2"], json.RootElement.GetProperty("features").GetProperty(Layer).EnumerateObject().Select(p => p.Name));
+            Assert.Equal(
+                ["url", "prompt", "check_timestep", "pooling", "features"],
+                json.RootElement.EnumerateObject().Select(p => p.Name)
+            );
+            Assert.Equal(
+                ["std", "l2", "l4_over_l2"],
+                json.RootElement.GetProperty("features").GetProperty(Layer).EnumerateObject().Select(p => p.Name)
+            );
         }
         var read = CodeStatistics.Read(scratch["deep/stats.jsonl"]);
-        Assert.Equal(lines.Select(l => (l.Url, l.Prompt, l.CheckTimestep, l.Pooling, l.Features[Layer])), read.Select(l => (l.Url, l.Prompt, l.CheckTimestep, l.Pooling, l.Features[Layer])));
+        Assert.Equal(
+            lines.Select(l => (l.Url, l.Prompt, l.CheckTimestep, l.Pooling, l.Features[Layer])),
+            read.Select(l => (l.Url, l.Prompt, l.CheckTimestep, l.Pooling, l.Features[Layer]))
+        );
         Assert.Equal(["deep/stats.jsonl"], scratch.Files.Select(f => f.Replace('\\', '/')));
     }
 
@@ -54,9 +87,18 @@ public class CodeStatisticsTests
     public void BadLinesAreNamedByNumber()
     {
         using var scratch = new ScratchFolder();
-        string Refusal(string text) => Assert.Throws<InvalidDataException>(() => CodeStatistics.Read(scratch.Write("bad.jsonl", System.Text.Encoding.UTF8.GetBytes(text)))).Message;
-        Assert.Equal("the list of codes 'bad.jsonl' cannot be read: line 2 ('nonsense'); line 3 ('{\"url\": \"x\"}'); line 4 ('null'); each line must be an object with url, prompt, check_timestep, pooling and features",
-            Refusal(Line + "\nnonsense\n{\"url\": \"x\"}\nnull\n"));
+        string Refusal(string text) =>
+            Assert
+                .Throws<InvalidDataException>(() =>
+                    CodeStatistics.Read(scratch.Write("bad.jsonl", System.Text.Encoding.UTF8.GetBytes(text)))
+                )
+                .Message;
+        Assert.Equal(
+            "the list of codes 'bad.jsonl' cannot be read: line 2 ('nonsense'); line 3 ('{\"url\": \"x\"}'); "
+                + "line 4 ('null'); each line must be an object with url, prompt, check_timestep, pooling and "
+                + "features",
+            Refusal(Line + "\nnonsense\n{\"url\": \"x\"}\nnull\n")
+        );
         Assert.Contains("line 1 (", Refusal(Line.Replace("1.7853571", "\"high\"")));
         Assert.Throws<FileNotFoundException>(() => CodeStatistics.Read(scratch["none.jsonl"]));
     }

@@ -8,7 +8,12 @@ namespace BalancedDiffusion.Tests.Representations;
 public class PrincipalComponentsTests
 {
     /// <summary>Codes that vary most along a few directions of their own, none of them an axis.</summary>
-    private static torch.Tensor Codes(int count, int units, long seed = 1, torch.ScalarType type = torch.ScalarType.Float64)
+    private static torch.Tensor Codes(
+        int count,
+        int units,
+        long seed = 1,
+        torch.ScalarType type = torch.ScalarType.Float64
+    )
     {
         using var scope = torch.NewDisposeScope();
         var mixed = GaussianNoise.Draw([count, units], seed, type) * torch.linspace(3, 0.2, units, dtype: type);
@@ -18,7 +23,11 @@ public class PrincipalComponentsTests
     private static Matrix<double> Matrix(torch.Tensor tensor)
     {
         var values = tensor.to_type(torch.float64).contiguous().data<double>().ToArray();
-        return Matrix<double>.Build.Dense((int)tensor.shape[0], (int)tensor.shape[1], (i, j) => values[i * (int)tensor.shape[1] + j]);
+        return Matrix<double>.Build.Dense(
+            (int)tensor.shape[0],
+            (int)tensor.shape[1],
+            (i, j) => values[i * (int)tensor.shape[1] + j]
+        );
     }
 
     [Theory]
@@ -34,7 +43,8 @@ public class PrincipalComponentsTests
         var mean = h.ColumnSums() / count;
         var svd = Matrix<double>.Build.Dense(count, units, (i, j) => h[i, j] - mean[j]).Svd();
         Assert.Equal((wanted, units), (found.Count, found.Units));
-        for (var j = 0; j < units; j++) Assert.Equal(mean[j], found.Mean[j], 1e-10);
+        for (var j = 0; j < units; j++)
+            Assert.Equal(mean[j], found.Mean[j], 1e-10);
         for (var k = 0; k < wanted; k++)
         {
             Assert.Equal(svd.S[k] * svd.S[k] / count, found.Variances[k], 1e-8 * svd.S[0] * svd.S[0]);
@@ -53,10 +63,16 @@ public class PrincipalComponentsTests
         var plane = PrincipalComponents.Of(codes, 2);
         var (kept, at) = (plane.Keep(codes), plane.Project(codes));
         Assert.True((kept - plane.Restore(at)).abs().max().item<double>() < 1e-12);
-        Assert.True(plane.Project(codes - kept + torch.tensor(plane.Mean.ToArray())).abs().max().item<double>() < 1e-10);
+        Assert.True(
+            plane.Project(codes - kept + torch.tensor(plane.Mean.ToArray())).abs().max().item<double>() < 1e-10
+        );
         Assert.True((plane.Keep(kept) - kept).abs().max().item<double>() < 1e-10);
         // Left is the variance of the directions left out.
-        Assert.Equal(plane.TotalVariance - plane.Variances.Sum(), (codes - kept).square().sum(1).mean().item<double>(), 1e-8);
+        Assert.Equal(
+            plane.TotalVariance - plane.Variances.Sum(),
+            (codes - kept).square().sum(1).mean().item<double>(),
+            1e-8
+        );
         Assert.Equal(plane.Variances.Sum() / plane.TotalVariance, plane.Explained, 1e-12);
         for (var trial = 0; trial < 20; trial++)
         {
@@ -80,15 +96,42 @@ public class PrincipalComponentsTests
     public void BadInputIsNamed()
     {
         using var scope = torch.NewDisposeScope();
-        Assert.StartsWith("count must be at most 2, since the codes vary in so many directions only, was 3", Assert.Throws<ArgumentException>(() => PrincipalComponents.Of(Codes(3, 5), 3)).Message);
-        Assert.StartsWith("count must be at most 0", Assert.Throws<ArgumentException>(() => PrincipalComponents.Of(torch.ones(4, 3), 1)).Message);
-        Assert.StartsWith("the number of codes must be at least 2, was 1", Assert.Throws<ArgumentOutOfRangeException>(() => PrincipalComponents.Of(Codes(1, 3), 1)).Message);
-        Assert.StartsWith("count must be at least 1, was 0", Assert.Throws<ArgumentOutOfRangeException>(() => PrincipalComponents.Of(Codes(4, 3), 0)).Message);
-        Assert.Contains("NaN or infinity", Assert.Throws<ArgumentException>(() => PrincipalComponents.Of(Codes(4, 3) * double.NaN, 1)).Message);
+        Assert.StartsWith(
+            "count must be at most 2, since the codes vary in so many directions only, was 3",
+            Assert.Throws<ArgumentException>(() => PrincipalComponents.Of(Codes(3, 5), 3)).Message
+        );
+        Assert.StartsWith(
+            "count must be at most 0",
+            Assert.Throws<ArgumentException>(() => PrincipalComponents.Of(torch.ones(4, 3), 1)).Message
+        );
+        Assert.StartsWith(
+            "the number of codes must be at least 2, was 1",
+            Assert.Throws<ArgumentOutOfRangeException>(() => PrincipalComponents.Of(Codes(1, 3), 1)).Message
+        );
+        Assert.StartsWith(
+            "count must be at least 1, was 0",
+            Assert.Throws<ArgumentOutOfRangeException>(() => PrincipalComponents.Of(Codes(4, 3), 0)).Message
+        );
+        Assert.Contains(
+            "NaN or infinity",
+            Assert.Throws<ArgumentException>(() => PrincipalComponents.Of(Codes(4, 3) * double.NaN, 1)).Message
+        );
         var plane = PrincipalComponents.Of(Codes(9, 3), 2);
-        Assert.StartsWith("codes must have shape (any, 3), was (2, 4)", Assert.Throws<ArgumentException>(() => plane.Project(torch.zeros(2, 4))).Message);
-        Assert.StartsWith("coordinates must have shape (any, 2), was (2, 3)", Assert.Throws<ArgumentException>(() => plane.Restore(torch.zeros(2, 3))).Message);
-        Assert.StartsWith("codes must hold floating-point numbers, was Int64", Assert.Throws<ArgumentException>(() => plane.Project(torch.zeros(2, 3, dtype: torch.int64))).Message);
-        Assert.StartsWith("components are numbered from 0 to 1, was 2", Assert.Throws<ArgumentOutOfRangeException>(() => plane[2]).Message);
+        Assert.StartsWith(
+            "codes must have shape (any, 3), was (2, 4)",
+            Assert.Throws<ArgumentException>(() => plane.Project(torch.zeros(2, 4))).Message
+        );
+        Assert.StartsWith(
+            "coordinates must have shape (any, 2), was (2, 3)",
+            Assert.Throws<ArgumentException>(() => plane.Restore(torch.zeros(2, 3))).Message
+        );
+        Assert.StartsWith(
+            "codes must hold floating-point numbers, was Int64",
+            Assert.Throws<ArgumentException>(() => plane.Project(torch.zeros(2, 3, dtype: torch.int64))).Message
+        );
+        Assert.StartsWith(
+            "components are numbered from 0 to 1, was 2",
+            Assert.Throws<ArgumentOutOfRangeException>(() => plane[2]).Message
+        );
     }
 }

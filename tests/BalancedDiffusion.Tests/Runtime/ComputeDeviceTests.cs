@@ -20,7 +20,12 @@ public class ComputeDeviceTests
         var choice = ComputeDevice.Choose();
         var hasCuda = TorchRuntime.HasCudaNatives && torch.cuda.is_available();
         Assert.Equal(hasCuda ? DeviceType.CUDA : DeviceType.CPU, choice.Device.type);
-        Assert.Contains(hasCuda ? "answered" : TorchRuntime.HasCudaNatives ? "no CUDA device answered" : "built without CUDA (build it with -p:Cuda=true)", choice.Reason);
+        Assert.Contains(
+            hasCuda ? "answered"
+                : TorchRuntime.HasCudaNatives ? "no CUDA device answered"
+                : "built without CUDA (build it with -p:Cuda=true)",
+            choice.Reason
+        );
         using var there = torch.ones([2], device: choice.Device);
         Assert.Equal(2, there.sum().item<float>());
     }
@@ -28,11 +33,20 @@ public class ComputeDeviceTests
     [Fact]
     public void CudaDemandedInVainSaysWhatToDo()
     {
-        if (TorchRuntime.HasCudaNatives && torch.cuda.is_available()) Assert.Equal(DeviceType.CUDA, ComputeDevice.Choose("cuda").Device.type);
-        else Assert.Contains("use --device cpu, or auto", Assert.Throws<InvalidOperationException>(() => ComputeDevice.Choose("cuda")).Message);
+        if (TorchRuntime.HasCudaNatives && torch.cuda.is_available())
+            Assert.Equal(DeviceType.CUDA, ComputeDevice.Choose("cuda").Device.type);
+        else
+            Assert.Contains(
+                "use --device cpu, or auto",
+                Assert.Throws<InvalidOperationException>(() => ComputeDevice.Choose("cuda")).Message
+            );
     }
 
     [Theory]
     [InlineData("gpu"), InlineData(""), InlineData(null)]
-    public void AnyOtherWishIsNamed(string? wish) => Assert.Contains($"device must be auto, cpu or cuda, was '{wish}'", Assert.Throws<ArgumentException>(() => ComputeDevice.Choose(wish!)).Message);
+    public void AnyOtherWishIsNamed(string? wish) =>
+        Assert.Contains(
+            $"device must be auto, cpu or cuda, was '{wish}'",
+            Assert.Throws<ArgumentException>(() => ComputeDevice.Choose(wish!)).Message
+        );
 }

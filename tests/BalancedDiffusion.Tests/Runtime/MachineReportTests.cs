@@ -9,7 +9,24 @@ public class MachineReportTests
     public void EveryFactThatAResultDependsOnIsNamed()
     {
         var report = MachineReport.Create(data: ["faces", "fashion-mnist"]);
-        foreach (var name in new[] { "BalancedDiffusion", ".NET", "TorchSharp", "libtorch", "Operating system", "Processor", "Cores", "Memory", "torch threads", "Device", "Why this device", "Matrix products", "Data" })
+        foreach (
+            var name in new[]
+            {
+                "BalancedDiffusion",
+                ".NET",
+                "TorchSharp",
+                "libtorch",
+                "Operating system",
+                "Processor",
+                "Cores",
+                "Memory",
+                "torch threads",
+                "Device",
+                "Why this device",
+                "Matrix products",
+                "Data",
+            }
+        )
             Assert.False(string.IsNullOrWhiteSpace(report[name]), name);
         Assert.Equal("faces, fashion-mnist", report["Data"]);
         Assert.Equal(torch.get_num_threads().ToString(), report["torch threads"]);
@@ -26,12 +43,18 @@ public class MachineReportTests
     {
         var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
         var device = new ComputeDevice(torch.CPU, $"CPU: could not open {Path.Combine(home, "cuda", "libcuda.so")}.");
-        var text = MachineReport.Create(device, [Path.Combine(home, "data", "celeba"), AppContext.BaseDirectory]).ToString();
+        var text = MachineReport
+            .Create(device, [Path.Combine(home, "data", "celeba"), AppContext.BaseDirectory])
+            .ToString();
         Assert.DoesNotContain(home + Path.DirectorySeparatorChar, text);
         Assert.DoesNotContain(AppContext.BaseDirectory, text);
         Assert.Contains("could not open libcuda.so", text);
         Assert.Contains("celeba", text);
-        if (Environment.MachineName.Length >= 3) Assert.DoesNotMatch($@"(?i)(?<!\w){System.Text.RegularExpressions.Regex.Escape(Environment.MachineName)}(?!\w)", text);
+        if (Environment.MachineName.Length >= 3)
+            Assert.DoesNotMatch(
+                $@"(?i)(?<!\w){System.Text.RegularExpressions.Regex.Escape(Environment.MachineName)}(?!\w)",
+                text
+            );
     }
 
     [Theory]
@@ -44,8 +67,12 @@ public class MachineReportTests
     [InlineData("/home/ada/data/", "…")]
     [InlineData("Intel(R) Core(TM) i7 CPU @ 2.80GHz", "Intel(R) Core(TM) i7 CPU @ 2.80GHz")]
     [InlineData("100 images/s, x86/64", "100 images/s, x86/64")]
-    [InlineData("CPU: the library was built without CUDA (build it with -p:Cuda=true).", "CPU: the library was built without CUDA (build it with -p:Cuda=true).")]
-    public void PathsAreCutToTheirLastPartAndOtherTextStays(string text, string expected) => Assert.Equal(expected, MachineReport.WithoutNames(text));
+    [InlineData(
+        "CPU: the library was built without CUDA (build it with -p:Cuda=true).",
+        "CPU: the library was built without CUDA (build it with -p:Cuda=true)."
+    )]
+    public void PathsAreCutToTheirLastPartAndOtherTextStays(string text, string expected) =>
+        Assert.Equal(expected, MachineReport.WithoutNames(text));
 
     [Fact]
     public void NamesAreBlottedOutAsWordsOnly()

@@ -20,8 +20,11 @@ public class TorchRuntimeTests
     [Fact]
     public void TheLogTellsOfTheMendExactlyWhereTheSystemsLibraryIsTooOld()
     {
-        if (!OperatingSystem.IsLinux()) Assert.Skip("only Linux needs it");
-        var standard = File.ReadLines("/proc/self/maps").Select(l => l[Math.Max(l.IndexOf('/'), 0)..]).First(f => Path.GetFileName(f).StartsWith("libstdc++.so.6", StringComparison.Ordinal));
+        if (!OperatingSystem.IsLinux())
+            Assert.Skip("only Linux needs it");
+        var standard = File.ReadLines("/proc/self/maps")
+            .Select(l => l[Math.Max(l.IndexOf('/'), 0)..])
+            .First(f => Path.GetFileName(f).StartsWith("libstdc++.so.6", StringComparison.Ordinal));
         var newest = "GLIBCXX_3.4.32"u8;
         var has = File.ReadAllBytes(standard).AsSpan().IndexOf(newest) >= 0;
         Assert.Equal(!has, TorchRuntime.Log.Any(line => line.Contains("marked weak")));
@@ -30,15 +33,18 @@ public class TorchRuntimeTests
     [Fact]
     public void ReleasedMemoryGoesBackToTheSystem()
     {
-        if (!OperatingSystem.IsLinux()) Assert.Skip("only glibc is asked");
+        if (!OperatingSystem.IsLinux())
+            Assert.Skip("only glibc is asked");
         TorchRuntime.EnsureLoaded();
         // Blocks too small to be mapped by themselves, with a last one that keeps the heap from shrinking at its end.
-        const int count = 4000, size = 16_000;
+        const int count = 4000,
+            size = 16_000;
         long Released()
         {
             var tensors = Enumerable.Range(0, count).Select(_ => torch.ones(size)).ToArray();
             using var end = torch.ones(size);
-            foreach (var tensor in tensors) tensor.Dispose();
+            foreach (var tensor in tensors)
+                tensor.Dispose();
             var before = Environment.WorkingSet;
             TorchRuntime.ReleaseMemory();
             return before - Environment.WorkingSet;

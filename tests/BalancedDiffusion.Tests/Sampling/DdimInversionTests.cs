@@ -24,10 +24,29 @@ public class DdimInversionTests
         var back = new DdimSampler().Sample(denoiser, DdimInversion.Invert(denoiser, x, levels), levels);
         // The noise is e = y s/(s² + variance), so that every step is a factor.
         double Slope(double s) => s / (s * s + variance);
-        var factor = levels.Zip(levels.Skip(1)).Aggregate(1.0, (product, pair) => product * (1 + (pair.First - pair.Second) * Slope(pair.Second)) * (1 - (pair.First - pair.Second) * Slope(pair.First)));
+        var factor = levels
+            .Zip(levels.Skip(1))
+            .Aggregate(
+                1.0,
+                (product, pair) =>
+                    product
+                    * (1 + (pair.First - pair.Second) * Slope(pair.Second))
+                    * (1 - (pair.First - pair.Second) * Slope(pair.First))
+            );
         Assert.True((back - factor * x).abs().max().item<double>() < 1e-12);
         // Each step up and down again is off from one by h (a(s) - a(s')) - h² a(s) a(s').
-        var bound = Math.Exp(levels.Zip(levels.Skip(1)).Sum(p => (p.First - p.Second) * (Math.Abs(Slope(p.Second) - Slope(p.First)) + (p.First - p.Second) * Slope(p.First) * Slope(p.Second)))) - 1;
+        var bound =
+            Math.Exp(
+                levels
+                    .Zip(levels.Skip(1))
+                    .Sum(p =>
+                        (p.First - p.Second)
+                        * (
+                            Math.Abs(Slope(p.Second) - Slope(p.First))
+                            + (p.First - p.Second) * Slope(p.First) * Slope(p.Second)
+                        )
+                    )
+            ) - 1;
         Assert.InRange(Math.Abs(factor - 1), 0, bound);
     }
 
@@ -40,7 +59,9 @@ public class DdimInversionTests
         double Missed(int steps)
         {
             var levels = new GeometricSchedule(10, 0.05).Levels(steps + 1).SkipLast(1).ToList();
-            return (new DdimSampler().Sample(denoiser, DdimInversion.Invert(denoiser, x, levels), levels) - x).norm().item<double>();
+            return (new DdimSampler().Sample(denoiser, DdimInversion.Invert(denoiser, x, levels), levels) - x)
+                .norm()
+                .item<double>();
         }
         // Of second order in a step, so of first order in all: twice the steps, half the miss.
         Assert.Equal(2, Missed(200) / Missed(400), 0.05);
@@ -61,7 +82,9 @@ public class DdimInversionTests
             var up = DdimInversion.Invert(denoiser, x, [high, low]);
             Assert.True(Difference(up, x + (high - low) * Noise(x, low)) < 1e-10);
             var back = new DdimSampler().Sample(denoiser, up, [high, low]);
-            Assert.True(((back - x) - (high - low) * (Noise(x, low) - Noise(up, high))).abs().max().item<double>() < 1e-10);
+            Assert.True(
+                ((back - x) - (high - low) * (Noise(x, low) - Noise(up, high))).abs().max().item<double>() < 1e-10
+            );
         }
     }
 
@@ -76,10 +99,19 @@ public class DdimInversionTests
         Assert.Equal([1, 2], steps.Seen);
         using var stop = new CancellationTokenSource();
         stop.Cancel();
-        Assert.Throws<OperationCanceledException>(() => DdimInversion.Invert(denoiser, x, [3, 2, 1], new SamplingOptions { Cancellation = stop.Token }));
-        void Refused(string words, Func<object> attempt) => Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(attempt).Message);
-        Refused("sigmas must end above 0, where the noise can be told from the sample, ended at 0", () => DdimInversion.Invert(denoiser, x, [3, 1, 0]));
+        Assert.Throws<OperationCanceledException>(() =>
+            DdimInversion.Invert(denoiser, x, [3, 2, 1], new SamplingOptions { Cancellation = stop.Token })
+        );
+        void Refused(string words, Func<object> attempt) =>
+            Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(attempt).Message);
+        Refused(
+            "sigmas must end above 0, where the noise can be told from the sample, ended at 0",
+            () => DdimInversion.Invert(denoiser, x, [3, 1, 0])
+        );
         Refused("sigmas must decrease", () => DdimInversion.Invert(denoiser, x, [1, 3]));
-        Refused("must have shape (any, 5), was (2, 4)", () => DdimInversion.Invert(denoiser, torch.zeros(2, 4), [3, 1]));
+        Refused(
+            "must have shape (any, 5), was (2, 4)",
+            () => DdimInversion.Invert(denoiser, torch.zeros(2, 4), [3, 1])
+        );
     }
 }

@@ -16,7 +16,8 @@ public class LangevinSamplerTests
     public void OnGaussianDataItsLawIsTheOneStatedWithItsBias(double data, double sigma, double step)
     {
         using var scope = torch.NewDisposeScope();
-        const int rows = 10_000, d = 10;
+        const int rows = 10_000,
+            d = 10;
         const double mean = -0.4;
         var smoothed = data + sigma * sigma;
         var steps = (int)Math.Ceiling(Math.Log(1e-4) / Math.Log(Math.Abs(1 - step / (2 * smoothed)))) + 1;
@@ -31,7 +32,11 @@ public class LangevinSamplerTests
         Assert.InRange((y.mean().item<double>() - mean) / Math.Sqrt(variance / n), -4, 4);
         Assert.InRange((y.var().item<double>() / variance - 1) / Math.Sqrt(2 / n), -4, 4);
         // The same walk with the noise taken off: f(y) = m + data/V (y - m).
-        var clean = (sampler with { Denoise = true }).Sample(SamplerLab.Gaussian(d, mean, data), start, new SamplingOptions { Seed = 3 });
+        var clean = (sampler with { Denoise = true }).Sample(
+            SamplerLab.Gaussian(d, mean, data),
+            start,
+            new SamplingOptions { Seed = 3 }
+        );
         Assert.True(torch.allclose((y - mean) * (data / smoothed) + mean, clean, 0, 1e-12));
         Assert.Equal(0, start.abs().max().item<double>());
     }
@@ -41,14 +46,26 @@ public class LangevinSamplerTests
     {
         using var scope = torch.NewDisposeScope();
         using var mixture = new GaussianMixture(
-            GaussianComponent.LowRank(0.3, torch.tensor([-1.0]), torch.ones(1, 1), torch.tensor([0.1]), 0), GaussianComponent.LowRank(0.7, torch.tensor([1.0]), torch.ones(1, 1), torch.tensor([0.2]), 0));
+            GaussianComponent.LowRank(0.3, torch.tensor([-1.0]), torch.ones(1, 1), torch.tensor([0.1]), 0),
+            GaussianComponent.LowRank(0.7, torch.tensor([1.0]), torch.ones(1, 1), torch.tensor([0.2]), 0)
+        );
         const double sigma = 0.7;
         const int n = 8000;
         // All start in the lighter mode, so that only a walk that mixes gets the weights right.
         var start = torch.full([n, 1], -1.0, dtype: torch.float64);
-        var y = new LangevinSampler(sigma, 0.04, 800, Denoise: false).Sample(new MixtureDenoiser(mixture), start).data<double>().ToArray().Order().ToArray();
-        double Below(double x) => 0.3 * Normal.CDF(-1, Math.Sqrt(0.1 + sigma * sigma), x) + 0.7 * Normal.CDF(1, Math.Sqrt(0.2 + sigma * sigma), x);
-        var distance = y.Select((x, i) => Math.Max(Math.Abs(Below(x) - i / (double)n), Math.Abs(Below(x) - (i + 1.0) / n))).Max();
+        var y = new LangevinSampler(sigma, 0.04, 800, Denoise: false)
+            .Sample(new MixtureDenoiser(mixture), start)
+            .data<double>()
+            .ToArray()
+            .Order()
+            .ToArray();
+        double Below(double x) =>
+            0.3 * Normal.CDF(-1, Math.Sqrt(0.1 + sigma * sigma), x)
+            + 0.7 * Normal.CDF(1, Math.Sqrt(0.2 + sigma * sigma), x);
+        var distance = y.Select(
+                (x, i) => Math.Max(Math.Abs(Below(x) - i / (double)n), Math.Abs(Below(x) - (i + 1.0) / n))
+            )
+            .Max();
         // 1.95/sqrt(n) for the draw, and half a percent for the bias of the step.
         Assert.True(distance < 1.95 / Math.Sqrt(n) + 0.005, $"distance {distance}");
     }
@@ -62,15 +79,33 @@ public class LangevinSamplerTests
         using var path = new Trajectory([0, 10, 19]);
         var steps = new SamplerLab.Steps();
         var sampler = new LangevinSampler(0.2, 0.004, 20);
-        var all = sampler.Sample(dae, start, new SamplingOptions { Seed = 1, Record = path, Progress = steps });
+        var all = sampler.Sample(
+            dae,
+            start,
+            new SamplingOptions
+            {
+                Seed = 1,
+                Record = path,
+                Progress = steps,
+            }
+        );
         Assert.Equal(Enumerable.Range(1, 20), steps.Seen);
         Assert.Equal([0, 10, 19], path.Steps);
         Assert.True(torch.allclose(path.Points[0], start));
         Assert.True(torch.allclose(dae.DenoiseAt(path.Points[1], 0.2), path.Estimates[1]));
-        Assert.True(torch.allclose(all[3], sampler.Sample(dae, start.narrow(0, 3, 1), new SamplingOptions { Seed = 1, FirstIndex = 3 })[0], 1e-5, 1e-6));
+        Assert.True(
+            torch.allclose(
+                all[3],
+                sampler.Sample(dae, start.narrow(0, 3, 1), new SamplingOptions { Seed = 1, FirstIndex = 3 })[0],
+                1e-5,
+                1e-6
+            )
+        );
         using var source = new CancellationTokenSource();
         source.Cancel();
-        Assert.ThrowsAny<OperationCanceledException>(() => sampler.Sample(dae, start, new SamplingOptions { Cancellation = source.Token }));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            sampler.Sample(dae, start, new SamplingOptions { Cancellation = source.Token })
+        );
     }
 
     [Theory]
@@ -81,7 +116,14 @@ public class LangevinSamplerTests
     public void BadNumbersAreNamed(double sigma, double step, int steps, string words)
     {
         using var scope = torch.NewDisposeScope();
-        Assert.StartsWith(words, Assert.ThrowsAny<ArgumentException>(() => new LangevinSampler(sigma, step, steps).Sample(SamplerLab.Gaussian(2, 0, 1), torch.ones(1, 2))).Message);
+        Assert.StartsWith(
+            words,
+            Assert
+                .ThrowsAny<ArgumentException>(() =>
+                    new LangevinSampler(sigma, step, steps).Sample(SamplerLab.Gaussian(2, 0, 1), torch.ones(1, 2))
+                )
+                .Message
+        );
     }
 
     [Fact]
@@ -90,6 +132,13 @@ public class LangevinSamplerTests
         using var scope = torch.NewDisposeScope();
         using var mixture = GaussianMixture.SeparatedLowRank(2, 2, 1, 1);
         var away = new SamplerLab.From(2, (y, _) => y * 1e30);
-        Assert.Contains("at step 2 of 9 (sigma = 0.5)", Assert.Throws<InvalidOperationException>(() => new LangevinSampler(0.5, 0.9, 9).Sample(away, torch.ones(1, 2))).Message);
+        Assert.Contains(
+            "at step 2 of 9 (sigma = 0.5)",
+            Assert
+                .Throws<InvalidOperationException>(() =>
+                    new LangevinSampler(0.5, 0.9, 9).Sample(away, torch.ones(1, 2))
+                )
+                .Message
+        );
     }
 }

@@ -13,6 +13,7 @@ public class SamplersTests
     private sealed class Broken(Func<torch.Tensor, torch.Tensor, torch.Tensor> denoise) : IDenoiser
     {
         public IReadOnlyList<long> SampleShape => [2];
+
         public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => denoise(noisy, sigma);
     }
 
@@ -37,11 +38,31 @@ public class SamplersTests
     public void SamplesOfAMixtureHaveItsMoments()
     {
         using var scope = torch.NewDisposeScope();
-        using var mixture = new GaussianMixture(GaussianComponent.Full(0.3, torch.tensor([2.0, 0]), torch.tensor(new[,] { { 0.5, 0.2 }, { 0.2, 0.3 } })),
-            GaussianComponent.Full(0.7, torch.tensor([-1.0, 1]), torch.eye(2, dtype: torch.float64) * 0.2));
+        using var mixture = new GaussianMixture(
+            GaussianComponent.Full(
+                0.3,
+                torch.tensor([2.0, 0]),
+                torch.tensor(
+                    new[,]
+                    {
+                        { 0.5, 0.2 },
+                        { 0.2, 0.3 },
+                    }
+                )
+            ),
+            GaussianComponent.Full(0.7, torch.tensor([-1.0, 1]), torch.eye(2, dtype: torch.float64) * 0.2)
+        );
         foreach (var sampler in All)
         {
-            var samples = sampler.Draw(new MixtureDenoiser(mixture), 8000, new KarrasSchedule(30, 0.01, 3).Levels(120), seed: 4, batch: 8000).to_type(torch.float64);
+            var samples = sampler
+                .Draw(
+                    new MixtureDenoiser(mixture),
+                    8000,
+                    new KarrasSchedule(30, 0.01, 3).Levels(120),
+                    seed: 4,
+                    batch: 8000
+                )
+                .to_type(torch.float64);
             Assert.True(torch.allclose(samples.mean([0L]), mixture.Mean(), 0, 0.09), $"{sampler}: mean");
             Assert.True(torch.allclose(samples.t().cov(), mixture.Covariance(), 0, 0.15), $"{sampler}: covariance");
         }
@@ -68,9 +89,21 @@ public class SamplersTests
     {
         using var scope = torch.NewDisposeScope();
         var far = new Broken((x, _) => torch.full_like(x, 3));
-        Assert.Equal([1f, 1], new AncestralSampler(Clamp: 1).Sample(far, torch.zeros(1, 2), [2, 1, 0], 1).data<float>().ToArray());
-        Assert.Equal([3f, 3], new AncestralSampler().Sample(far, torch.zeros(1, 2), [2, 1, 0], 1).data<float>().ToArray());
-        Assert.NotEqual([3f, 3], new AncestralSampler(NoiseIntoZero: true).Sample(far, torch.zeros(1, 2), [2, 1, 0], 1).data<float>().ToArray());
+        Assert.Equal(
+            [1f, 1],
+            new AncestralSampler(Clamp: 1).Sample(far, torch.zeros(1, 2), [2, 1, 0], 1).data<float>().ToArray()
+        );
+        Assert.Equal(
+            [3f, 3],
+            new AncestralSampler().Sample(far, torch.zeros(1, 2), [2, 1, 0], 1).data<float>().ToArray()
+        );
+        Assert.NotEqual(
+            [3f, 3],
+            new AncestralSampler(NoiseIntoZero: true)
+                .Sample(far, torch.zeros(1, 2), [2, 1, 0], 1)
+                .data<float>()
+                .ToArray()
+        );
     }
 
     [Fact]
@@ -81,9 +114,21 @@ public class SamplersTests
         var shape = new Broken((_, _) => torch.zeros(1, 3));
         foreach (var sampler in All)
         {
-            var message = Assert.Throws<InvalidOperationException>(() => sampler.Sample(nan, torch.ones(1, 2), [4, 2, 0.5, 0], 1)).Message;
-            Assert.Matches(sampler is HeunSampler ? "^the denoiser returned NaN or infinity at step 2 of 3 \\(sigma = 0.5\\)" : "^the denoiser returned NaN or infinity at step 3 of 3 \\(sigma = 0.5\\)", message);
-            Assert.StartsWith("the denoiser returned shape (1, 3) for (1, 2) at step 1 of 1", Assert.Throws<InvalidOperationException>(() => sampler.Sample(shape, torch.ones(1, 2), [4, 0], 1)).Message);
+            var message = Assert
+                .Throws<InvalidOperationException>(() => sampler.Sample(nan, torch.ones(1, 2), [4, 2, 0.5, 0], 1))
+                .Message;
+            Assert.Matches(
+                sampler is HeunSampler
+                    ? "^the denoiser returned NaN or infinity at step 2 of 3 \\(sigma = 0.5\\)"
+                    : "^the denoiser returned NaN or infinity at step 3 of 3 \\(sigma = 0.5\\)",
+                message
+            );
+            Assert.StartsWith(
+                "the denoiser returned shape (1, 3) for (1, 2) at step 1 of 1",
+                Assert
+                    .Throws<InvalidOperationException>(() => sampler.Sample(shape, torch.ones(1, 2), [4, 0], 1))
+                    .Message
+            );
         }
     }
 
@@ -98,7 +143,12 @@ public class SamplersTests
     {
         using var start = torch.ones(1, 2);
         foreach (var sampler in All)
-            Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(() => sampler.Sample(new Broken((x, _) => x * 1), start, sigmas, 1)).Message);
+            Assert.Contains(
+                words,
+                Assert
+                    .ThrowsAny<ArgumentException>(() => sampler.Sample(new Broken((x, _) => x * 1), start, sigmas, 1))
+                    .Message
+            );
     }
 
     [Fact]
@@ -114,7 +164,9 @@ public class SamplersTests
             Assert.Equal([1, 2, 3], steps.Seen);
             using var source = new CancellationTokenSource();
             source.Cancel();
-            Assert.ThrowsAny<OperationCanceledException>(() => sampler.Sample(half, start, [3, 2, 0], 1, null, source.Token));
+            Assert.ThrowsAny<OperationCanceledException>(() =>
+                sampler.Sample(half, start, [3, 2, 0], 1, null, source.Token)
+            );
             var drawn = new SamplerLab.Steps();
             sampler.Draw(half, 5, [3, 2, 0], 1, batch: 2, progress: drawn).Dispose();
             Assert.Equal([1, 2, 3, 4, 5, 6], drawn.Seen);

@@ -10,7 +10,8 @@ public class AttributeErrorTests
     [Fact]
     public void ItsNumbersAreThoseWorkedOutByHand()
     {
-        // Errors 0, 1, -1, 2: mean square 6/4. Truth 1, 2, 3, 4: variance 5/4. Ranks of the readings 1, 3, 2, 4: rho = 1 - 6·2/(4·15).
+        // Errors 0, 1, -1, 2: mean square 6/4. Truth 1, 2, 3, 4: variance 5/4. Ranks of the readings 1, 3, 2, 4: rho =
+        // 1 - 6·2/(4·15).
         var error = AttributeError.Of("smile", [1, 3, 2, 6], [1, 2, 3, 4]);
         Assert.Equal("smile", error.Name);
         Assert.Equal(Math.Sqrt(1.5), error.RootMeanSquare, 12);
@@ -34,7 +35,8 @@ public class AttributeErrorTests
     [Fact]
     public void OfAYesOrNoAttributeConcordanceIsTheAreaUnderTheCurve()
     {
-        double[] yes = [0.9, 0.4, 0.4, 0.7], no = [0.1, 0.4, 0.8];
+        double[] yes = [0.9, 0.4, 0.4, 0.7],
+            no = [0.1, 0.4, 0.8];
         var error = AttributeError.Of("glasses", [.. yes, .. no], [1, 1, 1, 1, 0, 0, 0]);
         // 0.9 is above all three, 0.7 above two, each 0.4 above one and level with one.
         Assert.Equal((3 + 2 + 1.5 + 1.5) / 12, error.Concordance, 12);
@@ -53,24 +55,51 @@ public class AttributeErrorTests
     }
 
     [Fact]
-    public void UnitsScaleTheErrorAndNothingElse() => Check.One(Config.QuickThrowOnFailure.WithQuietOnSuccess(true), Prop.ForAll(
-        Gen.Choose(-100, 100).ArrayOf(8).Where(a => a.Distinct().Count() > 1).Two().ToArbitrary(), Gen.Choose(1, 50).ToArbitrary(), Gen.Choose(-9, 9).ToArbitrary(), (lists, factor, shift) =>
-        {
-            double[] read = [.. lists.Item1.Select(v => (double)v)], truth = [.. lists.Item2.Select(v => (double)v)];
-            var plain = AttributeError.Of("x", read, truth);
-            var scaled = AttributeError.Of("x", [.. read.Select(v => v * factor + shift)], [.. truth.Select(v => v * factor + shift)]);
-            Assert.Equal(factor * plain.RootMeanSquare, scaled.RootMeanSquare, 1e-9 * factor * (1 + plain.RootMeanSquare));
-            Assert.Equal(plain.ExplainedVariance, scaled.ExplainedVariance, 1e-9 * (1 + Math.Abs(plain.ExplainedVariance)));
-            Assert.Equal(plain.Spearman, scaled.Spearman, 1e-9);
-            Assert.InRange(plain.Spearman, -1 - 1e-12, 1 + 1e-12);
-        }));
+    public void UnitsScaleTheErrorAndNothingElse() =>
+        Check.One(
+            Config.QuickThrowOnFailure.WithQuietOnSuccess(true),
+            Prop.ForAll(
+                Gen.Choose(-100, 100).ArrayOf(8).Where(a => a.Distinct().Count() > 1).Two().ToArbitrary(),
+                Gen.Choose(1, 50).ToArbitrary(),
+                Gen.Choose(-9, 9).ToArbitrary(),
+                (lists, factor, shift) =>
+                {
+                    double[] read = [.. lists.Item1.Select(v => (double)v)],
+                        truth = [.. lists.Item2.Select(v => (double)v)];
+                    var plain = AttributeError.Of("x", read, truth);
+                    var scaled = AttributeError.Of(
+                        "x",
+                        [.. read.Select(v => v * factor + shift)],
+                        [.. truth.Select(v => v * factor + shift)]
+                    );
+                    Assert.Equal(
+                        factor * plain.RootMeanSquare,
+                        scaled.RootMeanSquare,
+                        1e-9 * factor * (1 + plain.RootMeanSquare)
+                    );
+                    Assert.Equal(
+                        plain.ExplainedVariance,
+                        scaled.ExplainedVariance,
+                        1e-9 * (1 + Math.Abs(plain.ExplainedVariance))
+                    );
+                    Assert.Equal(plain.Spearman, scaled.Spearman, 1e-9);
+                    Assert.InRange(plain.Spearman, -1 - 1e-12, 1 + 1e-12);
+                }
+            )
+        );
 
     [Fact]
     public void BadListsAreRefused()
     {
-        Refused<ArgumentException>("readings and truth must be as many, at least three, were 3 and 4", () => AttributeError.Of("x", [1, 2, 3], [1, 2, 3, 4]));
+        Refused<ArgumentException>(
+            "readings and truth must be as many, at least three, were 3 and 4",
+            () => AttributeError.Of("x", [1, 2, 3], [1, 2, 3, 4])
+        );
         Refused<ArgumentException>("at least three, were 2 and 2", () => AttributeError.Of("x", [1, 2], [1, 2]));
-        Refused<ArgumentException>("the truth of 'smile' is the same in all images", () => AttributeError.Of("smile", [1, 2, 3], [0.1, 0.1, 0.1]));
+        Refused<ArgumentException>(
+            "the truth of 'smile' is the same in all images",
+            () => AttributeError.Of("smile", [1, 2, 3], [0.1, 0.1, 0.1])
+        );
         Assert.Throws<ArgumentNullException>(() => AttributeError.Of("x", null!, [1, 2, 3]));
         Assert.Throws<ArgumentNullException>(() => AttributeError.Of("x", [1, 2, 3], null!));
     }

@@ -3,8 +3,8 @@ using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Steering;
 using BalancedDiffusion.Tests.Checkpoints;
-using BalancedDiffusion.Training;
 using BalancedDiffusion.Tests.Training;
+using BalancedDiffusion.Training;
 using TorchSharp;
 using static BalancedDiffusion.Tests.Networks.UNetFixtures;
 using static BalancedDiffusion.Tests.Steering.SteeringLab;
@@ -13,10 +13,17 @@ namespace BalancedDiffusion.Tests.Steering;
 
 public class AttributeRegressorTests
 {
-    private static readonly TrainingOptions Short = AttributeRegressor.Recipe(2000) with { Steps = 200, BatchSize = 32, Seed = 3 };
+    private static readonly TrainingOptions Short = AttributeRegressor.Recipe(2000) with
+    {
+        Steps = 200,
+        BatchSize = 32,
+        Seed = 3,
+    };
     private static readonly TrainingOptions Shortest = Short with { Steps = 5 };
 
-    /// <summary>Images of 8×8 with a brightness, in units and with an offset of its own, and a bright half: left (0) or right (1).</summary>
+    /// <summary>Images of 8×8 with a brightness, in units and with an offset of its own, and a bright half: left (0)
+    /// or
+    /// right (1).</summary>
     private static ImageDataset Pictures(int count, long seed, int height = 8, int width = 8)
     {
         using var scope = torch.NewDisposeScope();
@@ -24,8 +31,15 @@ public class AttributeRegressorTests
         var right = Normal(seed + 1, count).gt(0).to_type(torch.float32);
         var images = level.reshape(count, 1, 1, 1) + 0.05 * Normal(seed + 2, count, 1, height, width);
         var side = (2 * right - 1).mul(0.3).reshape(count, 1, 1, 1);
-        images = torch.cat([images.narrow(3, 0, width / 2) - side, images.narrow(3, width / 2, width - width / 2) + side], 3).contiguous();
-        var attributes = new Dictionary<string, float[]> { ["brightness"] = level.mul(50).add(100).data<float>().ToArray(), ["right"] = right.data<float>().ToArray(), ["constant"] = [.. Enumerable.Repeat(0.1f, count)] };
+        images = torch
+            .cat([images.narrow(3, 0, width / 2) - side, images.narrow(3, width / 2, width - width / 2) + side], 3)
+            .contiguous();
+        var attributes = new Dictionary<string, float[]>
+        {
+            ["brightness"] = level.mul(50).add(100).data<float>().ToArray(),
+            ["right"] = right.data<float>().ToArray(),
+            ["constant"] = [.. Enumerable.Repeat(0.1f, count)],
+        };
         return new ImageDataset("pictures", images.DetachFromDisposeScope(), null, attributes);
     }
 
@@ -33,7 +47,8 @@ public class AttributeRegressorTests
     public void ItLearnsWhatIsThereToSeeAndReadsItInItsUnits()
     {
         using var scope = torch.NewDisposeScope();
-        using ImageDataset train = Pictures(300, 10), heldOut = Pictures(200, 20);
+        using ImageDataset train = Pictures(300, 10),
+            heldOut = Pictures(200, 20);
         var kept = train.Images.clone();
         var steps = new List<int>();
         using var reader = AttributeRegressor.Fit(train, ["right", "brightness"], Short, new Told<int>(steps.Add));
@@ -75,11 +90,13 @@ public class AttributeRegressorTests
     public void ImagesAreReadAloneAsInAnyBatch()
     {
         using var scope = torch.NewDisposeScope();
-        using ImageDataset train = Pictures(50, 10), many = Pictures(600, 30);
+        using ImageDataset train = Pictures(50, 10),
+            many = Pictures(600, 30);
         using var reader = AttributeRegressor.Fit(train, ["brightness", "right"], Shortest);
         // More than it takes at once.
         var all = reader.Read(many.Images);
-        foreach (var i in new[] { 0, 255, 256, 599 }) Assert.True(torch.allclose(all[i], reader.Read(many.Images.narrow(0, i, 1))[0], 1e-5, 1e-5), $"{i}");
+        foreach (var i in new[] { 0, 255, 256, 599 })
+            Assert.True(torch.allclose(all[i], reader.Read(many.Images.narrow(0, i, 1))[0], 1e-5, 1e-5), $"{i}");
         Assert.Equal([0, 2], reader.Read(torch.zeros(0, 1, 8, 8)).shape);
         Assert.False(all.requires_grad);
     }
@@ -110,32 +127,57 @@ public class AttributeRegressorTests
         Assert.Equal(ModelFingerprint.Of(reader), ModelFingerprint.Of(back));
         Assert.Equal("pictures", Safetensors.ReadMetadata(folder.File("reader"))["data"]);
         Assert.All(back.parameters(), p => Assert.False(p.requires_grad));
-        Refused<ArgumentException>("leave that key out", () => reader.Save(folder.File("x"), new Dictionary<string, string> { ["attributes"] = "other" }));
+        Refused<ArgumentException>(
+            "leave that key out",
+            () => reader.Save(folder.File("x"), new Dictionary<string, string> { ["attributes"] = "other" })
+        );
     }
 
     [Fact]
     public void WhatCannotBeLearnedIsRefused()
     {
         using var scope = torch.NewDisposeScope();
-        using ImageDataset train = Pictures(50, 10), odd = Pictures(10, 10, 8, 12), one = train.Select(3);
+        using ImageDataset train = Pictures(50, 10),
+            odd = Pictures(10, 10, 8, 12),
+            one = train.Select(3);
         void No(string words, Action attempt) => Refused<ArgumentException>(words, attempt);
-        No("the data set 'pictures' has no attributes 'smile'; it has 'brightness', 'right', 'constant'", () => AttributeRegressor.Fit(train, ["brightness", "smile"], Shortest));
+        No(
+            "the data set 'pictures' has no attributes 'smile'; it has 'brightness', 'right', 'constant'",
+            () => AttributeRegressor.Fit(train, ["brightness", "smile"], Shortest)
+        );
         No("attributes must name at least one attribute, was empty", () => AttributeRegressor.Fit(train, [], Shortest));
-        No("the attributes 'constant' are the same in all images", () => AttributeRegressor.Fit(train, ["brightness", "constant"], Shortest));
-        No("the attributes 'brightness' are the same in all images", () => AttributeRegressor.Fit(one, ["brightness"], Shortest));
-        No("images must have sides that are multiples of 8, were 8×12", () => AttributeRegressor.Fit(odd, ["brightness"], Shortest));
+        No(
+            "the attributes 'constant' are the same in all images",
+            () => AttributeRegressor.Fit(train, ["brightness", "constant"], Shortest)
+        );
+        No(
+            "the attributes 'brightness' are the same in all images",
+            () => AttributeRegressor.Fit(one, ["brightness"], Shortest)
+        );
+        No(
+            "images must have sides that are multiples of 8, were 8×12",
+            () => AttributeRegressor.Fit(odd, ["brightness"], Shortest)
+        );
         Assert.Throws<ArgumentNullException>(() => AttributeRegressor.Fit(null!, ["brightness"]));
         Assert.Throws<ArgumentNullException>(() => AttributeRegressor.Fit(train, null!));
 
         using var reader = AttributeRegressor.Fit(train, ["brightness"], Shortest);
         No("images must have shape (any, 1, 8, 8), was (10, 1, 8, 12)", () => reader.Read(odd.Images));
         No("images must have shape (any, 1, 8, 8), was (1, 8, 8)", () => reader.Read(train.Images[0]));
-        No("images must be Float32 like the model's weights, was Float64", () => reader.Read(train.Images.to_type(torch.float64)));
+        No(
+            "images must be Float32 like the model's weights, was Float64",
+            () => reader.Read(train.Images.to_type(torch.float64))
+        );
         using var unknown = new ImageDataset("bare", train.Images.clone());
         No("the data set 'bare' has no attributes 'brightness'; it has nothing", () => reader.Evaluate(unknown));
         using var two = train.Select(1, 2);
         No("at least three", () => reader.Evaluate(two));
-        using var same = new ImageDataset("same", train.Images.clone(), null, new Dictionary<string, float[]> { ["brightness"] = new float[50] });
+        using var same = new ImageDataset(
+            "same",
+            train.Images.clone(),
+            null,
+            new Dictionary<string, float[]> { ["brightness"] = new float[50] }
+        );
         No("the truth of 'brightness' is the same in all images", () => reader.Evaluate(same));
     }
 
@@ -145,7 +187,12 @@ public class AttributeRegressorTests
         using var scope = torch.NewDisposeScope();
         using var images = Pictures(20, 10);
         var values = images.Attributes["brightness"];
-        using var named = new ImageDataset("named", images.Images.clone(), null, new Dictionary<string, float[]> { ["a,b"] = values, [""] = values });
+        using var named = new ImageDataset(
+            "named",
+            images.Images.clone(),
+            null,
+            new Dictionary<string, float[]> { ["a,b"] = values, [""] = values }
+        );
         Refused<ArgumentException>("'a,b'", () => AttributeRegressor.Fit(named, ["a,b"], Shortest));
         Refused<ArgumentException>("''", () => AttributeRegressor.Fit(named, [""], Shortest));
     }
@@ -167,22 +214,36 @@ public class AttributeRegressorTests
             System.IO.File.WriteAllBytes(folder.File("damaged"), content);
             Refused<InvalidDataException>("", () => AttributeRegressor.Load(folder.File("damaged")));
         }
-        foreach (var length in new[] { 0, 1, 8, 9, 100, 1000, bytes.Length / 2, bytes.Length - 1 }) Damaged(bytes[..length]);
+        foreach (var length in new[] { 0, 1, 8, 9, 100, 1000, bytes.Length / 2, bytes.Length - 1 })
+            Damaged(bytes[..length]);
         Damaged([.. bytes, 0]);
-        Refused<FileNotFoundException>("there is no checkpoint at", () => AttributeRegressor.Load(folder.File("nothing")));
+        Refused<FileNotFoundException>(
+            "there is no checkpoint at",
+            () => AttributeRegressor.Load(folder.File("nothing"))
+        );
 
         ReluDaeCheckpoint.Save(dae, folder.File("dae"));
-        Refused<InvalidDataException>("the file 'dae' does not hold an attribute regressor: its image_shape must be channels, height and width; make one with AttributeRegressor.Save", () => AttributeRegressor.Load(folder.File("dae")));
+        Refused<InvalidDataException>(
+            "the file 'dae' does not hold an attribute regressor: its image_shape must be channels, height "
+                + "and width; make one with AttributeRegressor.Save",
+            () => AttributeRegressor.Load(folder.File("dae"))
+        );
 
-        void Changed(string words, Action<Dictionary<string, torch.Tensor>>? tensors = null, params (string Key, string? Value)[] said)
+        void Changed(
+            string words,
+            Action<Dictionary<string, torch.Tensor>>? tensors = null,
+            params (string Key, string? Value)[] said
+        )
         {
             using var inner = torch.NewDisposeScope();
             using var read = Safetensors.Read(folder.File("reader"));
             var (all, text) = (read.ToDictionary(t => t.Key, t => t.Value), new Dictionary<string, string>(metadata));
             tensors?.Invoke(all);
             foreach (var (key, value) in said)
-                if (value is null) text.Remove(key);
-                else text[key] = value;
+                if (value is null)
+                    text.Remove(key);
+                else
+                    text[key] = value;
             Safetensors.Write(folder.File("changed"), [.. all], text);
             Refused<InvalidDataException>(words, () => AttributeRegressor.Load(folder.File("changed")));
         }
@@ -210,11 +271,20 @@ public class AttributeRegressorTests
         using var stop = new CancellationTokenSource();
         var steps = new List<int>();
         var before = Live;
-        Assert.ThrowsAny<OperationCanceledException>(() => AttributeRegressor.Fit(train, ["brightness"], Short, new Told<int>(step =>
-        {
-            steps.Add(step);
-            if (step == 3) stop.Cancel();
-        }), stop.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            AttributeRegressor.Fit(
+                train,
+                ["brightness"],
+                Short,
+                new Told<int>(step =>
+                {
+                    steps.Add(step);
+                    if (step == 3)
+                        stop.Cancel();
+                }),
+                stop.Token
+            )
+        );
         Assert.Equal([1, 2, 3], steps);
         Assert.Equal(before, Live);
         Assert.ThrowsAny<ArgumentException>(() => AttributeRegressor.Fit(train, ["constant"], Short));
@@ -241,7 +311,8 @@ public class AttributeRegressorTests
             }
             reader.Save(folder.File("reader"));
             Assert.Equal(made, Live);
-            using (AttributeRegressor.Load(folder.File("reader"))) Assert.Equal(made + 14, Live);
+            using (AttributeRegressor.Load(folder.File("reader")))
+                Assert.Equal(made + 14, Live);
             Assert.Equal(made, Live);
         }
         Assert.Equal(before, Live);

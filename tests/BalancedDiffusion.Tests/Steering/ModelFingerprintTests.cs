@@ -52,7 +52,15 @@ public class ModelFingerprintTests
         using var diffusionBack = ReluDiffusionCheckpoint.Load(folder.File("diffusion"));
         using var unetBack = EdmCheckpoint.Load(folder.File("unet"));
         using var ditBack = DitCheckpoint.Load(folder.File("dit"));
-        foreach (var (saved, back) in new (torch.nn.Module, torch.nn.Module)[] { (dae, daeBack), (diffusion, diffusionBack), (unet, unetBack), (dit.Network, ditBack) })
+        foreach (
+            var (saved, back) in new (torch.nn.Module, torch.nn.Module)[]
+            {
+                (dae, daeBack),
+                (diffusion, diffusionBack),
+                (unet, unetBack),
+                (dit.Network, ditBack),
+            }
+        )
             Assert.Equal(ModelFingerprint.Of(saved), ModelFingerprint.Of(back));
     }
 
@@ -67,12 +75,18 @@ public class ModelFingerprintTests
         {
             var seen = new HashSet<string> { ModelFingerprint.Of(model) };
             // The fixed position embedding is a buffer, and counts.
-            var weights = model.named_parameters().Select(p => (torch.Tensor)p.parameter).Concat(model.named_buffers().Select(b => b.buffer)).ToList();
+            var weights = model
+                .named_parameters()
+                .Select(p => (torch.Tensor)p.parameter)
+                .Concat(model.named_buffers().Select(b => b.buffer))
+                .ToList();
             foreach (var weight in weights)
             {
                 var flat = weight.detach().view(-1);
                 var last = flat[flat.shape[0] - 1].item<float>();
-                flat[flat.shape[0] - 1] = torch.tensor(BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(last) ^ 1));
+                flat[flat.shape[0] - 1] = torch.tensor(
+                    BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(last) ^ 1)
+                );
                 Assert.True(seen.Add(ModelFingerprint.Of(model)));
                 flat[flat.shape[0] - 1] = torch.tensor(last);
                 Assert.False(seen.Add(ModelFingerprint.Of(model)));
@@ -94,7 +108,13 @@ public class ModelFingerprintTests
         using var turned = new ReluDae(torch.zeros(6, 4));
         using var wide = new ReluDae(torch.zeros(4, 3, dtype: torch.float64));
         using var unet = new EdmPreconditioner(Nano, 1);
-        Assert.Equal(6, new torch.nn.Module[] { one, other, zeros, turned, wide, unet }.Select(ModelFingerprint.Of).Distinct().Count());
+        Assert.Equal(
+            6,
+            new torch.nn.Module[] { one, other, zeros, turned, wide, unet }
+                .Select(ModelFingerprint.Of)
+                .Distinct()
+                .Count()
+        );
         Assert.NotEqual(ModelFingerprint.Of(unet), ModelFingerprint.Of(unet.Network));
     }
 
@@ -107,7 +127,8 @@ public class ModelFingerprintTests
         var before = dit.DenoiseAt(x, 0.5);
         ModelFingerprint.Of(dit);
         var live = Live;
-        for (var i = 0; i < 20; i++) ModelFingerprint.Of(dit);
+        for (var i = 0; i < 20; i++)
+            ModelFingerprint.Of(dit);
         Assert.Equal(live, Live);
         Assert.True(Same(before, dit.DenoiseAt(x, 0.5)));
         Assert.All(dit.parameters(), p => Assert.True(p.requires_grad));

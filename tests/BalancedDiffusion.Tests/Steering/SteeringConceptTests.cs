@@ -7,7 +7,12 @@ namespace BalancedDiffusion.Tests.Steering;
 
 public class SteeringConceptTests
 {
-    private static ImageDataset Images(params float[] young) => new("few", torch.zeros(young.Length, 1, 8, 8), attributes: new Dictionary<string, float[]> { ["Young"] = young });
+    private static ImageDataset Images(params float[] young) =>
+        new(
+            "few",
+            torch.zeros(young.Length, 1, 8, 8),
+            attributes: new Dictionary<string, float[]> { ["Young"] = young }
+        );
 
     [Fact]
     public void ReferencesOfTheFacesShowWhatTheyAreChosenFor()
@@ -35,7 +40,12 @@ public class SteeringConceptTests
         using var images = Images(0, 1, 1, 0, 0);
         var (shown, notShown) = old.Choose(images, 2);
         using (shown)
-        using (notShown) Assert.Equal(([0f, 0f], [1f, 1f]), (shown.Attributes["Young"], notShown.Attributes["Young"]), (a, b) => a.Item1.SequenceEqual(b.Item1) && a.Item2.SequenceEqual(b.Item2));
+        using (notShown)
+            Assert.Equal(
+                ([0f, 0f], [1f, 1f]),
+                (shown.Attributes["Young"], notShown.Attributes["Young"]),
+                (a, b) => a.Item1.SequenceEqual(b.Item1) && a.Item2.SequenceEqual(b.Item2)
+            );
     }
 
     [Fact]
@@ -59,8 +69,16 @@ public class SteeringConceptTests
     public void RefusesWhatTheImagesDoNotHave()
     {
         using var images = Images(0, 1);
-        Assert.Contains("1 show 'old' and 1 do not", Assert.Throws<ArgumentException>(() => new SteeringConcept("old", "Young", 0, 1).Choose(images, 2)).Message);
-        Assert.Contains("has no attribute 'Smiling'", Assert.Throws<ArgumentException>(() => new SteeringConcept("smile", "Smiling", 1, 0).Choose(images, 1)).Message);
+        Assert.Contains(
+            "1 show 'old' and 1 do not",
+            Assert.Throws<ArgumentException>(() => new SteeringConcept("old", "Young", 0, 1).Choose(images, 2)).Message
+        );
+        Assert.Contains(
+            "has no attribute 'Smiling'",
+            Assert
+                .Throws<ArgumentException>(() => new SteeringConcept("smile", "Smiling", 1, 0).Choose(images, 1))
+                .Message
+        );
         Assert.Throws<ArgumentOutOfRangeException>(() => new SteeringConcept("old", "Young", 0, 1).Choose(images, 0));
     }
 
@@ -74,7 +92,15 @@ public class SteeringConceptTests
 
         public bool MayBePublished => true;
 
-        public ImageDataset Train(int count) => new(Name, torch.zeros(count, 1, 8, 8), attributes: new Dictionary<string, float[]> { ["index"] = [.. Enumerable.Range(0, count).Select(i => (float)i)] });
+        public ImageDataset Train(int count) =>
+            new(
+                Name,
+                torch.zeros(count, 1, 8, 8),
+                attributes: new Dictionary<string, float[]>
+                {
+                    ["index"] = [.. Enumerable.Range(0, count).Select(i => (float)i)],
+                }
+            );
 
         public ImageDataset Test(int count) => Train(count);
     }

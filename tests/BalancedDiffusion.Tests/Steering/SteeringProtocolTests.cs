@@ -23,14 +23,36 @@ public class SteeringProtocolTests
     public void TheAuthorsNumbersAreThere()
     {
         var sd = SteeringProtocol.StableDiffusion;
-        Assert.Equal((18, 37, 40, 3.5, false), (sd.FirstStep, sd.LastStep, sd.Levels.Count - 1, sd.Guidance, sd.Difference));
+        Assert.Equal(
+            (18, 37, 40, 3.5, false),
+            (sd.FirstStep, sd.LastStep, sd.Levels.Count - 1, sd.Guidance, sd.Difference)
+        );
         Assert.Equal([0, 0.2, 0.3, 0.4, 0.5], sd.Strengths);
-        Assert.Equal((Pooling.SpatialMean, 10.0), (sd.References.Pooling, Math.Round(new ScaledLinearSchedule().Time(sd.References.Sigmas.Single()), 9)));
-        using var network = new ConditionalUNet(new ConditionalUNetOptions { SampleSize = 8, BlockChannels = [8, 8, 8, 8], Attends = [true, true, true, false], TextWidth = 6, Heads = 2, Groups = 4 }, 1);
+        Assert.Equal(
+            (Pooling.SpatialMean, 10.0),
+            (sd.References.Pooling, Math.Round(new ScaledLinearSchedule().Time(sd.References.Sigmas.Single()), 9))
+        );
+        using var network = new ConditionalUNet(
+            new ConditionalUNetOptions
+            {
+                SampleSize = 8,
+                BlockChannels = [8, 8, 8, 8],
+                Attends = [true, true, true, false],
+                TextWidth = 6,
+                Heads = 2,
+                Groups = 4,
+            },
+            1
+        );
         Assert.Equal(5, sd.Layers.Intersect(ActivationRecorder.ModulesOf(network)).Count());
         // Steps 18 to 37 of 40: the last 20 but two. In timesteps 25 apart, 976 first.
         double Sigma(int step) => new ScaledLinearSchedule().Sigma(976 - 25 * step);
-        Assert.True(sd.Window.Contains(Sigma(18)) && sd.Window.Contains(Sigma(37)) && !sd.Window.Contains(Sigma(17)) && !sd.Window.Contains(Sigma(38)));
+        Assert.True(
+            sd.Window.Contains(Sigma(18))
+                && sd.Window.Contains(Sigma(37))
+                && !sd.Window.Contains(Sigma(17))
+                && !sd.Window.Contains(Sigma(38))
+        );
     }
 
     [Theory]
@@ -39,7 +61,10 @@ public class SteeringProtocolTests
     public void ADitIsSteeredInFiveBlocksOfItsLaterHalf(string size, int depth, string first, string last)
     {
         var protocol = SteeringProtocol.Dit(DitOptions.Published(size, 2));
-        Assert.Equal((depth, 5, first, last), (DitOptions.Published(size, 2).Depth, protocol.Layers.Count, protocol.Layers[0], protocol.Layers[^1]));
+        Assert.Equal(
+            (depth, 5, first, last),
+            (DitOptions.Published(size, 2).Depth, protocol.Layers.Count, protocol.Layers[0], protocol.Layers[^1])
+        );
         Assert.Contains("ours", protocol.Source);
         Assert.Equal(["blocks.1", "blocks.2"], SteeringProtocol.Dit(DitGolden.Network().Options).Layers);
     }
@@ -58,9 +83,17 @@ public class SteeringProtocolTests
         {
             Assert.Equal(mean[layer], protocol.Direction(dit, dit.Network, shown)[layer]);
             Assert.Equal(48, mean[layer].Count);
-            for (var i = 0; i < 48; i++) Assert.Equal(mean[layer][i] - other[layer][i], difference[layer][i], 1e-12);
+            for (var i = 0; i < 48; i++)
+                Assert.Equal(mean[layer][i] - other[layer][i], difference[layer][i], 1e-12);
         }
-        Assert.StartsWith("the difference of two means needs images without the concept too", Assert.Throws<ArgumentException>(() => (protocol with { Difference = true }).Direction(dit, dit.Network, shown)).Message);
+        Assert.StartsWith(
+            "the difference of two means needs images without the concept too",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    (protocol with { Difference = true }).Direction(dit, dit.Network, shown)
+                )
+                .Message
+        );
     }
 
     [Fact]
@@ -73,11 +106,18 @@ public class SteeringProtocolTests
         var (label, y) = (dit.WithLabel(3), GaussianNoise.Draw([2, 4, 8, 8], 5));
         IDenoiser At(double strength) => protocol.Denoiser(label, dit, dit.Network, direction, strength);
         var inside = protocol.Levels[25];
-        var steered = new SteeredDenoiser(label, direction, new SteeringOptions { Strength = 0.4, Network = dit.Network }).DenoiseAt(y, inside);
+        var steered = new SteeredDenoiser(
+            label,
+            direction,
+            new SteeringOptions { Strength = 0.4, Network = dit.Network }
+        ).DenoiseAt(y, inside);
         var (with, without) = (label.DenoiseAt(y, inside), dit.DenoiseAt(y, inside));
-        Assert.True((At(0.4).DenoiseAt(y, inside) - (without + 3.5 * (steered - without))).abs().max().item<float>() < 1e-5);
+        Assert.True(
+            (At(0.4).DenoiseAt(y, inside) - (without + 3.5 * (steered - without))).abs().max().item<float>() < 1e-5
+        );
         Assert.True((At(0).DenoiseAt(y, inside) - (without + 3.5 * (with - without))).abs().max().item<float>() < 1e-5);
         Assert.False(torch.allclose(steered, with, 1e-3, 1e-3));
-        foreach (var step in new[] { 17, 38 }) Assert.True(Same(At(0.4).DenoiseAt(y, protocol.Levels[step]), At(0).DenoiseAt(y, protocol.Levels[step])));
+        foreach (var step in new[] { 17, 38 })
+            Assert.True(Same(At(0.4).DenoiseAt(y, protocol.Levels[step]), At(0).DenoiseAt(y, protocol.Levels[step])));
     }
 }

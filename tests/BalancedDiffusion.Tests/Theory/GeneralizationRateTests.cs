@@ -14,24 +14,42 @@ public class GeneralizationRateTests
     private static GeneralizationLimit One(double[] mean, double[] variances, int rank, double lambda = 0) =>
         new([1.0], [Numbers(mean)], [torch.diag(Numbers(variances))], [rank], Sigma, lambda);
 
-    /// <summary>Mean and standard error of n ‖Gram - limit‖² and of n times the exact excess loss, over simulated training sets.</summary>
-    private static ((double Mean, double Error) Gram, (double Mean, double Error) Loss) Simulate(GeneralizationLimit limit, double[] mean, double[] variances, int rank, double lambda, int n, int repeats)
+    /// <summary>Mean and standard error of n ‖Gram - limit‖² and of n times the exact excess loss, over simulated
+    /// training sets.</summary>
+    private static ((double Mean, double Error) Gram, (double Mean, double Error) Loss) Simulate(
+        GeneralizationLimit limit,
+        double[] mean,
+        double[] variances,
+        int rank,
+        double lambda,
+        int n,
+        int repeats
+    )
     {
         var (grams, losses) = (new double[repeats], new double[repeats]);
         for (var r = 0; r < repeats; r++)
         {
             using var scope = torch.NewDisposeScope();
-            var x = Numbers(mean) + GaussianNoise.Draw([n, mean.Length], 1000 + r, torch.float64) * Numbers(variances).sqrt();
+            var x =
+                Numbers(mean)
+                + GaussianNoise.Draw([n, mean.Length], 1000 + r, torch.float64) * Numbers(variances).sqrt();
             using var minimizer = new BlockMinimizer([x], [rank], Sigma, lambda);
             var rows = minimizer.BlockEncoder(0);
             var gram = rows.t().matmul(rows);
             grams[r] = n * (gram - limit.Gram(0)).square().sum().item<double>();
             var moment = torch.diag(Numbers(variances)) + torch.outer(Numbers(mean), Numbers(mean));
             var rest = torch.eye(mean.Length, dtype: torch.float64) - gram;
-            losses[r] = n * (torch.trace(rest.matmul(moment).matmul(rest)).item<double>() + Sigma * Sigma * gram.square().sum().item<double>() - limit.Loss.Corrected);
+            losses[r] =
+                n
+                * (
+                    torch.trace(rest.matmul(moment).matmul(rest)).item<double>()
+                    + Sigma * Sigma * gram.square().sum().item<double>()
+                    - limit.Loss.Corrected
+                );
         }
         return (Of(grams), Of(losses));
-        (double, double) Of(double[] v) => (v.Average(), Math.Sqrt(v.Sum(a => (a - v.Average()) * (a - v.Average())) / (v.Length - 1) / v.Length));
+        (double, double) Of(double[] v) =>
+            (v.Average(), Math.Sqrt(v.Sum(a => (a - v.Average()) * (a - v.Average())) / (v.Length - 1) / v.Length));
     }
 
     [Theory]
@@ -40,7 +58,8 @@ public class GeneralizationRateTests
     [InlineData(3, 0.05)]
     public void Simulated_Gram_matrices_scatter_as_predicted(int rank, double lambda)
     {
-        double[] mean = [3, 0.5, 0, -0.4], variances = [0.5, 1, 0.4, 0.1];
+        double[] mean = [3, 0.5, 0, -0.4],
+            variances = [0.5, 1, 0.4, 0.1];
         using var limit = One(mean, variances, rank, lambda);
         var (gram, _) = Simulate(limit, mean, variances, rank, lambda, 4000, 300);
         var predicted = Math.Pow(limit.GramDeviation(0), 2);
@@ -53,7 +72,8 @@ public class GeneralizationRateTests
     [InlineData(2)]
     public void Simulated_test_losses_exceed_the_limit_as_predicted(int rank)
     {
-        double[] mean = [3, 0.5, 0, -0.4], variances = [0.5, 1, 0.4, 0.1];
+        double[] mean = [3, 0.5, 0, -0.4],
+            variances = [0.5, 1, 0.4, 0.1];
         using var limit = One(mean, variances, rank);
         var (_, loss) = Simulate(limit, mean, variances, rank, 0, 4000, 300);
         var predicted = 4000 * limit.ExcessLoss([4000]);
@@ -103,10 +123,22 @@ public class GeneralizationRateTests
     public void Bad_arguments_are_named()
     {
         using var limit = One([1, 0], [0.5, 0.2], 1);
-        Assert.Contains("cluster must be between 0 and 0, was 1", Assert.Throws<ArgumentOutOfRangeException>(() => limit.GramDeviation(1)).Message);
-        Assert.Contains("1 clusters need as many counts, was 2", Assert.Throws<ArgumentException>(() => limit.ExcessLoss([1, 2])).Message);
-        Assert.Contains("counts must be at least 1, was 0", Assert.Throws<ArgumentOutOfRangeException>(() => limit.ExcessLoss([0])).Message);
+        Assert.Contains(
+            "cluster must be between 0 and 0, was 1",
+            Assert.Throws<ArgumentOutOfRangeException>(() => limit.GramDeviation(1)).Message
+        );
+        Assert.Contains(
+            "1 clusters need as many counts, was 2",
+            Assert.Throws<ArgumentException>(() => limit.ExcessLoss([1, 2])).Message
+        );
+        Assert.Contains(
+            "counts must be at least 1, was 0",
+            Assert.Throws<ArgumentOutOfRangeException>(() => limit.ExcessLoss([0])).Message
+        );
         using var penalised = One([1, 0], [0.5, 0.2], 1, 0.1);
-        Assert.Contains("lambda = 0 only, was 0.1", Assert.Throws<InvalidOperationException>(() => penalised.ExcessLoss([10])).Message);
+        Assert.Contains(
+            "lambda = 0 only, was 0.1",
+            Assert.Throws<InvalidOperationException>(() => penalised.ExcessLoss([10])).Message
+        );
     }
 }

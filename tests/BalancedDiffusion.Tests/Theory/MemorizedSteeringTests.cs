@@ -33,7 +33,8 @@ public class MemorizedSteeringTests
         {
             var code = memorizer.Encode(samples.narrow(0, 0, 1)) + strength * memorizer.Encode(samples.narrow(0, 1, 1));
             var picture = memorizer.Decode(code);
-            for (var t = 0; t < 2000; t++) picture = torch.nn.functional.normalize(memorizer.DenoiseAt(picture, sigma), dim: 1) * 10;
+            for (var t = 0; t < 2000; t++)
+                picture = torch.nn.functional.normalize(memorizer.DenoiseAt(picture, sigma), dim: 1) * 10;
             return (int)torch.nn.functional.cosine_similarity(picture, samples, dim: 1).argmax().item<long>();
         }
         var threshold = steering.Threshold(0, 1);
@@ -54,7 +55,9 @@ public class MemorizedSteeringTests
         using var memorizer = new MemorizationMinimizer(samples, 0.2).Denoiser(dtype: torch.float64);
         double Gap(double strength)
         {
-            var answer = memorizer.Decode(memorizer.Encode(samples.narrow(0, 0, 1)) + strength * memorizer.Encode(samples.narrow(0, 1, 1)));
+            var answer = memorizer.Decode(
+                memorizer.Encode(samples.narrow(0, 0, 1)) + strength * memorizer.Encode(samples.narrow(0, 1, 1))
+            );
             var distances = (samples - answer).square().sum(1);
             return (distances[1] - distances[0]).item<double>();
         }
@@ -91,11 +94,29 @@ public class MemorizedSteeringTests
     {
         using var samples = Simplex(5, 16, 2, 16);
         var steering = new MemorizedSteering(samples, 0.2, 4);
-        Assert.Contains("sample 1 is dropped by the penalty", Assert.Throws<ArgumentException>(() => steering.Threshold(0, 1)).Message);
-        Assert.Contains("two different samples", Assert.Throws<ArgumentException>(() => steering.Threshold(2, 2)).Message);
-        Assert.Contains("numbered from 0 to 2, was 3", Assert.Throws<ArgumentOutOfRangeException>(() => steering.Threshold(0, 3)).Message);
-        using var acute = torch.tensor(new double[,] { { 1, 0 }, { 1, 1 } });
-        Assert.Contains("which must be negative", Assert.Throws<ArgumentException>(() => new MemorizedSteering(acute, 0.2).NearerFrom(0, 1)).Message);
+        Assert.Contains(
+            "sample 1 is dropped by the penalty",
+            Assert.Throws<ArgumentException>(() => steering.Threshold(0, 1)).Message
+        );
+        Assert.Contains(
+            "two different samples",
+            Assert.Throws<ArgumentException>(() => steering.Threshold(2, 2)).Message
+        );
+        Assert.Contains(
+            "numbered from 0 to 2, was 3",
+            Assert.Throws<ArgumentOutOfRangeException>(() => steering.Threshold(0, 3)).Message
+        );
+        using var acute = torch.tensor(
+            new double[,]
+            {
+                { 1, 0 },
+                { 1, 1 },
+            }
+        );
+        Assert.Contains(
+            "which must be negative",
+            Assert.Throws<ArgumentException>(() => new MemorizedSteering(acute, 0.2).NearerFrom(0, 1)).Message
+        );
         using var one = torch.ones(1, 5, dtype: torch.float64);
         Assert.Throws<ArgumentOutOfRangeException>(() => new MemorizedSteering(one, 0.2));
         Assert.Throws<ArgumentOutOfRangeException>(() => new MemorizedSteering(samples, 0));

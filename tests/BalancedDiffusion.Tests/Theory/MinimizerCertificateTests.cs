@@ -19,9 +19,31 @@ public class MinimizerCertificateTests
         Assert.Equal(-2, ends.Smallest, 1e-9);
         Assert.Equal(50, ends.Largest, 1e-9);
         Assert.Equal(1, Math.Abs(rotation.Column(0) * Vector<double>.Build.Dense(ends.Vector)), 1e-6);
-        Assert.Equal(-1.8, Lanczos.Smallest(Apply, 61, 1, deflate: [rotation.Column(0).ToArray(), rotation.Column(1).ToArray()]).Smallest, 1e-9);
+        Assert.Equal(
+            -1.8,
+            Lanczos
+                .Smallest(Apply, 61, 1, deflate: [rotation.Column(0).ToArray(), rotation.Column(1).ToArray()])
+                .Smallest,
+            1e-9
+        );
         Assert.Equal(0, Lanczos.Smallest(v => new double[v.Length], 5, 1).Smallest);
-        Assert.StartsWith("2 directions are left out", Assert.Throws<ArgumentException>(() => Lanczos.Smallest(v => v, 2, 1, deflate: [[1, 0], [0, 1]])).Message);
+        Assert.StartsWith(
+            "2 directions are left out",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    Lanczos.Smallest(
+                        v => v,
+                        2,
+                        1,
+                        deflate:
+                        [
+                            [1, 0],
+                            [0, 1],
+                        ]
+                    )
+                )
+                .Message
+        );
     }
 
     [Theory]
@@ -37,12 +59,17 @@ public class MinimizerCertificateTests
         using var hessian = new HessianVector(loss, encoder, decoder);
         var random = new Random(1);
         double[] Draw() => [.. Enumerable.Range(0, hessian.Dimension).Select(_ => random.NextDouble() - 0.5)];
-        double[] u = Draw(), v = Draw(), image = hessian.Apply(v);
+        double[] u = Draw(),
+            v = Draw(),
+            image = hessian.Apply(v);
         Assert.Equal(u.Zip(image, (a, b) => a * b).Sum(), v.Zip(hessian.Apply(u), (a, b) => a * b).Sum(), 1e-5);
         double Along(double t)
         {
             var d = tied ? v : v[..12];
-            return loss.Value(encoder + t * torch.tensor(d, [4, 3], dtype: torch.ScalarType.Float64), tied ? null : decoder! + t * torch.tensor(v[12..], [4, 3], dtype: torch.ScalarType.Float64));
+            return loss.Value(
+                encoder + t * torch.tensor(d, [4, 3], dtype: torch.ScalarType.Float64),
+                tied ? null : decoder! + t * torch.tensor(v[12..], [4, 3], dtype: torch.ScalarType.Float64)
+            );
         }
         const double h = 1e-3;
         Assert.Equal((Along(h) - 2 * Along(0) + Along(-h)) / (h * h), v.Zip(image, (a, b) => a * b).Sum(), 2e-4);
@@ -55,7 +82,8 @@ public class MinimizerCertificateTests
     {
         using var scope = torch.NewDisposeScope();
         var samples = Simplex(4, 2, 2.5, 3);
-        const double sigma = 0.1, lambda = 0.2;
+        const double sigma = 0.1,
+            lambda = 0.2;
         var closed = new MemorizationMinimizer(samples, sigma, lambda);
         using var loss = new ExactExpectedLoss(samples, sigma, lambda);
         var encoder = closed.Encoder(5);
@@ -71,10 +99,12 @@ public class MinimizerCertificateTests
     [Fact]
     public void WithALargeEnoughNoiseATinyPenaltyDoesNotHoldSpareUnitsAtZero()
     {
-        // Beyond the printed corollary: p > n needs lambda above the pull on a zero unit, which the noise sets. The certificate refuses, and descent finds a lower point.
+        // Beyond the printed corollary: p > n needs lambda above the pull on a zero unit, which the noise sets. The
+        // certificate refuses, and descent finds a lower point.
         using var scope = torch.NewDisposeScope();
         var samples = Simplex(4, 2, 2.5, 3);
-        const double sigma = 0.2, lambda = 1e-5;
+        const double sigma = 0.2,
+            lambda = 1e-5;
         var closed = new MemorizationMinimizer(samples, sigma, lambda);
         using var loss = new ExactExpectedLoss(samples, sigma, lambda);
         var spare = closed.Encoder(5);
@@ -124,7 +154,8 @@ public class MinimizerCertificateTests
         using var loss = new ExactExpectedLoss(samples, 0.1, 0.2);
         var right = new MemorizationMinimizer(samples, 0.1, 0.2).Encoder();
         Assert.False(MinimizerCertificate.Examine(loss, right * 1.02).IsLocalMinimizer);
-        // One sample not stored: stationary and convex at the active units, but a zero unit is pulled towards that sample.
+        // One sample not stored: stationary and convex at the active units, but a zero unit is pulled towards that
+        // sample.
         var missing = right.clone();
         missing[2] = 0;
         var certificate = MinimizerCertificate.Examine(loss, missing);
@@ -147,7 +178,8 @@ public class MinimizerCertificateTests
         var group = torch.matmul(runs[0].Encoder.t(), runs[0].Encoder);
         var expected = torch.matmul(closed.Encoder().t(), closed.Encoder());
         Assert.True(torch.allclose(expected, group, 1e-3, 1e-4), $"{group.cstr()} {expected.cstr()}");
-        foreach (var run in runs) run.Dispose();
+        foreach (var run in runs)
+            run.Dispose();
     }
 
     [Fact]
@@ -163,7 +195,8 @@ public class MinimizerCertificateTests
             using var encoder = new MemorizationMinimizer(samples, 0.1, 0.2).Encoder(4);
             MinimizerCertificate.Examine(loss, encoder, encoder);
             ExpectedLossMinimizer.LowestNear(loss, encoder, null, 0.05, 2, 1, steps: 20).Dispose();
-            foreach (var run in ExpectedLossMinimizer.FromManyStarts(loss, 2, 2, 1, steps: 20)) run.Dispose();
+            foreach (var run in ExpectedLossMinimizer.FromManyStarts(loss, 2, 2, 1, steps: 20))
+                run.Dispose();
             loss.PerSample(encoder);
             SeparableSubset.Find(crowd, 3, 1, 4);
             Separability.MeasureSamples(samples);
@@ -172,7 +205,8 @@ public class MinimizerCertificateTests
                 block.Margins();
                 block.Encoder(5).Dispose();
             }
-            using (var hybrid = new HybridMinimizer(samples, [2, 2, 2], [crowd], [2], 0.1)) hybrid.Encoder().Dispose();
+            using (var hybrid = new HybridMinimizer(samples, [2, 2, 2], [crowd], [2], 0.1))
+                hybrid.Encoder().Dispose();
             CapacityAllocation.Of([crowd, samples], 3, 0.1);
             using var limit = new GeneralizationLimit([1], [mean], [covariance], [2], 0.1);
             limit.Gram(0).Dispose();

@@ -11,7 +11,9 @@ public class SeparabilityTests
         using var scope = torch.NewDisposeScope();
         foreach (var count in new[] { 2, 3, 4, 7 })
         {
-            var report = Separability.MeasureSamples(TheoryData64.Simplex(8, [.. Enumerable.Range(1, count).Select(i => (double)i)]));
+            var report = Separability.MeasureSamples(
+                TheoryData64.Simplex(8, [.. Enumerable.Range(1, count).Select(i => (double)i)])
+            );
             Assert.Equal(-1.0 / (count - 1), report.Beta, 1e-12);
             Assert.Equal(0, report.Alpha, 1e-12);
             Assert.True(report.IsObtuse);
@@ -23,8 +25,14 @@ public class SeparabilityTests
     public void AnObtuseSubsetIsAsLargeAsTheSetAllows()
     {
         using var scope = torch.NewDisposeScope();
-        // In a half-plane fan of the plane no three directions are pairwise obtuse; around the whole circle three are, four never.
-        torch.Tensor Fan(double upTo) => torch.stack([.. Enumerable.Range(0, 25).Select(i => torch.tensor(new[] { Math.Cos(upTo * i / 25), Math.Sin(upTo * i / 25) }))]);
+        // In a half-plane fan of the plane no three directions are pairwise obtuse; around the whole circle three are,
+        // four never.
+        torch.Tensor Fan(double upTo) =>
+            torch.stack([
+                .. Enumerable
+                    .Range(0, 25)
+                    .Select(i => torch.tensor(new[] { Math.Cos(upTo * i / 25), Math.Sin(upTo * i / 25) })),
+            ]);
         Assert.Equal(2, SeparableSubset.FindObtuse(Fan(Math.PI), 5, 0).Indices.Count);
         var around = SeparableSubset.FindObtuse(Fan(2 * Math.PI), 5, 0);
         Assert.Equal(3, around.Indices.Count);
@@ -51,7 +59,8 @@ public class SeparabilityTests
     [InlineData(-0.34, 10, 3)]
     [InlineData(-0.05, 1000, 21)]
     [InlineData(-0.05, 4, 5)]
-    public void TheNumberOfClustersIsBounded(double beta, int dimension, int most) => Assert.Equal(most, Separability.MaximumClusters(beta, dimension));
+    public void TheNumberOfClustersIsBounded(double beta, int dimension, int most) =>
+        Assert.Equal(most, Separability.MaximumClusters(beta, dimension));
 
     [Theory]
     [InlineData(0.0)]
@@ -59,17 +68,39 @@ public class SeparabilityTests
     [InlineData(-1.1)]
     [InlineData(double.NaN)]
     public void WithoutAnObtuseAngleThereIsNoBound(double beta) =>
-        Assert.StartsWith($"beta must be in [-1, 0), was {beta}", Assert.Throws<ArgumentOutOfRangeException>(() => Separability.MaximumClusters(beta)).Message);
+        Assert.StartsWith(
+            $"beta must be in [-1, 0), was {beta}",
+            Assert.Throws<ArgumentOutOfRangeException>(() => Separability.MaximumClusters(beta)).Message
+        );
 
     [Fact]
     public void BadClustersAreNamed()
     {
         using var scope = torch.NewDisposeScope();
-        Assert.StartsWith("clusters must name at least one", Assert.Throws<ArgumentException>(() => Separability.Measure()).Message);
-        Assert.StartsWith("the mean of clusters[1] is zero", Assert.Throws<ArgumentException>(() => Separability.Measure(torch.ones(1, 3), torch.zeros(2, 3))).Message);
-        Assert.StartsWith("all clusters must have samples of one length, was 3 and 2", Assert.Throws<ArgumentException>(() => Separability.Measure(torch.ones(1, 3), torch.ones(2, 2))).Message);
-        Assert.StartsWith("2 samples were asked for, but only 1 of 2 differ from zero", Assert.Throws<ArgumentException>(() => SeparableSubset.Find(torch.eye(2) * torch.tensor(new[] { 1f, 0f }), 2, 0)).Message);
-        Assert.StartsWith("count must be at least 2, was 1", Assert.Throws<ArgumentOutOfRangeException>(() => SeparableSubset.Find(torch.eye(2), 1, 0)).Message);
+        Assert.StartsWith(
+            "clusters must name at least one",
+            Assert.Throws<ArgumentException>(() => Separability.Measure()).Message
+        );
+        Assert.StartsWith(
+            "the mean of clusters[1] is zero",
+            Assert.Throws<ArgumentException>(() => Separability.Measure(torch.ones(1, 3), torch.zeros(2, 3))).Message
+        );
+        Assert.StartsWith(
+            "all clusters must have samples of one length, was 3 and 2",
+            Assert.Throws<ArgumentException>(() => Separability.Measure(torch.ones(1, 3), torch.ones(2, 2))).Message
+        );
+        Assert.StartsWith(
+            "2 samples were asked for, but only 1 of 2 differ from zero",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    SeparableSubset.Find(torch.eye(2) * torch.tensor(new[] { 1f, 0f }), 2, 0)
+                )
+                .Message
+        );
+        Assert.StartsWith(
+            "count must be at least 2, was 1",
+            Assert.Throws<ArgumentOutOfRangeException>(() => SeparableSubset.Find(torch.eye(2), 1, 0)).Message
+        );
     }
 
     [Theory]
@@ -85,8 +116,16 @@ public class SeparabilityTests
         var best = double.PositiveInfinity;
         void Try(int from, int left, double largest, List<int> chosen)
         {
-            if (left == 0) best = Math.Min(best, largest);
-            else for (var i = from; i < 24; i++) Try(i + 1, left - 1, chosen.Aggregate(largest, (l, j) => Math.Max(l, gram[i * 24 + j])), [.. chosen, i]);
+            if (left == 0)
+                best = Math.Min(best, largest);
+            else
+                for (var i = from; i < 24; i++)
+                    Try(
+                        i + 1,
+                        left - 1,
+                        chosen.Aggregate(largest, (l, j) => Math.Max(l, gram[i * 24 + j])),
+                        [.. chosen, i]
+                    );
         }
         Try(0, count, double.NegativeInfinity, []);
         var found = SeparableSubset.Find(samples, count, seed: 1, starts: 24);
@@ -112,10 +151,17 @@ public class SeparabilityTests
     {
         using var scope = torch.NewDisposeScope();
         var grey = TheoryData64.CelebAGrey();
-        var authors = Separability.MeasureSamples(grey.index_select(0, torch.tensor(new long[] { 0, 36, 148, 195, 232 })));
+        var authors = Separability.MeasureSamples(
+            grey.index_select(0, torch.tensor(new long[] { 0, 36, 148, 195, 232 }))
+        );
         Assert.Equal(-0.05, authors.Beta, 0.006);
         var found = SeparableSubset.Find(grey, 5, seed: 0);
-        Assert.True(found.LargestCosine <= authors.Beta, $"found {found.LargestCosine} at {string.Join(", ", found.Indices)}, the authors' {authors.Beta}");
-        TestContext.Current.SendDiagnosticMessage($"CelebA: {found.LargestCosine} at {string.Join(", ", found.Indices)}; authors' {authors.Beta}");
+        Assert.True(
+            found.LargestCosine <= authors.Beta,
+            $"found {found.LargestCosine} at {string.Join(", ", found.Indices)}, the authors' {authors.Beta}"
+        );
+        TestContext.Current.SendDiagnosticMessage(
+            $"CelebA: {found.LargestCosine} at {string.Join(", ", found.Indices)}; authors' {authors.Beta}"
+        );
     }
 }

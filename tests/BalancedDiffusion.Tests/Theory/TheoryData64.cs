@@ -13,7 +13,8 @@ internal static class TheoryData64
         return torch.randn(shape, dtype: torch.ScalarType.Float64, generator: generator);
     }
 
-    /// <summary>Corners of a regular simplex in d ≥ count - 1 dimensions: pairwise cosines -1/(count-1), norms as given.</summary>
+    /// <summary>Corners of a regular simplex in d ≥ count - 1 dimensions: pairwise cosines -1/(count-1), norms as
+    /// given.</summary>
     public static torch.Tensor Simplex(int dimension, params double[] norms)
     {
         var count = norms.Length;
@@ -24,33 +25,42 @@ internal static class TheoryData64
         var corners = vectors.narrow(1, 1, count - 1);
         var (frame, _) = torch.linalg.qr(Normal(99, dimension, count - 1));
         var rows = torch.matmul(corners, frame.t());
-        return (rows / rows.norm(1, keepdim: true) * torch.tensor(norms, dtype: torch.ScalarType.Float64).unsqueeze(1)).MoveToOuterDisposeScope();
+        return (
+            rows / rows.norm(1, keepdim: true) * torch.tensor(norms, dtype: torch.ScalarType.Float64).unsqueeze(1)
+        ).MoveToOuterDisposeScope();
     }
 
     /// <summary>A cluster of n samples around a mean with the given deviation in every direction.</summary>
-    public static torch.Tensor Cluster(torch.Tensor mean, int count, double deviation, long seed) => mean + deviation * Normal(seed, count, mean.shape[0]);
+    public static torch.Tensor Cluster(torch.Tensor mean, int count, double deviation, long seed) =>
+        mean + deviation * Normal(seed, count, mean.shape[0]);
 
-    public static double[] Array(torch.Tensor tensor) => tensor.to(torch.ScalarType.Float64).contiguous().data<double>().ToArray();
+    public static double[] Array(torch.Tensor tensor) =>
+        tensor.to(torch.ScalarType.Float64).contiguous().data<double>().ToArray();
 
-    /// <summary>The first 10,000 CelebA images, grey, (10000, 1024), float32, in [-1, 1]; skips the test where they are not at hand.</summary>
+    /// <summary>The first 10,000 CelebA images, grey, (10000, 1024), float32, in [-1, 1]; skips the test where they are
+    /// not at hand.</summary>
     public static torch.Tensor CelebAGrey()
     {
         var root = Environment.GetEnvironmentVariable("BALANCED_DIFFUSION_DATA") ?? Above("shared/data");
         var file = root is null ? null : Path.Combine(root, "celeba", "celeba-10k-32x32-rgb-idx4-ubyte.gz");
-        if (!File.Exists(file)) Assert.Skip("CelebA is not at hand");
+        if (!File.Exists(file))
+            Assert.Skip("CelebA is not at hand");
         using var stream = new GZipStream(File.OpenRead(file), CompressionMode.Decompress);
         stream.ReadExactly(new byte[20]);
         var bytes = new byte[10_000 * 32 * 32 * 3];
         stream.ReadExactly(bytes);
         using var scope = torch.NewDisposeScope();
         var rgb = torch.tensor(bytes, dtype: torch.ScalarType.Byte).view(10_000, 1024, 3).to(torch.ScalarType.Float32);
-        return (torch.matmul(rgb, torch.tensor(new[] { 0.299f, 0.587f, 0.114f })) / 127.5f - 1).MoveToOuterDisposeScope();
+        return (
+            torch.matmul(rgb, torch.tensor(new[] { 0.299f, 0.587f, 0.114f })) / 127.5f - 1
+        ).MoveToOuterDisposeScope();
     }
 
     private static string? Above(string relative)
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (Directory.Exists(Path.Combine(folder.FullName, relative))) return Path.Combine(folder.FullName, relative);
+            if (Directory.Exists(Path.Combine(folder.FullName, relative)))
+                return Path.Combine(folder.FullName, relative);
         return null;
     }
 }

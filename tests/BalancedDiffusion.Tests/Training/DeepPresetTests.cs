@@ -18,25 +18,45 @@ public class DeepPresetTests
         public int TrainCapacity => capacity;
         public int TestCapacity => 0;
         public bool MayBePublished => true;
-        public ImageDataset Train(int count) => count <= capacity ? Pictures(count) : throw new ArgumentOutOfRangeException(nameof(count));
+
+        public ImageDataset Train(int count) =>
+            count <= capacity ? Pictures(count) : throw new ArgumentOutOfRangeException(nameof(count));
+
         public ImageDataset Test(int count) => throw new NotSupportedException();
     }
 
     private static ImageDataset Pictures(int count, int height = 8, int channels = 1, int? width = null) =>
-        new("noise", GaussianNoise.Draw([count, channels, height, width ?? height], 5, torch.ScalarType.Float32).mul_(0.5).clamp_(-1, 1));
+        new(
+            "noise",
+            GaussianNoise
+                .Draw([count, channels, height, width ?? height], 5, torch.ScalarType.Float32)
+                .mul_(0.5)
+                .clamp_(-1, 1)
+        );
 
-    private static DeepPreset Preset(DeepArchitecture architecture, TrainingRegime regime = TrainingRegime.Memorizing) => new(architecture, regime);
+    private static DeepPreset Preset(
+        DeepArchitecture architecture,
+        TrainingRegime regime = TrainingRegime.Memorizing
+    ) => new(architecture, regime);
 
-    private static TrainingOptions Short(DeepPreset preset) => preset.Recipe with { Steps = 3, BatchSize = 2, EmaDecay = 0.5 };
+    private static TrainingOptions Short(DeepPreset preset) =>
+        preset.Recipe with
+        {
+            Steps = 3,
+            BatchSize = 2,
+            EmaDecay = 0.5,
+        };
 
     private static torch.nn.Module Module(IDenoiser network) => (torch.nn.Module)network;
 
-    private static Dictionary<string, torch.Tensor> Weights(IDenoiser network) => Module(network).state_dict().ToDictionary(t => t.Key, t => t.Value.detach().clone());
+    private static Dictionary<string, torch.Tensor> Weights(IDenoiser network) =>
+        Module(network).state_dict().ToDictionary(t => t.Key, t => t.Value.detach().clone());
 
     private static void AssertSame(IReadOnlyDictionary<string, torch.Tensor> expected, IDenoiser network)
     {
         var actual = Module(network).state_dict();
-        foreach (var (name, value) in expected) Assert.True(value.eq(actual[name]).all().item<bool>(), name);
+        foreach (var (name, value) in expected)
+            Assert.True(value.eq(actual[name]).all().item<bool>(), name);
     }
 
     [Theory]
@@ -69,7 +89,10 @@ public class DeepPresetTests
             Assert.True(generalizing.Distinct.Images.eq(all.narrow(0, 10, 30)).all().item<bool>());
             Assert.Equal((30, 1), (generalizing.Count, generalizing.Copies));
             var apart = torch.cdist(generalizing.Distinct.Vectors, memorizing.Distinct.Vectors);
-            Assert.True(apart.min().item<float>() > 1, $"an image to be generalized lies {apart.min().item<float>()} from one to be memorized");
+            Assert.True(
+                apart.min().item<float>() > 1,
+                $"an image to be generalized lies {apart.min().item<float>()} from one to be memorized"
+            );
 
             using var hybrid = Preset(architecture, TrainingRegime.Hybrid).Images(source, 30);
             Assert.True(hybrid.Distinct.Images.eq(all).all().item<bool>());
@@ -100,7 +123,14 @@ public class DeepPresetTests
     [InlineData(TrainingRegime.Hybrid, 35, -1, "many must be at least 10, was -1")]
     [InlineData(TrainingRegime.Hybrid, 15, null, "many must be at least 10, was 5")]
     public void TooManyAndTooFewAreRefused(TrainingRegime regime, int capacity, int? many, string sentence) =>
-        Assert.StartsWith(sentence, Assert.Throws<ArgumentOutOfRangeException>(() => Preset(DeepArchitecture.UNet, regime).Images(new Few(capacity), many)).Message);
+        Assert.StartsWith(
+            sentence,
+            Assert
+                .Throws<ArgumentOutOfRangeException>(() =>
+                    Preset(DeepArchitecture.UNet, regime).Images(new Few(capacity), many)
+                )
+                .Message
+        );
 
     [Theory]
     [InlineData(DeepArchitecture.UNet, 32, 1)]
@@ -109,7 +139,11 @@ public class DeepPresetTests
     [InlineData(DeepArchitecture.Dit, 32, 1)]
     [InlineData(DeepArchitecture.Dit, 28, 1)]
     [InlineData(DeepArchitecture.Dit, 32, 3)]
-    public void AFreshNetworkHasHalfAMillionWeightsAndFitsTheImages(DeepArchitecture architecture, int side, int channels)
+    public void AFreshNetworkHasHalfAMillionWeightsAndFitsTheImages(
+        DeepArchitecture architecture,
+        int side,
+        int channels
+    )
     {
         using var scope = torch.NewDisposeScope();
         using var images = Pictures(2, side, channels);
@@ -129,11 +163,16 @@ public class DeepPresetTests
     {
         using var scope = torch.NewDisposeScope();
         using var images = Pictures(1);
-        var (one, same, other) = (Preset(architecture).Create(images, 3), Preset(architecture, TrainingRegime.Hybrid).Create(images, 3), Preset(architecture).Create(images, 4));
+        var (one, same, other) = (
+            Preset(architecture).Create(images, 3),
+            Preset(architecture, TrainingRegime.Hybrid).Create(images, 3),
+            Preset(architecture).Create(images, 4)
+        );
         AssertSame(Weights(one), same);
         var weights = Weights(one);
         Assert.Contains(Module(other).named_parameters(), p => !p.parameter.eq(weights[p.name]).all().item<bool>());
-        foreach (var network in new[] { one, same, other }) Module(network).Dispose();
+        foreach (var network in new[] { one, same, other })
+            Module(network).Dispose();
     }
 
     [Theory]
@@ -144,7 +183,10 @@ public class DeepPresetTests
     {
         using var images = Pictures(1, height, width: width);
         foreach (var architecture in Enum.GetValues<DeepArchitecture>())
-            Assert.StartsWith($"images must be square with a side that is a multiple of 4, were {height}×{width}", Assert.Throws<ArgumentException>(() => Preset(architecture).Create(images, 0)).Message);
+            Assert.StartsWith(
+                $"images must be square with a side that is a multiple of 4, were {height}×{width}",
+                Assert.Throws<ArgumentException>(() => Preset(architecture).Create(images, 0)).Message
+            );
     }
 
     [Theory]
@@ -165,10 +207,16 @@ public class DeepPresetTests
         Assert.Contains(result.EmaWeights, mean => !mean.Value.eq(before[mean.Key]).all().item<bool>());
         // By the trainer alone: the same means, but the network keeps its last weights.
         using var rows = set.Rows();
-        using var expected = bare is EdmPreconditioner unet ? Trainer.Fit(unet, rows, Short(preset)) : Trainer.Fit((DitDenoiser)bare, rows, Short(preset));
+        using var expected = bare is EdmPreconditioner unet
+            ? Trainer.Fit(unet, rows, Short(preset))
+            : Trainer.Fit((DitDenoiser)bare, rows, Short(preset));
         AssertSame(expected.EmaWeights!, network);
-        Assert.Contains(expected.EmaWeights!, mean => !mean.Value.eq(Module(bare).state_dict()[mean.Key]).all().item<bool>());
-        foreach (var each in new[] { network, bare }) Module(each).Dispose();
+        Assert.Contains(
+            expected.EmaWeights!,
+            mean => !mean.Value.eq(Module(bare).state_dict()[mean.Key]).all().item<bool>()
+        );
+        foreach (var each in new[] { network, bare })
+            Module(each).Dispose();
     }
 
     [Theory]
@@ -203,14 +251,28 @@ public class DeepPresetTests
         preset.Fit(whole, set, recipe).Dispose();
         using var stop = new CancellationTokenSource();
         var saving = recipe with { CheckpointPath = folder.File("run.safetensors") };
-        using (var part = preset.Fit(stopped, set, saving, new Told<TrainingProgress>(p => { if (p.Step == 2) stop.Cancel(); }), stop.Token))
+        using (
+            var part = preset.Fit(
+                stopped,
+                set,
+                saving,
+                new Told<TrainingProgress>(p =>
+                {
+                    if (p.Step == 2)
+                        stop.Cancel();
+                }),
+                stop.Token
+            )
+        )
         {
             Assert.Equal((2, true, false), (part.StepsDone, part.Cancelled, Module(stopped).training));
             AssertSame(part.EmaWeights!, stopped);
         }
-        using (var rest = preset.Fit(resumed, set, saving)) Assert.Equal((5, false), (rest.StepsDone, rest.Cancelled));
+        using (var rest = preset.Fit(resumed, set, saving))
+            Assert.Equal((5, false), (rest.StepsDone, rest.Cancelled));
         AssertSame(Weights(whole), resumed);
-        foreach (var network in new[] { whole, stopped, resumed }) Module(network).Dispose();
+        foreach (var network in new[] { whole, stopped, resumed })
+            Module(network).Dispose();
     }
 
     [Fact]
@@ -219,7 +281,10 @@ public class DeepPresetTests
         using var scope = torch.NewDisposeScope();
         using var set = new DeepTrainingSet(Pictures(4));
         using var dae = new ReluDae(64, 5, 1);
-        Assert.StartsWith("network must be an EdmPreconditioner or a DitDenoiser, was ReluDae", Assert.Throws<ArgumentException>(() => Preset(DeepArchitecture.UNet).Fit(dae, set)).Message);
+        Assert.StartsWith(
+            "network must be an EdmPreconditioner or a DitDenoiser, was ReluDae",
+            Assert.Throws<ArgumentException>(() => Preset(DeepArchitecture.UNet).Fit(dae, set)).Message
+        );
     }
 
     [Theory]

@@ -7,7 +7,16 @@ namespace BalancedDiffusion.Tests.Training;
 public class DeepTrainingSetTests
 {
     // Image i is 1/(1 + i) everywhere.
-    private static ImageDataset Numbered(int count) => new("numbered", torch.arange(1, count + 1, dtype: torch.float32).reciprocal().view(-1, 1, 1, 1).expand(count, 2, 3, 3).contiguous());
+    private static ImageDataset Numbered(int count) =>
+        new(
+            "numbered",
+            torch
+                .arange(1, count + 1, dtype: torch.float32)
+                .reciprocal()
+                .view(-1, 1, 1, 1)
+                .expand(count, 2, 3, 3)
+                .contiguous()
+        );
 
     [Theory]
     [InlineData(5, 2, 4)]
@@ -23,7 +32,10 @@ public class DeepTrainingSetTests
         Assert.Equal([distinct - repeated + repeated * copies, 2, 3, 3], rows.shape);
         Assert.Equal(rows.shape[0], set.Count);
         for (var i = 0; i < distinct; i++)
-            Assert.Equal(i < repeated ? copies : 1, rows.eq(set.Distinct.Images[i]).flatten(1).all(1).sum().item<long>());
+            Assert.Equal(
+                i < repeated ? copies : 1,
+                rows.eq(set.Distinct.Images[i]).flatten(1).all(1).sum().item<long>()
+            );
         Assert.Equal((repeated, copies, distinct), (set.Repeated, set.Copies, set.Distinct.Count));
     }
 
@@ -50,7 +62,8 @@ public class DeepTrainingSetTests
     public void NumbersOutOfRangeAreRefused()
     {
         using var images = Numbered(4);
-        string Refused(int repeated, int copies) => Assert.Throws<ArgumentOutOfRangeException>(() => new DeepTrainingSet(images, repeated, copies)).Message;
+        string Refused(int repeated, int copies) =>
+            Assert.Throws<ArgumentOutOfRangeException>(() => new DeepTrainingSet(images, repeated, copies)).Message;
         Assert.StartsWith("repeated must be from 0 to 4, was 5", Refused(5, 2));
         Assert.StartsWith("repeated must be from 0 to 4, was -1", Refused(-1, 2));
         Assert.StartsWith("copies must be at least 1, was 0", Refused(2, 0));

@@ -9,14 +9,16 @@ public class LearningRateScheduleTests
     [InlineData(25, 0.853553390593274)]
     [InlineData(50, 0.5)]
     [InlineData(75, 0.146446609406726)]
-    public void CosineFallsAlongHalfACosine(int step, double factor) => Assert.Equal(factor, LearningRateSchedule.Cosine.Factor(step, 100), 12);
+    public void CosineFallsAlongHalfACosine(int step, double factor) =>
+        Assert.Equal(factor, LearningRateSchedule.Cosine.Factor(step, 100), 12);
 
     [Theory]
     [InlineData(0, 0.04)]
     [InlineData(20, 0.52)]
     [InlineData(40, 1.0)]
     [InlineData(70, 0.5)]
-    public void OneCycleRisesFromATwentyFifthToOneAndFalls(int step, double factor) => Assert.Equal(factor, LearningRateSchedule.OneCycle(0.4).Factor(step, 100), 12);
+    public void OneCycleRisesFromATwentyFifthToOneAndFalls(int step, double factor) =>
+        Assert.Equal(factor, LearningRateSchedule.OneCycle(0.4).Factor(step, 100), 12);
 
     [Fact]
     public void ConstantStaysAndEveryFactorLiesBetweenZeroAndOne()
@@ -42,9 +44,13 @@ public class LearningRateScheduleTests
     [Theory]
     [InlineData(0.0), InlineData(1.0), InlineData(-1.0), InlineData(double.NaN)]
     public void AWarmupOutsideZeroAndOneIsNamed(double bad) =>
-        Assert.Contains("warmup must be above 0 and below 1", Assert.Throws<ArgumentOutOfRangeException>(() => LearningRateSchedule.OneCycle(bad)).Message);
+        Assert.Contains(
+            "warmup must be above 0 and below 1",
+            Assert.Throws<ArgumentOutOfRangeException>(() => LearningRateSchedule.OneCycle(bad)).Message
+        );
 
     [Theory]
     [InlineData(-1, 10), InlineData(10, 10), InlineData(0, 0)]
-    public void AStepOutsideTheRunIsRefused(int step, int steps) => Assert.Throws<ArgumentOutOfRangeException>(() => LearningRateSchedule.Cosine.Factor(step, steps));
+    public void AStepOutsideTheRunIsRefused(int step, int steps) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => LearningRateSchedule.Cosine.Factor(step, steps));
 }

@@ -3,13 +3,14 @@ using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Sampling;
-using BalancedDiffusion.Training;
 using BalancedDiffusion.Tests.Denoisers;
+using BalancedDiffusion.Training;
 using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Training;
 
-/// <summary>Long runs leave as many live tensors as they had after their first hundred turns, and the memory of the process within 20 MB.</summary>
+/// <summary>Long runs leave as many live tensors as they had after their first hundred turns, and the memory of the
+/// process within 20 MB.</summary>
 [Collection(nameof(AloneInTheProcess))]
 public class NoGrowthTests
 {
@@ -21,32 +22,57 @@ public class NoGrowthTests
         GC.WaitForPendingFinalizers();
         GC.Collect();
         // The second number of statm counts resident pages, of 4 KB where the tests run.
-        var memory = OperatingSystem.IsLinux() ? long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[1], CultureInfo.InvariantCulture) * Environment.SystemPageSize : Environment.WorkingSet;
+        var memory = OperatingSystem.IsLinux()
+            ? long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[1], CultureInfo.InvariantCulture)
+                * Environment.SystemPageSize
+            : Environment.WorkingSet;
         return (DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount, memory);
     }
 
     private static void AssertNoGrowth((long Tensors, long Memory) early, (long Tensors, long Memory) late)
     {
         Assert.Equal(early.Tensors, late.Tensors);
-        Assert.True(late.Memory - early.Memory < Allowed, $"resident memory grew by {(late.Memory - early.Memory) >> 20} MB");
+        Assert.True(
+            late.Memory - early.Memory < Allowed,
+            $"resident memory grew by {(late.Memory - early.Memory) >> 20} MB"
+        );
     }
 
-    private static void Train<TModel>(TModel model, int dimension, TrainingOptions options) where TModel : torch.nn.Module, IDenoiser
+    private static void Train<TModel>(TModel model, int dimension, TrainingOptions options)
+        where TModel : torch.nn.Module, IDenoiser
     {
         using var data = GaussianNoise.Draw([500, dimension], 1);
-        (long, long) early = default, late = default;
+        (long, long) early = default,
+            late = default;
         // Told at a row, in the middle of a run, when its buffers are alive.
-        Trainer.Fit(model, data, options with { LogEvery = 100 }, new Told<TrainingProgress>(p =>
-        {
-            if (p.Step == 100) early = Now();
-            if (p.Step == options.Steps) late = Now();
-        })).Dispose();
+        Trainer
+            .Fit(
+                model,
+                data,
+                options with
+                {
+                    LogEvery = 100,
+                },
+                new Told<TrainingProgress>(p =>
+                {
+                    if (p.Step == 100)
+                        early = Now();
+                    if (p.Step == options.Steps)
+                        late = Now();
+                })
+            )
+            .Dispose();
         AssertNoGrowth(early, late);
     }
 
     private static readonly TrainingOptions Everything = new()
     {
-        Steps = 20_000, BatchSize = 16, EmaDecay = 0.9, GradientClip = 1, Noise = new LogUniformNoise(0.1, 1), Regularization = Regularization.FromWeightDecay(1e-3),
+        Steps = 20_000,
+        BatchSize = 16,
+        EmaDecay = 0.9,
+        GradientClip = 1,
+        Noise = new LogUniformNoise(0.1, 1),
+        Regularization = Regularization.FromWeightDecay(1e-3),
     };
 
     [Fact]
@@ -82,7 +108,8 @@ public class NoGrowthTests
         for (var run = 0; run < 2000; run++)
         {
             samplers[run % samplers.Length].Draw(model, 16, levels, seed: run).Dispose();
-            if (run == 99) early = Now();
+            if (run == 99)
+                early = Now();
         }
         AssertNoGrowth(early, Now());
     }

@@ -29,11 +29,18 @@ public class ReluDaeStepTests
             using var step = new ReluDaeStep(model, batch);
             step.Noisy.copy_(noisy);
             var ours = step.Compute(clean);
-            Assert.Equal(loss.to_type(torch.float64).item<double>(), ours.to_type(torch.float64).item<double>(), tolerance * 10);
+            Assert.Equal(
+                loss.to_type(torch.float64).item<double>(),
+                ours.to_type(torch.float64).item<double>(),
+                tolerance * 10
+            );
             var expected = tied ? new[] { model.Encoder.grad! } : [model.Encoder.grad!, model.Decoder.grad!];
             Assert.Equal(expected.Length, step.Gradients.Count);
             foreach (var (theirs, own) in expected.Zip(step.Gradients))
-                Assert.True((theirs - own).abs().max().to_type(torch.float64).item<double>() <= tolerance * Math.Max(1, theirs.abs().max().to_type(torch.float64).item<double>()));
+                Assert.True(
+                    (theirs - own).abs().max().to_type(torch.float64).item<double>()
+                        <= tolerance * Math.Max(1, theirs.abs().max().to_type(torch.float64).item<double>())
+                );
         }
     }
 
@@ -49,20 +56,24 @@ public class ReluDaeStepTests
         step.Noisy.copy_(noisy);
         step.Compute(clean);
         var gradients = step.Gradients.Select(g => g.clone()).ToArray();
-        double Loss() => (torch.matmul(torch.matmul(noisy, model.Encoder.t()).clamp_min(0), model.Decoder) - clean).square().mean().item<double>();
+        double Loss() =>
+            (torch.matmul(torch.matmul(noisy, model.Encoder.t()).clamp_min(0), model.Decoder) - clean)
+                .square()
+                .mean()
+                .item<double>();
         foreach (var (weight, gradient) in new[] { model.Encoder, model.Decoder }.Zip(gradients))
             for (var i = 0; i < 4; i++)
-                for (var j = 0; j < 6; j++)
-                {
-                    const double h = 1e-6;
-                    var entry = weight[i, j];
-                    entry.add_(h);
-                    var above = Loss();
-                    entry.sub_(2 * h);
-                    var below = Loss();
-                    entry.add_(h);
-                    Assert.Equal((above - below) / (2 * h), gradient[i, j].item<double>(), 1e-7);
-                }
+            for (var j = 0; j < 6; j++)
+            {
+                const double h = 1e-6;
+                var entry = weight[i, j];
+                entry.add_(h);
+                var above = Loss();
+                entry.sub_(2 * h);
+                var below = Loss();
+                entry.add_(h);
+                Assert.Equal((above - below) / (2 * h), gradient[i, j].item<double>(), 1e-7);
+            }
     }
 
     [Theory]

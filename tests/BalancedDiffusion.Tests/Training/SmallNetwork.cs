@@ -4,15 +4,18 @@ using TorchSharp.Modules;
 
 namespace BalancedDiffusion.Tests.Training;
 
-/// <summary>A denoiser that sees the noise level, drops units and keeps a buffer: everything that the general path of training must carry.</summary>
+/// <summary>A denoiser that sees the noise level, drops units and keeps a buffer: everything that the general path of
+/// training must carry.</summary>
 internal sealed class SmallNetwork : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor>, IDenoiser
 {
-    private readonly Linear first, second;
+    private readonly Linear first,
+        second;
     private readonly Dropout dropout;
     private readonly BatchNorm1d norm;
     private readonly long dimension;
 
-    public SmallNetwork(long dimension, long seed, double drop = 0.2) : base(nameof(SmallNetwork))
+    public SmallNetwork(long dimension, long seed, double drop = 0.2)
+        : base(nameof(SmallNetwork))
     {
         this.dimension = dimension;
         first = torch.nn.Linear(dimension + 1, 16);
@@ -22,7 +25,8 @@ internal sealed class SmallNetwork : torch.nn.Module<torch.Tensor, torch.Tensor,
         RegisterComponents();
         using var noGrad = torch.no_grad();
         using var generator = new torch.Generator((ulong)seed, torch.CPU);
-        foreach (var p in new[] { first.weight, first.bias!, second.weight, second.bias! }) p.normal_(0, 0.3, generator);
+        foreach (var p in new[] { first.weight, first.bias!, second.weight, second.bias! })
+            p.normal_(0, 0.3, generator);
     }
 
     public IReadOnlyList<long> SampleShape => [dimension];
@@ -31,7 +35,9 @@ internal sealed class SmallNetwork : torch.nn.Module<torch.Tensor, torch.Tensor,
     {
         using var scope = torch.NewDisposeScope();
         var level = sigma.log().expand(noisy.shape[0]).view(-1, 1);
-        return second.call(dropout.call(norm.call(first.call(torch.cat([noisy, level], 1))).relu())).MoveToOuterDisposeScope();
+        return second
+            .call(dropout.call(norm.call(first.call(torch.cat([noisy, level], 1))).relu()))
+            .MoveToOuterDisposeScope();
     }
 
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => call(noisy, sigma);
@@ -42,7 +48,8 @@ internal sealed class CoatedDae : torch.nn.Module, IDenoiser
 {
     private readonly ReluDae inner;
 
-    public CoatedDae(ReluDae inner) : base(nameof(CoatedDae))
+    public CoatedDae(ReluDae inner)
+        : base(nameof(CoatedDae))
     {
         this.inner = inner;
         RegisterComponents();
@@ -68,7 +75,8 @@ internal sealed class Told<T>(Action<T> action) : IProgress<T>
     public void Report(T value) => action(value);
 }
 
-/// <summary>Tests that dropout takes part in run alone: other threads' layers draw their first weights from the same global generator.</summary>
+/// <summary>Tests that dropout takes part in run alone: other threads' layers draw their first weights from the same
+/// global generator.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class GlobalGenerator
 {

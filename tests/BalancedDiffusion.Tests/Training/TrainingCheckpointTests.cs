@@ -24,35 +24,87 @@ public sealed class TrainingCheckpointTests : IDisposable
         return torch.randn([12, 6], generator: generator);
     }
 
-    private static readonly TrainingOptions Plain = new() { Steps = 40, LogEvery = 7, LearningRate = 0.01 };
+    private static readonly TrainingOptions Plain = new()
+    {
+        Steps = 40,
+        LogEvery = 7,
+        LearningRate = 0.01,
+    };
 
-    private static TrainingResult Fit(torch.nn.Module model, TrainingOptions options, int stopAt = int.MaxValue, torch.Tensor? data = null)
+    private static TrainingResult Fit(
+        torch.nn.Module model,
+        TrainingOptions options,
+        int stopAt = int.MaxValue,
+        torch.Tensor? data = null
+    )
     {
         // The token is looked at before every step; the row of a step is told at its end.
         using var stop = new CancellationTokenSource();
-        var watch = new Told<TrainingProgress>(p => { if (p.Step >= stopAt) stop.Cancel(); });
+        var watch = new Told<TrainingProgress>(p =>
+        {
+            if (p.Step >= stopAt)
+                stop.Cancel();
+        });
         using var own = data is null ? Data() : null;
-        return model is ReluDae dae ? Trainer.Fit(dae, data ?? own!, options, watch, stop.Token) : Trainer.Fit((SmallNetwork)model, data ?? own!, options, watch, stop.Token);
+        return model is ReluDae dae
+            ? Trainer.Fit(dae, data ?? own!, options, watch, stop.Token)
+            : Trainer.Fit((SmallNetwork)model, data ?? own!, options, watch, stop.Token);
     }
 
     private static void AssertSame(torch.nn.Module a, torch.nn.Module b)
     {
         using var scope = torch.NewDisposeScope();
-        foreach (var (name, value) in a.state_dict()) Assert.True(value.equal(b.state_dict()[name]).all().item<bool>(), name);
+        foreach (var (name, value) in a.state_dict())
+            Assert.True(value.equal(b.state_dict()[name]).all().item<bool>(), name);
     }
 
-    public static TheoryData<string> Runs => ["adam", "adamw-cosine", "rmsprop-onecycle", "momentum-loguniform", "untied", "full", "network"];
+    public static TheoryData<string> Runs =>
+        ["adam", "adamw-cosine", "rmsprop-onecycle", "momentum-loguniform", "untied", "full", "network"];
 
-    private static (Func<torch.nn.Module> Model, TrainingOptions Options) Run(string name) => name switch
-    {
-        "adam" => (() => new ReluDae(6, 5, 3), Plain with { BatchSize = 8, EmaDecay = 0.9, GradientClip = 0.1 }),
-        "adamw-cosine" => (() => new ReluDae(6, 5, 3), Plain with { Optimizer = OptimizerOptions.AdamW(), Schedule = LearningRateSchedule.Cosine, Regularization = Regularization.FromWeightDecay(0.1), BatchSize = 3 }),
-        "rmsprop-onecycle" => (() => new ReluDae(6, 5, 3), Plain with { Optimizer = OptimizerOptions.RmsProp(momentum: 0.5), Schedule = LearningRateSchedule.OneCycle(), Regularization = Regularization.FromLambda(0.1) }),
-        "momentum-loguniform" => (() => new ReluDae(6, 5, 3), Plain with { Optimizer = OptimizerOptions.Sgd(0.9), Noise = new LogUniformNoise(0.1, 1), BatchSize = 5 }),
-        "untied" => (() => new ReluDae(6, 5, 3, tied: false), Plain with { BatchSize = 8, EmaDecay = 0.5 }),
-        "full" => (() => new ReluDae(6, 5, 3, dtype: torch.float32), Plain),
-        _ => (() => new SmallNetwork(6, 3), Plain with { BatchSize = 8, EmaDecay = 0.9, Noise = new LogUniformNoise(0.1, 1) }),
-    };
+    private static (Func<torch.nn.Module> Model, TrainingOptions Options) Run(string name) =>
+        name switch
+        {
+            "adam" => (() => new ReluDae(6, 5, 3), Plain with { BatchSize = 8, EmaDecay = 0.9, GradientClip = 0.1 }),
+            "adamw-cosine" => (
+                () => new ReluDae(6, 5, 3),
+                Plain with
+                {
+                    Optimizer = OptimizerOptions.AdamW(),
+                    Schedule = LearningRateSchedule.Cosine,
+                    Regularization = Regularization.FromWeightDecay(0.1),
+                    BatchSize = 3,
+                }
+            ),
+            "rmsprop-onecycle" => (
+                () => new ReluDae(6, 5, 3),
+                Plain with
+                {
+                    Optimizer = OptimizerOptions.RmsProp(momentum: 0.5),
+                    Schedule = LearningRateSchedule.OneCycle(),
+                    Regularization = Regularization.FromLambda(0.1),
+                }
+            ),
+            "momentum-loguniform" => (
+                () => new ReluDae(6, 5, 3),
+                Plain with
+                {
+                    Optimizer = OptimizerOptions.Sgd(0.9),
+                    Noise = new LogUniformNoise(0.1, 1),
+                    BatchSize = 5,
+                }
+            ),
+            "untied" => (() => new ReluDae(6, 5, 3, tied: false), Plain with { BatchSize = 8, EmaDecay = 0.5 }),
+            "full" => (() => new ReluDae(6, 5, 3, dtype: torch.float32), Plain),
+            _ => (
+                () => new SmallNetwork(6, 3),
+                Plain with
+                {
+                    BatchSize = 8,
+                    EmaDecay = 0.9,
+                    Noise = new LogUniformNoise(0.1, 1),
+                }
+            ),
+        };
 
     [Theory, MemberData(nameof(Runs))]
     public void AStoppedAndResumedRunEqualsAnUninterruptedOneBitForBit(string name)
@@ -63,13 +115,19 @@ public sealed class TrainingCheckpointTests : IDisposable
         foreach (var (stop, tag) in new[] { (7, "a"), (21, "b") })
         {
             var saving = options with { CheckpointPath = Place($"{tag}.safetensors") };
-            using (var first = make()) using (var part = Fit(first, saving, stop)) Assert.Equal((stop, true), ((int)part.StepsDone, part.Cancelled));
+            using (var first = make())
+            using (var part = Fit(first, saving, stop))
+                Assert.Equal((stop, true), ((int)part.StepsDone, part.Cancelled));
             using var second = make();
             using var result = Fit(second, saving);
             AssertSame(whole, second);
             Assert.Equal(40, result.StepsDone);
-            Assert.Equal(expected.History.Select(r => r with { Seconds = 0 }), result.History.Select(r => r with { Seconds = 0 }));
-            foreach (var (key, mean) in expected.EmaWeights ?? new Dictionary<string, torch.Tensor>()) Assert.True(mean.equal(result.EmaWeights![key]).all().item<bool>());
+            Assert.Equal(
+                expected.History.Select(r => r with { Seconds = 0 }),
+                result.History.Select(r => r with { Seconds = 0 })
+            );
+            foreach (var (key, mean) in expected.EmaWeights ?? new Dictionary<string, torch.Tensor>())
+                Assert.True(mean.equal(result.EmaWeights![key]).all().item<bool>());
         }
     }
 
@@ -78,7 +136,8 @@ public sealed class TrainingCheckpointTests : IDisposable
     {
         using var scope = torch.NewDisposeScope();
         var options = Plain with { Optimizer = OptimizerOptions.Sgd(), CheckpointPath = Place(), LearningRate = 0.1 };
-        using (var first = new ReluDae(6, 5, 3)) Fit(first, options, 14).Dispose();
+        using (var first = new ReluDae(6, 5, 3))
+            Fit(first, options, 14).Dispose();
         var file = Safetensors.Read(Place());
         var metadata = new Dictionary<string, string>(file.Metadata);
         var state = JsonNode.Parse(metadata["training"])!;
@@ -110,19 +169,38 @@ public sealed class TrainingCheckpointTests : IDisposable
     [Fact]
     public void APeriodicCheckpointBetweenTwoRowsIsEnoughToGoOnExactly()
     {
-        // The first sitting dies (its progress throws) at the row of step 21; the last checkpoint is that of step 20, six steps after a row.
-        var options = Plain with { CheckpointPath = Place(), CheckpointEvery = 10 };
+        // The first sitting dies (its progress throws) at the row of step 21; the last checkpoint is that of step 20,
+        // six steps after a row.
+        var options = Plain with
+        {
+            CheckpointPath = Place(),
+            CheckpointEvery = 10,
+        };
         using var whole = new ReluDae(6, 5, 3);
         using var expected = Fit(whole, Plain);
         using var data = Data();
         using var first = new ReluDae(6, 5, 3);
-        Assert.Throws<TimeoutException>(() => Trainer.Fit(first, data, options, new Told<TrainingProgress>(p => { if (p.Step == 21) throw new TimeoutException(); })));
+        Assert.Throws<TimeoutException>(() =>
+            Trainer.Fit(
+                first,
+                data,
+                options,
+                new Told<TrainingProgress>(p =>
+                {
+                    if (p.Step == 21)
+                        throw new TimeoutException();
+                })
+            )
+        );
         using var second = new ReluDae(6, 5, 3);
         Assert.Equal(20, TrainingCheckpoint.LoadWeights(Place(), second));
         using var third = new ReluDae(6, 5, 3);
         using var result = Fit(third, options);
         AssertSame(whole, third);
-        Assert.Equal(expected.History.Select(r => r with { Seconds = 0 }), result.History.Select(r => r with { Seconds = 0 }));
+        Assert.Equal(
+            expected.History.Select(r => r with { Seconds = 0 }),
+            result.History.Select(r => r with { Seconds = 0 })
+        );
     }
 
     [Fact]
@@ -150,18 +228,33 @@ public sealed class TrainingCheckpointTests : IDisposable
         Fit(model, Plain with { Steps = 70, CheckpointPath = Place() }).Dispose();
         AssertSame(whole, model);
 
-        var cosine = Plain with { Schedule = LearningRateSchedule.Cosine, CheckpointPath = Place("cosine.safetensors") };
+        var cosine = Plain with
+        {
+            Schedule = LearningRateSchedule.Cosine,
+            CheckpointPath = Place("cosine.safetensors"),
+        };
         using var other = new ReluDae(6, 5, 3);
         Fit(other, cosine).Dispose();
-        Assert.Contains("its steps is 40, this run's 50", Assert.Throws<InvalidOperationException>(() => Fit(other, cosine with { Steps = 50 })).Message);
-        Assert.Contains("has made 70 steps", Assert.Throws<InvalidOperationException>(() => Fit(model, Plain with { Steps = 60, CheckpointPath = Place() })).Message);
+        Assert.Contains(
+            "its steps is 40, this run's 50",
+            Assert.Throws<InvalidOperationException>(() => Fit(other, cosine with { Steps = 50 })).Message
+        );
+        Assert.Contains(
+            "has made 70 steps",
+            Assert
+                .Throws<InvalidOperationException>(() =>
+                    Fit(model, Plain with { Steps = 60, CheckpointPath = Place() })
+                )
+                .Message
+        );
     }
 
     [Fact]
     public void ARunOfAnotherKindIsRefusedInOneSentenceAndNothingIsTouched()
     {
         var options = Plain with { CheckpointPath = Place(), BatchSize = 8 };
-        using (var first = new ReluDae(6, 5, 3)) Fit(first, options, 14).Dispose();
+        using (var first = new ReluDae(6, 5, 3))
+            Fit(first, options, 14).Dispose();
         var bytes = File.ReadAllBytes(Place());
         void Refused(string words, TrainingOptions other, torch.nn.Module? model = null, torch.Tensor? data = null)
         {
@@ -175,10 +268,22 @@ public sealed class TrainingCheckpointTests : IDisposable
             Assert.Equal(bytes, File.ReadAllBytes(Place()));
         }
         Refused("its batch size is 8, this run's 4", options with { BatchSize = 4 });
-        Refused("its optimizer is Adam(betas 0.9 0.999, epsilon 1E-08), this run's AdamW", options with { Optimizer = OptimizerOptions.AdamW() });
+        Refused(
+            "its optimizer is Adam(betas 0.9 0.999, epsilon 1E-08), this run's AdamW",
+            options with
+            {
+                Optimizer = OptimizerOptions.AdamW(),
+            }
+        );
         Refused("its learning rate is 0.01, this run's 0.02", options with { LearningRate = 0.02 });
         Refused("schedule", options with { Schedule = LearningRateSchedule.Cosine });
-        Refused("its regularization is none, this run's lambda 1", options with { Regularization = Regularization.FromLambda(1) });
+        Refused(
+            "its regularization is none, this run's lambda 1",
+            options with
+            {
+                Regularization = Regularization.FromLambda(1),
+            }
+        );
         Refused("noise", options with { Noise = new FixedNoise(0.3) });
         Refused("its seed is 0, this run's 5", options with { Seed = 5 });
         Refused("its EMA decay is none, this run's 0.9", options with { EmaDecay = 0.9 });
@@ -202,9 +307,18 @@ public sealed class TrainingCheckpointTests : IDisposable
     public void ADamagedCheckpointIsRefusedInOneSentenceAndNothingIsTouched()
     {
         var options = Plain with { CheckpointPath = Place() };
-        using (var first = new ReluDae(6, 5, 3)) Fit(first, options, 14).Dispose();
+        using (var first = new ReluDae(6, 5, 3))
+            Fit(first, options, 14).Dispose();
         var good = File.ReadAllBytes(Place());
-        List<byte[]> damaged = [[], good[..5], good[..(good.Length / 2)], good[..^1], [.. good, 0], "not a checkpoint at all"u8.ToArray()];
+        List<byte[]> damaged =
+        [
+            [],
+            good[..5],
+            good[..(good.Length / 2)],
+            good[..^1],
+            [.. good, 0],
+            "not a checkpoint at all"u8.ToArray(),
+        ];
         for (var at = 0; at < good.Length; at += 41)
         {
             var flipped = (byte[])good.Clone();
@@ -217,8 +331,13 @@ public sealed class TrainingCheckpointTests : IDisposable
         {
             File.WriteAllBytes(Place(), bytes);
             using var model = new ReluDae(6, 5, 3);
-            // A flip inside the JSON of the header may leave a readable number, such as other seconds; anything else is found.
-            try { Fit(model, options, 14).Dispose(); continue; }
+            // A flip inside the JSON of the header may leave a readable number, such as other seconds; anything else is
+            // found.
+            try
+            {
+                Fit(model, options, 14).Dispose();
+                continue;
+            }
             catch (Exception e) when (e is InvalidDataException or InvalidOperationException)
             {
                 refused++;
@@ -242,17 +361,30 @@ public sealed class TrainingCheckpointTests : IDisposable
         TrainingCheckpoint.LoadWeights(Place(), copy, ema: true);
         Assert.True(copy.Encoder.equal(result.EmaWeights!["encoder"]).all().item<bool>());
         using var other = new ReluDae(6, 4, 8);
-        Assert.Contains("(5, 6)", Assert.Throws<ArgumentException>(() => TrainingCheckpoint.LoadWeights(Place(), other)).Message);
+        Assert.Contains(
+            "(5, 6)",
+            Assert.Throws<ArgumentException>(() => TrainingCheckpoint.LoadWeights(Place(), other)).Message
+        );
         Assert.Throws<FileNotFoundException>(() => TrainingCheckpoint.LoadWeights(Place("none"), other));
         Fit(model, Plain with { CheckpointPath = Place("plain") }).Dispose();
-        Assert.Contains("running means", Assert.Throws<InvalidDataException>(() => TrainingCheckpoint.LoadWeights(Place("plain"), copy, ema: true)).Message);
+        Assert.Contains(
+            "running means",
+            Assert
+                .Throws<InvalidDataException>(() => TrainingCheckpoint.LoadWeights(Place("plain"), copy, ema: true))
+                .Message
+        );
     }
 
     [Fact]
     public void ACheckpointCrossesCultures()
     {
         var culture = CultureInfo.CurrentCulture;
-        var options = Plain with { CheckpointPath = Place(), LearningRate = 0.0125, Noise = new LogUniformNoise(0.15, 1.5) };
+        var options = Plain with
+        {
+            CheckpointPath = Place(),
+            LearningRate = 0.0125,
+            Noise = new LogUniformNoise(0.15, 1.5),
+        };
         try
         {
             var german = (CultureInfo)CultureInfo.InvariantCulture.Clone();
@@ -276,25 +408,45 @@ public sealed class TrainingCheckpointTests : IDisposable
         File.WriteAllText(Place("file"), "");
         using var model = new ReluDae(6, 5, 3);
         using var untouched = new ReluDae(6, 5, 3);
-        Assert.Contains("is a folder", Assert.Throws<ArgumentException>(() => Fit(model, Plain with { CheckpointPath = folder })).Message);
-        Assert.Contains("cannot be written", Assert.Throws<ArgumentException>(() => Fit(model, Plain with { CheckpointPath = Path.Combine(Place("file"), "below.safetensors") })).Message);
+        Assert.Contains(
+            "is a folder",
+            Assert.Throws<ArgumentException>(() => Fit(model, Plain with { CheckpointPath = folder })).Message
+        );
+        Assert.Contains(
+            "cannot be written",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    Fit(model, Plain with { CheckpointPath = Path.Combine(Place("file"), "below.safetensors") })
+                )
+                .Message
+        );
         AssertSame(untouched, model);
     }
 
     [Fact]
     public void ALostDiskCostsTheCheckpointAndNotTheTraining()
     {
-        var options = Plain with { CheckpointPath = Path.Combine(folder, "sub", "run.safetensors"), CheckpointEvery = 10 };
+        var options = Plain with
+        {
+            CheckpointPath = Path.Combine(folder, "sub", "run.safetensors"),
+            CheckpointEvery = 10,
+        };
         using var data = Data();
         using var model = new ReluDae(6, 5, 3);
         using var whole = new ReluDae(6, 5, 3);
         Fit(whole, Plain).Dispose();
-        using var result = Trainer.Fit(model, data, options, new Told<TrainingProgress>(p =>
-        {
-            if (p.Step != 14) return;
-            Directory.Delete(Path.Combine(folder, "sub"), recursive: true);
-            File.WriteAllText(Path.Combine(folder, "sub"), "in the way");
-        }));
+        using var result = Trainer.Fit(
+            model,
+            data,
+            options,
+            new Told<TrainingProgress>(p =>
+            {
+                if (p.Step != 14)
+                    return;
+                Directory.Delete(Path.Combine(folder, "sub"), recursive: true);
+                File.WriteAllText(Path.Combine(folder, "sub"), "in the way");
+            })
+        );
         Assert.Contains("could not be written at step 40", result.CheckpointFailure);
         AssertSame(whole, model);
     }

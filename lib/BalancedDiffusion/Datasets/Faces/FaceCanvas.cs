@@ -13,25 +13,31 @@ internal readonly record struct Ink(Vector3 Dark, Vector3 Light)
 /// <summary>A rectangle in the coordinates of a frame.</summary>
 internal readonly record struct Box(float Left, float Top, float Right, float Bottom)
 {
-    public static Box Around(float x, float y, float halfWidth, float halfHeight) => new(x - halfWidth, y - halfHeight, x + halfWidth, y + halfHeight);
+    public static Box Around(float x, float y, float halfWidth, float halfHeight) =>
+        new(x - halfWidth, y - halfHeight, x + halfWidth, y + halfHeight);
 }
 
-/// <summary>Where a frame lies in the picture: picture = offset + scale · rotation · frame, the picture being [-1, 1]² with y downwards.</summary>
+/// <summary>Where a frame lies in the picture: picture = offset + scale · rotation · frame, the picture being [-1,
+/// 1]²
+/// with y downwards.</summary>
 internal readonly record struct Frame(float X, float Y, float Cos, float Sin, float Scale);
 
 /// <summary>Something painted over what lies below.</summary>
 internal interface ILayer
 {
     /// <summary>
-    /// The cover in [0, 1] and the shade in [0, 1] (0 is the ink's dark colour) at these points of the layer's frame; i is the number of the
+    /// The cover in [0, 1] and the shade in [0, 1] (0 is the ink's dark colour) at these points of the layer's frame; i
+    /// is the number of the
     /// first of these pixels, row by row.
     /// </summary>
     void At(int i, V x, V y, out V cover, out V shade);
 }
 
 /// <summary>
-/// A picture in the making. Every layer is a convex mixture of colours with the same weights in each channel, so painting with the
-/// luma of the colours gives the luma of the painted picture. Only +, -, ×, ÷ and √ are used, so machines differ by rounding alone.
+/// A picture in the making. Every layer is a convex mixture of colours with the same weights in each channel, so
+/// painting with the
+/// luma of the colours gives the luma of the painted picture. Only +, -, ×, ÷ and √ are used, so machines differ by
+/// rounding alone.
 /// </summary>
 internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
 {
@@ -45,25 +51,34 @@ internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
     public void Paint<T>(in Frame frame, in Box box, in Ink ink, in T layer)
         where T : struct, ILayer
     {
-        if (!Bounds(frame, box, out var left, out var top, out var right, out var bottom)) return;
+        if (!Bounds(frame, box, out var left, out var top, out var right, out var bottom))
+            return;
         var (pixel, half) = (2f / size, 0.5f * size);
         var plane = size * size;
         var inverse = 1 / frame.Scale;
-        V cos = new(frame.Cos * inverse), sin = new(frame.Sin * inverse);
+        V cos = new(frame.Cos * inverse),
+            sin = new(frame.Sin * inverse);
         var copy = layer;
-        V dark0, range0, dark1 = V.Zero, range1 = V.Zero, dark2 = V.Zero, range2 = V.Zero;
+        V dark0,
+            range0,
+            dark1 = V.Zero,
+            range1 = V.Zero,
+            dark2 = V.Zero,
+            range2 = V.Zero;
         if (rgb)
         {
             Spread(ink.Dark.X, ink.Light.X, out dark0, out range0);
             Spread(ink.Dark.Y, ink.Light.Y, out dark1, out range1);
             Spread(ink.Dark.Z, ink.Light.Z, out dark2, out range2);
         }
-        else Spread(Vector3.Dot(ink.Dark, Luma), Vector3.Dot(ink.Light, Luma), out dark0, out range0);
+        else
+            Spread(Vector3.Dot(ink.Dark, Luma), Vector3.Dot(ink.Light, Luma), out dark0, out range0);
 
         for (var row = top; row < bottom; row++)
         {
             var dy = new V((row + 0.5f - half) * pixel - frame.Y);
-            V yCos = dy * cos, ySin = dy * sin;
+            V yCos = dy * cos,
+                ySin = dy * sin;
             for (var column = left; column < right; column += V.Count)
             {
                 var dx = (new V(column + 0.5f - half) + Lanes) * pixel - new V(frame.X);
@@ -71,7 +86,8 @@ internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
                 copy.At(i, dx * cos + ySin, yCos - dx * sin, out var cover, out var shade);
                 var p = pixels + i;
                 Mix(p, cover, dark0 + shade * range0);
-                if (!rgb) continue;
+                if (!rgb)
+                    continue;
                 Mix(p + plane, cover, dark1 + shade * range1);
                 Mix(p + 2 * plane, cover, dark2 + shade * range2);
             }
@@ -81,12 +97,16 @@ internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
     /// <summary>The pixels, in whole vectors, that the box can touch.</summary>
     public bool Bounds(in Frame frame, in Box box, out int left, out int top, out int right, out int bottom)
     {
-        float middleX = 0.5f * (box.Left + box.Right), middleY = 0.5f * (box.Top + box.Bottom);
-        float halfX = 0.5f * (box.Right - box.Left), halfY = 0.5f * (box.Bottom - box.Top);
+        float middleX = 0.5f * (box.Left + box.Right),
+            middleY = 0.5f * (box.Top + box.Bottom);
+        float halfX = 0.5f * (box.Right - box.Left),
+            halfY = 0.5f * (box.Bottom - box.Top);
         var x = frame.X + frame.Scale * (middleX * frame.Cos - middleY * frame.Sin);
         var y = frame.Y + frame.Scale * (middleX * frame.Sin + middleY * frame.Cos);
-        float cos = MathF.Abs(frame.Cos), sin = MathF.Abs(frame.Sin);
-        float reachX = frame.Scale * (halfX * cos + halfY * sin), reachY = frame.Scale * (halfX * sin + halfY * cos);
+        float cos = MathF.Abs(frame.Cos),
+            sin = MathF.Abs(frame.Sin);
+        float reachX = frame.Scale * (halfX * cos + halfY * sin),
+            reachY = frame.Scale * (halfX * sin + halfY * cos);
         var half = 0.5f * size;
         left = Math.Max(0, (int)MathF.Floor((x - reachX + 1) * half) - 1) & -V.Count;
         right = Math.Min(size, (int)MathF.Ceiling((x + reachX + 1) * half) + 1);
@@ -95,24 +115,53 @@ internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
         return left < right && top < bottom;
     }
 
-    /// <summary>Adds the slope of a soft bump, height · (1 - q)² with q = (x/halfWidth)² + (y/halfHeight)², to the two planes.</summary>
-    public void Bump(in Frame frame, float* slopeX, float* slopeY, float x, float y, float halfWidth, float halfHeight, float height)
+    /// <summary>Adds the slope of a soft bump, height · (1 - q)² with q = (x/halfWidth)² + (y/halfHeight)², to the
+    /// two
+    /// planes.</summary>
+    public void Bump(
+        in Frame frame,
+        float* slopeX,
+        float* slopeY,
+        float x,
+        float y,
+        float halfWidth,
+        float halfHeight,
+        float height
+    )
     {
-        if (!Bounds(frame, Box.Around(x, y, halfWidth, halfHeight), out var left, out var top, out var right, out var bottom)) return;
+        if (
+            !Bounds(
+                frame,
+                Box.Around(x, y, halfWidth, halfHeight),
+                out var left,
+                out var top,
+                out var right,
+                out var bottom
+            )
+        )
+            return;
         var (pixel, half) = (2f / size, 0.5f * size);
         var inverse = 1 / frame.Scale;
-        V cos = new(frame.Cos * inverse), sin = new(frame.Sin * inverse), centerX = new(x), centerY = new(y);
-        V acrossX = new(1 / (halfWidth * halfWidth)), acrossY = new(1 / (halfHeight * halfHeight)), steep = new(-4 * height);
+        V cos = new(frame.Cos * inverse),
+            sin = new(frame.Sin * inverse),
+            centerX = new(x),
+            centerY = new(y);
+        V acrossX = new(1 / (halfWidth * halfWidth)),
+            acrossY = new(1 / (halfHeight * halfHeight)),
+            steep = new(-4 * height);
         for (var row = top; row < bottom; row++)
         {
             var dy = new V((row + 0.5f - half) * pixel - frame.Y);
-            V yCos = dy * cos, ySin = dy * sin;
+            V yCos = dy * cos,
+                ySin = dy * sin;
             for (var column = left; column < right; column += V.Count)
             {
                 var dx = (new V(column + 0.5f - half) + Lanes) * pixel - new V(frame.X);
                 var i = row * size + column;
-                V u = dx * cos + ySin - centerX, v = yCos - dx * sin - centerY;
-                V ux = u * acrossX, vy = v * acrossY;
+                V u = dx * cos + ySin - centerX,
+                    v = yCos - dx * sin - centerY;
+                V ux = u * acrossX,
+                    vy = v * acrossY;
                 var factor = steep * Vector.MaxNative(V.Zero, V.One - u * ux - v * vy);
                 (Vector.Load(slopeX + i) + factor * ux).Store(slopeX + i);
                 (Vector.Load(slopeY + i) + factor * vy).Store(slopeY + i);
@@ -129,7 +178,8 @@ internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Spread(float dark, float light, out V start, out V range) => (start, range) = (new V(2 * dark - 1), new V(2 * (light - dark)));
+    private static void Spread(float dark, float light, out V start, out V range) =>
+        (start, range) = (new V(2 * dark - 1), new V(2 * (light - dark)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Mix(float* p, V cover, V color)
@@ -141,7 +191,8 @@ internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
     private static V MakeLanes()
     {
         Span<float> lanes = stackalloc float[V.Count];
-        for (var i = 0; i < lanes.Length; i++) lanes[i] = i;
+        for (var i = 0; i < lanes.Length; i++)
+            lanes[i] = i;
         return new V(lanes);
     }
 }

@@ -17,16 +17,27 @@ internal readonly struct Backdrop(float cos, float sin, float gradient) : ILayer
 }
 
 /// <summary>An ellipse with a sharp edge and one shade.</summary>
-internal readonly struct Disc(float x, float y, float halfWidth, float halfHeight, float pixel, float opacity, float shade) : ILayer
+internal readonly struct Disc(
+    float x,
+    float y,
+    float halfWidth,
+    float halfHeight,
+    float pixel,
+    float opacity,
+    float shade
+) : ILayer
 {
-    private readonly float _acrossX = 1 / (halfWidth * halfWidth), _acrossY = 1 / (halfHeight * halfHeight), _sharp = 0.5f * MathF.Min(halfWidth, halfHeight) / pixel;
+    private readonly float _acrossX = 1 / (halfWidth * halfWidth),
+        _acrossY = 1 / (halfHeight * halfHeight),
+        _sharp = 0.5f * MathF.Min(halfWidth, halfHeight) / pixel;
 
     public Box Box => Box.Around(x, y, halfWidth + pixel, halfHeight + pixel);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V px, V py, out V cover, out V tone)
     {
-        V u = px - new V(x), v = py - new V(y);
+        V u = px - new V(x),
+            v = py - new V(y);
         cover = opacity * Soft.Unit((V.One - u * u * _acrossX - v * v * _acrossY) * _sharp + new V(0.5f));
         tone = new V(shade);
     }
@@ -35,14 +46,16 @@ internal readonly struct Disc(float x, float y, float halfWidth, float halfHeigh
 /// <summary>A soft spot, opacity · (1 - q)² with q = (x/halfWidth)² + (y/halfHeight)².</summary>
 internal readonly struct Glow(float x, float y, float halfWidth, float halfHeight, float opacity, float shade) : ILayer
 {
-    private readonly float _acrossX = 1 / (halfWidth * halfWidth), _acrossY = 1 / (halfHeight * halfHeight);
+    private readonly float _acrossX = 1 / (halfWidth * halfWidth),
+        _acrossY = 1 / (halfHeight * halfHeight);
 
     public Box Box => Box.Around(x, y, halfWidth, halfHeight);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V px, V py, out V cover, out V tone)
     {
-        V u = px - new V(x), v = py - new V(y);
+        V u = px - new V(x),
+            v = py - new V(y);
         var q = Vector.MaxNative(V.Zero, V.One - u * u * _acrossX - v * v * _acrossY);
         cover = opacity * q * q;
         tone = new V(shade);
@@ -50,18 +63,36 @@ internal readonly struct Glow(float x, float y, float halfWidth, float halfHeigh
 }
 
 /// <summary>
-/// The region between two parabolas that meet at both ends: along u in [-1, 1] it reaches from bend·u² - above·(1-u²) to bend·u² +
-/// below·(1-u²). It serves as lid, brow, lip, wrinkle and moustache; thinner than a pixel, its cover falls in proportion.
+/// The region between two parabolas that meet at both ends: along u in [-1, 1] it reaches from bend·u² -
+/// above·(1-u²)
+/// to bend·u² +
+/// below·(1-u²). It serves as lid, brow, lip, wrinkle and moustache; thinner than a pixel, its cover falls in
+/// proportion.
 /// </summary>
-internal readonly struct Lens(float x, float y, float cos, float sin, float halfLength, float bend, float above, float below, float pixel, float opacity, float shade) : ILayer
+internal readonly struct Lens(
+    float x,
+    float y,
+    float cos,
+    float sin,
+    float halfLength,
+    float bend,
+    float above,
+    float below,
+    float pixel,
+    float opacity,
+    float shade
+) : ILayer
 {
-    private readonly float _perLength = 1 / halfLength, _perPixel = 1 / pixel;
+    private readonly float _perLength = 1 / halfLength,
+        _perPixel = 1 / pixel;
 
     public Box Box
     {
         get
         {
-            float reach = MathF.Abs(bend) + MathF.Max(above, below) + pixel, c = MathF.Abs(cos), s = MathF.Abs(sin);
+            float reach = MathF.Abs(bend) + MathF.Max(above, below) + pixel,
+                c = MathF.Abs(cos),
+                s = MathF.Abs(sin);
             return Box.Around(x, y, halfLength * c + reach * s, halfLength * s + reach * c);
         }
     }
@@ -69,10 +100,14 @@ internal readonly struct Lens(float x, float y, float cos, float sin, float half
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V px, V py, out V cover, out V tone)
     {
-        V dx = px - new V(x), dy = py - new V(y);
-        V u = (dx * cos + dy * sin) * _perLength, v = dy * cos - dx * sin;
+        V dx = px - new V(x),
+            dy = py - new V(y);
+        V u = (dx * cos + dy * sin) * _perLength,
+            v = dy * cos - dx * sin;
         var square = u * u;
-        V rest = V.One - square, middle = v - square * bend, half = new(0.5f);
+        V rest = V.One - square,
+            middle = v - square * bend,
+            half = new(0.5f);
         var upper = Soft.Unit((middle + rest * above) * _perPixel + half);
         var lower = Soft.Unit((rest * below - middle) * _perPixel + half);
         cover = opacity * Vector.MaxNative(V.Zero, upper + lower - V.One);
@@ -93,33 +128,68 @@ internal readonly struct EyePart(Lens opening, Disc disc) : ILayer
 }
 
 /// <summary>The rim of a lens of a pair of glasses: a rounded rectangle's outline.</summary>
-internal readonly struct Rim(float x, float y, float halfWidth, float halfHeight, float thickness, float pixel, float opacity) : ILayer
+internal readonly struct Rim(
+    float x,
+    float y,
+    float halfWidth,
+    float halfHeight,
+    float thickness,
+    float pixel,
+    float opacity
+) : ILayer
 {
-    private readonly float _perWidth = 1 / halfWidth, _perHeight = 1 / halfHeight, _perPixel = 1 / pixel, _radius = MathF.Min(halfWidth, halfHeight);
+    private readonly float _perWidth = 1 / halfWidth,
+        _perHeight = 1 / halfHeight,
+        _perPixel = 1 / pixel,
+        _radius = MathF.Min(halfWidth, halfHeight);
 
     public Box Box => Box.Around(x, y, halfWidth + thickness + pixel, halfHeight + thickness + pixel);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V px, V py, out V cover, out V tone)
     {
-        V u = (px - new V(x)) * _perWidth, v = (py - new V(y)) * _perHeight;
-        V uu = u * u, vv = v * v;
+        V u = (px - new V(x)) * _perWidth,
+            v = (py - new V(y)) * _perHeight;
+        V uu = u * u,
+            vv = v * v;
         var q = Vector.SquareRoot(Vector.SquareRoot(uu * uu + vv * vv + uu * vv));
         var distance = (q - V.One) * _radius;
-        V half = new(0.5f), thick = new(0.5f * thickness);
-        cover = opacity * (Soft.Unit((distance + thick) * _perPixel + half) - Soft.Unit((distance - thick) * _perPixel + half));
+        V half = new(0.5f),
+            thick = new(0.5f * thickness);
+        cover =
+            opacity
+            * (Soft.Unit((distance + thick) * _perPixel + half) - Soft.Unit((distance - thick) * _perPixel + half));
         tone = V.Zero;
     }
 }
 
 /// <summary>The outline of the head: an ellipse above, narrowing to the chin below, squared by the jaw.</summary>
-internal readonly struct HeadShape(float halfWidth, float centerY, float above, float below, float taper, float square, float lean, float pixel)
+internal readonly struct HeadShape(
+    float halfWidth,
+    float centerY,
+    float above,
+    float below,
+    float taper,
+    float square,
+    float lean,
+    float pixel
+)
 {
-    private readonly float _perWidth = 1 / halfWidth, _perAbove = 1 / above, _perBelow = 1 / below, _sharp = 0.5f * halfWidth / pixel;
+    private readonly float _perWidth = 1 / halfWidth,
+        _perAbove = 1 / above,
+        _perBelow = 1 / below,
+        _sharp = 0.5f * halfWidth / pixel;
 
-    public Box Box => new(-halfWidth - MathF.Abs(lean) - pixel, centerY - above - pixel, halfWidth + MathF.Abs(lean) + pixel, centerY + below + pixel);
+    public Box Box =>
+        new(
+            -halfWidth - MathF.Abs(lean) - pixel,
+            centerY - above - pixel,
+            halfWidth + MathF.Abs(lean) + pixel,
+            centerY + below + pixel
+        );
 
-    /// <summary>u across and v down, both in units of the outline; inside is 1 - |(u,v)|² &gt; 0 (corrected for the jaw) and is returned.</summary>
+    /// <summary>u across and v down, both in units of the outline; inside is 1 - |(u,v)|² &gt; 0 (corrected for the
+    /// jaw) and is returned.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V At(V x, V y, out V u, out V v)
     {
@@ -127,16 +197,22 @@ internal readonly struct HeadShape(float halfWidth, float centerY, float above, 
         var down = Vector.MaxNative(V.Zero, dy) * _perBelow;
         v = Vector.MinNative(V.Zero, dy) * _perAbove + down;
         u = (x - lean * down) * _perWidth / (V.One - taper * Vector.MinNative(V.One, down * down));
-        V uu = u * u, vv = v * v;
-        return V.One - uu - vv + square * Vector.MinNative(V.One, down) * Vector.MinNative(V.One, uu) * Vector.MinNative(V.One, vv);
+        V uu = u * u,
+            vv = v * v;
+        return V.One
+            - uu
+            - vv
+            + square * Vector.MinNative(V.One, down) * Vector.MinNative(V.One, uu) * Vector.MinNative(V.One, vv);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Cover(V inside) => Soft.Unit(inside * _sharp + new V(0.5f));
 }
 
-/// <summary>The skin of the head under one lamp: Lambert's law on an ellipsoid whose slopes are disturbed by nose, sockets, cheeks and folds.</summary>
-internal readonly unsafe struct Skin(HeadShape head, float* slopeX, float* slopeY, Vector3 light, float ambient) : ILayer
+/// <summary>The skin of the head under one lamp: Lambert's law on an ellipsoid whose slopes are disturbed by nose,
+/// sockets, cheeks and folds.</summary>
+internal readonly unsafe struct Skin(HeadShape head, float* slopeX, float* slopeY, Vector3 light, float ambient)
+    : ILayer
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V x, V y, out V cover, out V shade)
@@ -144,8 +220,14 @@ internal readonly unsafe struct Skin(HeadShape head, float* slopeX, float* slope
         var inside = head.At(x, y, out var u, out var v);
         cover = head.Cover(inside);
         var depth = Vector.SquareRoot(Vector.MaxNative(new V(0.02f), inside));
-        V nx = 0.95f * u - Vector.Load(slopeX + i) * depth, ny = 0.8f * v - Vector.Load(slopeY + i) * depth, nz = depth + new V(0.12f);
-        var lambert = Vector.MaxNative(V.Zero, new V(0.12f) + 0.88f * (nx * light.X + ny * light.Y + nz * light.Z) / Vector.SquareRoot(nx * nx + ny * ny + nz * nz));
+        V nx = 0.95f * u - Vector.Load(slopeX + i) * depth,
+            ny = 0.8f * v - Vector.Load(slopeY + i) * depth,
+            nz = depth + new V(0.12f);
+        var lambert = Vector.MaxNative(
+            V.Zero,
+            new V(0.12f)
+                + 0.88f * (nx * light.X + ny * light.Y + nz * light.Z) / Vector.SquareRoot(nx * nx + ny * ny + nz * nz)
+        );
         var gleam = lambert * lambert;
         gleam *= gleam;
         gleam *= gleam;
@@ -156,29 +238,57 @@ internal readonly unsafe struct Skin(HeadShape head, float* slopeX, float* slope
 }
 
 /// <summary>The beard: the lower face around the mouth, mottled.</summary>
-internal readonly struct Beard(HeadShape head, float mouthX, float mouthY, float mouthWidth, float mouthHeight, float density, Vector3 light, float ambient, float phase) : ILayer
+internal readonly struct Beard(
+    HeadShape head,
+    float mouthX,
+    float mouthY,
+    float mouthWidth,
+    float mouthHeight,
+    float density,
+    Vector3 light,
+    float ambient,
+    float phase
+) : ILayer
 {
-    private readonly float _perWidth = 1 / (mouthWidth * mouthWidth), _perHeight = 1 / (mouthHeight * mouthHeight);
+    private readonly float _perWidth = 1 / (mouthWidth * mouthWidth),
+        _perHeight = 1 / (mouthHeight * mouthHeight);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V x, V y, out V cover, out V shade)
     {
         var inside = head.At(x, y, out var u, out var v);
-        V dx = x - new V(mouthX), dy = y - new V(mouthY);
+        V dx = x - new V(mouthX),
+            dy = y - new V(mouthY);
         var around = Soft.Unit((dx * dx * _perWidth + dy * dy * _perHeight - V.One) * 1.5f);
         var line = new V(0.56f) - 0.5f * u * u;
         var lower = Soft.Unit((v - line) * 6f + new V(0.5f));
         var mottle = Soft.Wave(x * 3.7f + y * 2.1f + new V(phase)) * Soft.Wave(y * 3.3f - x * 1.9f - new V(phase));
-        cover = head.Cover(inside) * lower * around * Soft.Unit(density * (new V(1.15f) - 0.5f * (1 - density) * mottle)) * 0.96f;
-        var lambert = Soft.Unit(u * light.X + 0.7f * v * light.Y + Vector.SquareRoot(Vector.MaxNative(V.Zero, inside)) * light.Z);
+        cover =
+            head.Cover(inside)
+            * lower
+            * around
+            * Soft.Unit(density * (new V(1.15f) - 0.5f * (1 - density) * mottle))
+            * 0.96f;
+        var lambert = Soft.Unit(
+            u * light.X + 0.7f * v * light.Y + Vector.SquareRoot(Vector.MaxNative(V.Zero, inside)) * light.Z
+        );
         shade = Soft.Unit(new V(ambient) + (0.8f - ambient) * lambert + 0.25f * (mottle - new V(0.3f)));
     }
 }
 
 /// <summary>The neck: a shaded column, darker below the chin.</summary>
-internal readonly struct Neck(float x, float top, float bottom, float halfWidth, Vector3 light, float ambient, float pixel) : ILayer
+internal readonly struct Neck(
+    float x,
+    float top,
+    float bottom,
+    float halfWidth,
+    Vector3 light,
+    float ambient,
+    float pixel
+) : ILayer
 {
-    private readonly float _perPixel = 1 / pixel, _perWidth = 1 / halfWidth;
+    private readonly float _perPixel = 1 / pixel,
+        _perWidth = 1 / halfWidth;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V px, V py, out V cover, out V shade)
@@ -193,7 +303,15 @@ internal readonly struct Neck(float x, float top, float bottom, float halfWidth,
 }
 
 /// <summary>Shoulders in clothes, cut out at the neck.</summary>
-internal readonly struct Torso(float x, float top, float slope, float neckline, Vector3 light, float ambient, float pixel) : ILayer
+internal readonly struct Torso(
+    float x,
+    float top,
+    float slope,
+    float neckline,
+    Vector3 light,
+    float ambient,
+    float pixel
+) : ILayer
 {
     private readonly float _perPixel = 1 / pixel;
 
@@ -202,7 +320,8 @@ internal readonly struct Torso(float x, float top, float slope, float neckline, 
     {
         var u = px - new V(x);
         var edge = new V(top) + slope * u * u;
-        V cut = u * 3f, half = new(0.5f);
+        V cut = u * 3f,
+            half = new(0.5f);
         var hole = new V(neckline) - (py - new V(top)) - 0.08f * cut * cut * cut * cut;
         cover = Soft.Unit((py - edge) * _perPixel + half) * (V.One - Soft.Unit(hole * _perPixel + half));
         var depth = Vector.SquareRoot(Vector.MaxNative(new V(0.1f), V.One - 0.7f * u * u));
@@ -212,20 +331,30 @@ internal readonly struct Torso(float x, float top, float slope, float neckline, 
 }
 
 /// <summary>
-/// Hair as a shell around the head: everything inside its outline, less (in front) the window that leaves the face free. Strands and curls are
+/// Hair as a shell around the head: everything inside its outline, less (in front) the window that leaves the face
+/// free. Strands and curls are
 /// waves; the shell gleams where it faces the lamp.
 /// </summary>
 internal readonly struct Hair(HairForm form, bool front, Vector3 light, float ambient, float pixel) : ILayer
 {
-    private readonly float _perPixel = 1 / pixel, _perWidth = 1 / form.HalfWidth, _perHeight = 1 / form.Height, _perWindow = 1 / form.WindowHalfWidth,
-        _perRise = 1 / form.WindowRise, _lengthSpan = 1 / (form.End - form.CenterY);
+    private readonly float _perPixel = 1 / pixel,
+        _perWidth = 1 / form.HalfWidth,
+        _perHeight = 1 / form.Height,
+        _perWindow = 1 / form.WindowHalfWidth,
+        _perRise = 1 / form.WindowRise,
+        _lengthSpan = 1 / (form.End - form.CenterY);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V px, V py, out V cover, out V shade)
     {
-        V x = px - new V(form.CenterX), dy = py - new V(form.CenterY), half = new(0.5f);
+        V x = px - new V(form.CenterX),
+            dy = py - new V(form.CenterY),
+            half = new(0.5f);
         var warp = Soft.Wave(x * (0.83f * form.Frequency) - py * (0.71f * form.Frequency) + new V(form.Phase));
-        var wave = Soft.Wave(x * form.Frequency + py * (0.57f * form.Frequency) + 0.45f * warp) + Soft.Wave(py * (1.13f * form.Frequency) - x * (0.29f * form.Frequency) + 0.6f * warp) - V.One;
+        var wave =
+            Soft.Wave(x * form.Frequency + py * (0.57f * form.Frequency) + 0.45f * warp)
+            + Soft.Wave(py * (1.13f * form.Frequency) - x * (0.29f * form.Frequency) + 0.6f * warp)
+            - V.One;
         var up = Vector.MinNative(V.Zero, dy) * _perHeight;
         var down = Vector.MaxNative(V.Zero, dy);
         var along = Soft.Unit(down * _lengthSpan);
@@ -233,14 +362,23 @@ internal readonly struct Hair(HairForm form, bool front, Vector3 light, float am
         V u = x * _perWidth / width;
         var q = V.One - u * u - up * up + (0.04f + 0.11f * form.Curl) * wave;
         var body = Soft.Unit(q * (0.5f * form.HalfWidth) * _perPixel + half);
-        var end = Soft.Unit((new V(form.End) + 0.06f * wave - 0.2f * u * u * form.Taper - py) * (0.6f * _perPixel) + half);
+        var end = Soft.Unit(
+            (new V(form.End) + 0.06f * wave - 0.2f * u * u * form.Taper - py) * (0.6f * _perPixel) + half
+        );
         cover = body * end;
         if (front)
         {
             var wx = px - new V(form.WindowX);
-            V a = wx * _perWindow, b = Vector.MinNative(V.Zero, py - new V(form.WindowY) - form.PartSlope * wx) * _perRise;
-            V aa = a * a, bb = b * b;
-            var window = V.One - aa - bb + form.WindowSquare * Vector.MinNative(V.One, aa) * Vector.MinNative(V.One, bb) + form.Ragged * wave;
+            V a = wx * _perWindow,
+                b = Vector.MinNative(V.Zero, py - new V(form.WindowY) - form.PartSlope * wx) * _perRise;
+            V aa = a * a,
+                bb = b * b;
+            var window =
+                V.One
+                - aa
+                - bb
+                + form.WindowSquare * Vector.MinNative(V.One, aa) * Vector.MinNative(V.One, bb)
+                + form.Ragged * wave;
             cover *= (V.One - Soft.Unit(window * (0.5f * form.WindowHalfWidth) * _perPixel + half)) * form.Cover;
         }
 
@@ -250,30 +388,76 @@ internal readonly struct Hair(HairForm form, bool front, Vector3 light, float am
         var strand = Soft.Wave(u * (V.One - 0.35f * up) * 4.1f + 0.7f * warp) - half;
         var gleam = lambert * lambert;
         gleam *= gleam;
-        shade = Soft.Unit(new V(0.8f * ambient) + (0.62f - 0.5f * ambient) * lambert + 0.32f * gleam * gleam + (0.1f * (1 - form.Curl)) * strand + 0.2f * form.Curl * wave - 0.2f * along);
-        if (!front) shade *= 0.55f;
+        shade = Soft.Unit(
+            new V(0.8f * ambient)
+                + (0.62f - 0.5f * ambient) * lambert
+                + 0.32f * gleam * gleam
+                + (0.1f * (1 - form.Curl)) * strand
+                + 0.2f * form.Curl * wave
+                - 0.2f * along
+        );
+        if (!front)
+            shade *= 0.55f;
     }
 }
 
 /// <summary>The measures of the hair, in the head's frame.</summary>
-internal readonly record struct HairForm(float CenterX, float CenterY, float HalfWidth, float Height, float End, float Flare, float Taper, float Curl, float Frequency, float Phase,
-    float WindowX, float WindowY, float WindowHalfWidth, float WindowRise, float WindowSquare, float PartSlope, float Ragged, float Cover);
+internal readonly record struct HairForm(
+    float CenterX,
+    float CenterY,
+    float HalfWidth,
+    float Height,
+    float End,
+    float Flare,
+    float Taper,
+    float Curl,
+    float Frequency,
+    float Phase,
+    float WindowX,
+    float WindowY,
+    float WindowHalfWidth,
+    float WindowRise,
+    float WindowSquare,
+    float PartSlope,
+    float Ragged,
+    float Cover
+);
 
 /// <summary>The crown of a hat: an ellipse cut off by the curve of its edge.</summary>
-internal readonly struct Crown(float x, float edge, float bend, float halfWidth, float height, float opacity, float ribs, Vector3 light, float ambient, float pixel) : ILayer
+internal readonly struct Crown(
+    float x,
+    float edge,
+    float bend,
+    float halfWidth,
+    float height,
+    float opacity,
+    float ribs,
+    Vector3 light,
+    float ambient,
+    float pixel
+) : ILayer
 {
-    private readonly float _perPixel = 1 / pixel, _perWidth = 1 / halfWidth, _perHeight = 1 / height;
+    private readonly float _perPixel = 1 / pixel,
+        _perWidth = 1 / halfWidth,
+        _perHeight = 1 / height;
 
-    public Box Box => new(x - halfWidth - pixel, edge - height - pixel, x + halfWidth + pixel, edge + MathF.Abs(bend) + pixel);
+    public Box Box =>
+        new(x - halfWidth - pixel, edge - height - pixel, x + halfWidth + pixel, edge + MathF.Abs(bend) + pixel);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V px, V py, out V cover, out V shade)
     {
-        V u = (px - new V(x)) * _perWidth, v = (py - new V(edge)) * _perHeight, half = new(0.5f);
+        V u = (px - new V(x)) * _perWidth,
+            v = (py - new V(edge)) * _perHeight,
+            half = new(0.5f);
         var uu = u * u;
         var above = Vector.MinNative(V.Zero, v);
-        var inside = V.One - uu - above * above + 0.5f * Vector.MinNative(V.One, uu) * Vector.MinNative(V.One, above * above);
-        cover = opacity * Soft.Unit(inside * (0.5f * halfWidth) * _perPixel + half) * Soft.Unit((bend * uu - v * height) * _perPixel + half);
+        var inside =
+            V.One - uu - above * above + 0.5f * Vector.MinNative(V.One, uu) * Vector.MinNative(V.One, above * above);
+        cover =
+            opacity
+            * Soft.Unit(inside * (0.5f * halfWidth) * _perPixel + half)
+            * Soft.Unit((bend * uu - v * height) * _perPixel + half);
         var depth = Vector.SquareRoot(Vector.MaxNative(new V(0.05f), inside));
         var lambert = Soft.Unit(0.9f * u * light.X + 0.8f * above * light.Y + depth * light.Z);
         shade = Soft.Unit(new V(ambient) + (0.95f - ambient) * lambert - ribs * Soft.Wave(u * 4.5f));

@@ -4,8 +4,10 @@ using TorchSharp;
 namespace BalancedDiffusion.Datasets.Faces;
 
 /// <summary>
-/// An endless data set of rendered faces whose law is known (<see cref="FaceLaw"/>): training images are the indices 0, 1, 2, …, test images the
-/// indices 2^40, 2^40 + 1, …, so the two never overlap. The factors of every image are in its attributes, under their names.
+/// An endless data set of rendered faces whose law is known (<see cref="FaceLaw"/>): training images are the indices 0,
+/// 1, 2, …, test images the
+/// indices 2^40, 2^40 + 1, …, so the two never overlap. The factors of every image are in its attributes, under their
+/// names.
 /// </summary>
 public sealed class ParametricFaces : IImageSource
 {
@@ -53,25 +55,36 @@ public sealed class ParametricFaces : IImageSource
     public ImageDataset Test(int count) => Render(FirstTestIndex, count);
 
     /// <summary>
-    /// The images of the indices start, …, start + count - 1, with the factors of each as attributes. The same on every call, whatever the number
+    /// The images of the indices start, …, start + count - 1, with the factors of each as attributes. The same on
+    /// every
+    /// call, whatever the number
     /// of threads and wherever the range starts. The caller owns the data set.
     /// </summary>
     /// <param name="start">The first index, ≥ 0.</param>
     /// <param name="count">How many images, ≥ 1.</param>
     /// <returns>Images (count, 1 or 3, size, size), float32, CPU, in [-1, 1].</returns>
-    /// <exception cref="ArgumentOutOfRangeException">start is negative, count is below 1, or start + count passes the last index.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">start is negative, count is below 1, or start + count passes the
+    /// last index.</exception>
     public ImageDataset Render(long start, int count)
     {
         Guard.AtLeast(start, 0);
         Guard.AtLeast(count, 1);
-        if (start > long.MaxValue - count) throw new ArgumentOutOfRangeException(nameof(start), $"start must leave room for {count} images below {long.MaxValue}, was {start}");
+        if (start > long.MaxValue - count)
+            throw new ArgumentOutOfRangeException(
+                nameof(start),
+                $"start must leave room for {count} images below {long.MaxValue}, was {start}"
+            );
         var names = FaceFactors.Names;
         var values = names.Select(_ => new float[count]).ToArray();
         var images = torch.empty([count, Rgb ? 3 : 1, Size, Size], dtype: torch.float32);
         try
         {
             Fill(images, start, count, values);
-            return new ImageDataset(Name, images, attributes: names.Zip(values).ToDictionary(pair => pair.First, pair => pair.Second));
+            return new ImageDataset(
+                Name,
+                images,
+                attributes: names.Zip(values).ToDictionary(pair => pair.First, pair => pair.Second)
+            );
         }
         catch
         {
@@ -88,15 +101,20 @@ public sealed class ParametricFaces : IImageSource
         fixed (byte* first = head.bytes) // native memory, which does not move and is contiguous over all images
         {
             var address = (nint)first;
-            Parallel.For(0, (count + Block - 1) / Block, block =>
-            {
-                for (var i = block * Block; i < Math.Min(count, (block + 1) * Block); i++)
+            Parallel.For(
+                0,
+                (count + Block - 1) / Block,
+                block =>
                 {
-                    var factors = FaceLaw.Draw(Seed, start + i);
-                    for (var k = 0; k < values.Length; k++) values[k][i] = factors.At(k);
-                    _renderer.Render(factors, new Span<float>((float*)address + i * length, (int)length));
+                    for (var i = block * Block; i < Math.Min(count, (block + 1) * Block); i++)
+                    {
+                        var factors = FaceLaw.Draw(Seed, start + i);
+                        for (var k = 0; k < values.Length; k++)
+                            values[k][i] = factors.At(k);
+                        _renderer.Render(factors, new Span<float>((float*)address + i * length, (int)length));
+                    }
                 }
-            });
+            );
         }
     }
 }

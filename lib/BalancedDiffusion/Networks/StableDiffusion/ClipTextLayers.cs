@@ -10,7 +10,8 @@ internal sealed class ClipTextModel : torch.nn.Module<torch.Tensor, torch.Tensor
     private readonly ClipLayers encoder;
     private readonly LatentLayerNorm final_layer_norm;
 
-    public ClipTextModel(ClipTextOptions options, WeightSource weights, string name) : base(nameof(ClipTextModel))
+    public ClipTextModel(ClipTextOptions options, WeightSource weights, string name)
+        : base(nameof(ClipTextModel))
     {
         embeddings = new ClipEmbeddings(options, weights, $"{name}.embeddings");
         encoder = new ClipLayers(options, weights, $"{name}.encoder");
@@ -30,7 +31,8 @@ internal sealed class ClipTable : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private readonly Parameter weight;
 
-    public ClipTable(WeightSource weights, string name, long rows, long width) : base(nameof(ClipTable))
+    public ClipTable(WeightSource weights, string name, long rows, long width)
+        : base(nameof(ClipTable))
     {
         weight = new Parameter(weights($"{name}.weight", rows, width));
         RegisterComponents();
@@ -39,16 +41,21 @@ internal sealed class ClipTable : torch.nn.Module<torch.Tensor, torch.Tensor>
     public override torch.Tensor forward(torch.Tensor rows)
     {
         using var scope = torch.NewDisposeScope();
-        return weight.index_select(0, rows.flatten()).reshape([.. rows.shape, weight.shape[1]]).MoveToOuterDisposeScope();
+        return weight
+            .index_select(0, rows.flatten())
+            .reshape([.. rows.shape, weight.shape[1]])
+            .MoveToOuterDisposeScope();
     }
 }
 
 /// <summary>The sum of a token's vector and its position's.</summary>
 internal sealed class ClipEmbeddings : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly ClipTable token_embedding, position_embedding;
+    private readonly ClipTable token_embedding,
+        position_embedding;
 
-    public ClipEmbeddings(ClipTextOptions options, WeightSource weights, string name) : base(nameof(ClipEmbeddings))
+    public ClipEmbeddings(ClipTextOptions options, WeightSource weights, string name)
+        : base(nameof(ClipEmbeddings))
     {
         token_embedding = new ClipTable(weights, $"{name}.token_embedding", options.Vocabulary, options.Width);
         position_embedding = new ClipTable(weights, $"{name}.position_embedding", options.Positions, options.Width);
@@ -58,7 +65,10 @@ internal sealed class ClipEmbeddings : torch.nn.Module<torch.Tensor, torch.Tenso
     public override torch.Tensor forward(torch.Tensor tokens)
     {
         using var scope = torch.NewDisposeScope();
-        return (token_embedding.call(tokens) + position_embedding.call(torch.arange(tokens.shape[1], dtype: torch.int64, device: tokens.device))).MoveToOuterDisposeScope();
+        return (
+            token_embedding.call(tokens)
+            + position_embedding.call(torch.arange(tokens.shape[1], dtype: torch.int64, device: tokens.device))
+        ).MoveToOuterDisposeScope();
     }
 }
 
@@ -67,9 +77,11 @@ internal sealed class ClipLayers : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private readonly ModuleList<ClipLayer> layers = torch.nn.ModuleList<ClipLayer>();
 
-    public ClipLayers(ClipTextOptions options, WeightSource weights, string name) : base(nameof(ClipLayers))
+    public ClipLayers(ClipTextOptions options, WeightSource weights, string name)
+        : base(nameof(ClipLayers))
     {
-        for (var i = 0; i < options.Layers; i++) layers.Add(new ClipLayer(options, weights, $"{name}.layers.{i}"));
+        for (var i = 0; i < options.Layers; i++)
+            layers.Add(new ClipLayer(options, weights, $"{name}.layers.{i}"));
         RegisterComponents();
     }
 
@@ -83,11 +95,13 @@ internal sealed class ClipLayers : torch.nn.Module<torch.Tensor, torch.Tensor>
 /// <summary>Attention, then the layers of each token; both add to their input.</summary>
 internal sealed class ClipLayer : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly LatentLayerNorm layer_norm1, layer_norm2;
+    private readonly LatentLayerNorm layer_norm1,
+        layer_norm2;
     private readonly ClipAttention self_attn;
     private readonly ClipMlp mlp;
 
-    public ClipLayer(ClipTextOptions options, WeightSource weights, string name) : base(nameof(ClipLayer))
+    public ClipLayer(ClipTextOptions options, WeightSource weights, string name)
+        : base(nameof(ClipLayer))
     {
         self_attn = new ClipAttention(options, weights, $"{name}.self_attn");
         layer_norm1 = new LatentLayerNorm(weights, $"{name}.layer_norm1", options.Width, options.NormEpsilon);
@@ -107,10 +121,14 @@ internal sealed class ClipLayer : torch.nn.Module<torch.Tensor, torch.Tensor>
 /// <summary>Attention of each token to itself and those before it.</summary>
 internal sealed class ClipAttention : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly UNetLinear q_proj, k_proj, v_proj, out_proj;
+    private readonly UNetLinear q_proj,
+        k_proj,
+        v_proj,
+        out_proj;
     private readonly long heads;
 
-    public ClipAttention(ClipTextOptions options, WeightSource weights, string name) : base(nameof(ClipAttention))
+    public ClipAttention(ClipTextOptions options, WeightSource weights, string name)
+        : base(nameof(ClipAttention))
     {
         heads = options.Heads;
         UNetLinear Square(string part) => new(weights, $"{name}.{part}", options.Width, options.Width);
@@ -121,17 +139,30 @@ internal sealed class ClipAttention : torch.nn.Module<torch.Tensor, torch.Tensor
     public override torch.Tensor forward(torch.Tensor tokens)
     {
         using var scope = torch.NewDisposeScope();
-        return out_proj.call(LatentAttention.Attend(q_proj.call(tokens), k_proj.call(tokens), v_proj.call(tokens), heads, causal: true)).MoveToOuterDisposeScope();
+        return out_proj
+            .call(
+                LatentAttention.Attend(
+                    q_proj.call(tokens),
+                    k_proj.call(tokens),
+                    v_proj.call(tokens),
+                    heads,
+                    causal: true
+                )
+            )
+            .MoveToOuterDisposeScope();
     }
 }
 
-/// <summary>The two layers that each token passes by itself; <c>activation_fn</c> gives the representation between them.</summary>
+/// <summary>The two layers that each token passes by itself; <c>activation_fn</c> gives the representation between
+/// them.</summary>
 internal sealed class ClipMlp : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly UNetLinear fc1, fc2;
+    private readonly UNetLinear fc1,
+        fc2;
     private readonly ClipQuickGelu activation_fn = new();
 
-    public ClipMlp(ClipTextOptions options, WeightSource weights, string name) : base(nameof(ClipMlp))
+    public ClipMlp(ClipTextOptions options, WeightSource weights, string name)
+        : base(nameof(ClipMlp))
     {
         fc1 = new UNetLinear(weights, $"{name}.fc1", options.Width, options.HiddenUnits);
         fc2 = new UNetLinear(weights, $"{name}.fc2", options.HiddenUnits, options.Width);

@@ -3,7 +3,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Networks.StableDiffusion;
 
-/// <summary>What an autoencoder says of the latents of images: independent normal numbers. The caller owns both tensors; disposing it disposes them.</summary>
+/// <summary>What an autoencoder says of the latents of images: independent normal numbers. The caller owns both
+/// tensors; disposing it disposes them.</summary>
 /// <param name="Mean">(batch, latent channels, height, width).</param>
 /// <param name="LogVariance">The natural logarithm of the variance, the same shape, in [-30, 20].</param>
 public sealed record LatentLaw(torch.Tensor Mean, torch.Tensor LogVariance) : IDisposable

@@ -3,15 +3,27 @@ using TorchSharp.Modules;
 
 namespace BalancedDiffusion.Networks.StableDiffusion;
 
-// What U-Net, autoencoder and text encoder share. The fields below have the names of the published state dicts: TorchSharp registers fields by their names.
+// What U-Net, autoencoder and text encoder share. The fields below have the names of the published state dicts:
+// TorchSharp registers fields by their names.
 
 /// <summary>A convolution with an odd kernel that keeps the size, or halves it at stride 2.</summary>
 internal sealed class LatentConvolution : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly Parameter weight, bias;
-    private readonly long stride, padding;
+    private readonly Parameter weight,
+        bias;
+    private readonly long stride,
+        padding;
 
-    public LatentConvolution(WeightSource weights, string name, long inputs, long outputs, int kernel, int stride = 1, int? padding = null) : base(nameof(LatentConvolution))
+    public LatentConvolution(
+        WeightSource weights,
+        string name,
+        long inputs,
+        long outputs,
+        int kernel,
+        int stride = 1,
+        int? padding = null
+    )
+        : base(nameof(LatentConvolution))
     {
         (this.stride, this.padding) = (stride, padding ?? kernel / 2);
         weight = new Parameter(weights($"{name}.weight", outputs, inputs, kernel, kernel));
@@ -19,16 +31,19 @@ internal sealed class LatentConvolution : torch.nn.Module<torch.Tensor, torch.Te
         RegisterComponents();
     }
 
-    public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.conv2d(input, weight, bias, strides: [stride, stride], padding: [padding, padding]);
+    public override torch.Tensor forward(torch.Tensor input) =>
+        torch.nn.functional.conv2d(input, weight, bias, strides: [stride, stride], padding: [padding, padding]);
 }
 
 /// <summary>Normalizes each token, then scales and shifts its units.</summary>
 internal sealed class LatentLayerNorm : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly Parameter weight, bias;
+    private readonly Parameter weight,
+        bias;
     private readonly double epsilon;
 
-    public LatentLayerNorm(WeightSource weights, string name, long width, double epsilon) : base(nameof(LatentLayerNorm))
+    public LatentLayerNorm(WeightSource weights, string name, long width, double epsilon)
+        : base(nameof(LatentLayerNorm))
     {
         this.epsilon = epsilon;
         weight = new Parameter(weights($"{name}.weight", width));
@@ -36,7 +51,8 @@ internal sealed class LatentLayerNorm : torch.nn.Module<torch.Tensor, torch.Tens
         RegisterComponents();
     }
 
-    public override torch.Tensor forward(torch.Tensor tokens) => torch.nn.functional.layer_norm(tokens, [tokens.shape[^1]], weight, bias, epsilon);
+    public override torch.Tensor forward(torch.Tensor tokens) =>
+        torch.nn.functional.layer_norm(tokens, [tokens.shape[^1]], weight, bias, epsilon);
 }
 
 /// <summary>What stands in a published sequence at a place that does nothing here: dropout.</summary>
@@ -46,26 +62,40 @@ internal sealed class LatentNothing() : torch.nn.Module<torch.Tensor, torch.Tens
 }
 
 /// <summary>
-/// A residual block, <c>y = skip(x) + conv2(silu(norm2(conv1(silu(norm1(x))) + time_emb_proj(silu(e)))))</c>. The published code runs one module for the three SiLUs; here <c>nonlinearity</c> is the last of them only,
+/// A residual block, <c>y = skip(x) + conv2(silu(norm2(conv1(silu(norm1(x))) + time_emb_proj(silu(e)))))</c>. The
+/// published code runs one module for the three SiLUs; here <c>nonlinearity</c> is the last of them only,
 /// so that one name means one representation (batch, channels, height, width), to be read, summed up and steered.
 /// </summary>
 internal sealed class LatentResidual : torch.nn.Module<torch.Tensor, torch.Tensor?, torch.Tensor>
 {
-    private readonly UNetGroupNorm norm1, norm2;
+    private readonly UNetGroupNorm norm1,
+        norm2;
     private readonly UNetSilu nonlinearity = new();
-    private readonly LatentConvolution conv1, conv2;
+    private readonly LatentConvolution conv1,
+        conv2;
     private readonly LatentConvolution? conv_shortcut;
     private readonly UNetLinear? time_emb_proj;
 
     /// <param name="embedding">The width of the time's embedding e, or 0 for a block that is told none.</param>
-    public LatentResidual(WeightSource weights, string name, long inputs, long outputs, long embedding, long groups, double epsilon) : base(nameof(LatentResidual))
+    public LatentResidual(
+        WeightSource weights,
+        string name,
+        long inputs,
+        long outputs,
+        long embedding,
+        long groups,
+        double epsilon
+    )
+        : base(nameof(LatentResidual))
     {
         norm1 = new UNetGroupNorm(weights, $"{name}.norm1", inputs, groups, epsilon);
         conv1 = new LatentConvolution(weights, $"{name}.conv1", inputs, outputs, 3);
-        if (embedding > 0) time_emb_proj = new UNetLinear(weights, $"{name}.time_emb_proj", embedding, outputs);
+        if (embedding > 0)
+            time_emb_proj = new UNetLinear(weights, $"{name}.time_emb_proj", embedding, outputs);
         norm2 = new UNetGroupNorm(weights, $"{name}.norm2", outputs, groups, epsilon);
         conv2 = new LatentConvolution(weights, $"{name}.conv2", outputs, outputs, 3);
-        if (inputs != outputs) conv_shortcut = new LatentConvolution(weights, $"{name}.conv_shortcut", inputs, outputs, 1);
+        if (inputs != outputs)
+            conv_shortcut = new LatentConvolution(weights, $"{name}.conv_shortcut", inputs, outputs, 1);
         RegisterComponents();
     }
 
@@ -73,7 +103,8 @@ internal sealed class LatentResidual : torch.nn.Module<torch.Tensor, torch.Tenso
     {
         using var scope = torch.NewDisposeScope();
         var hidden = conv1.call(torch.nn.functional.silu(norm1.call(input)));
-        if (time_emb_proj is not null) hidden = hidden + time_emb_proj.call(torch.nn.functional.silu(embedding!)).unsqueeze(-1).unsqueeze(-1);
+        if (time_emb_proj is not null)
+            hidden = hidden + time_emb_proj.call(torch.nn.functional.silu(embedding!)).unsqueeze(-1).unsqueeze(-1);
         hidden = conv2.call(nonlinearity.call(norm2.call(hidden)));
         return ((conv_shortcut is null ? input : conv_shortcut.call(input)) + hidden).MoveToOuterDisposeScope();
     }
@@ -85,11 +116,21 @@ internal sealed class LatentDownsampling : torch.nn.Module<torch.Tensor, torch.T
     private readonly LatentConvolution conv;
     private readonly bool padsEndsOnly;
 
-    /// <param name="padsEndsOnly">Whether zeros are put at the right and the lower end only, as in the autoencoder, or at all four.</param>
-    public LatentDownsampling(WeightSource weights, string name, long channels, bool padsEndsOnly) : base(nameof(LatentDownsampling))
+    /// <param name="padsEndsOnly">Whether zeros are put at the right and the lower end only, as in the autoencoder, or
+    /// at all four.</param>
+    public LatentDownsampling(WeightSource weights, string name, long channels, bool padsEndsOnly)
+        : base(nameof(LatentDownsampling))
     {
         this.padsEndsOnly = padsEndsOnly;
-        conv = new LatentConvolution(weights, $"{name}.conv", channels, channels, 3, stride: 2, padding: padsEndsOnly ? 0 : 1);
+        conv = new LatentConvolution(
+            weights,
+            $"{name}.conv",
+            channels,
+            channels,
+            3,
+            stride: 2,
+            padding: padsEndsOnly ? 0 : 1
+        );
         RegisterComponents();
     }
 
@@ -106,8 +147,10 @@ internal sealed class LatentUpsampling : torch.nn.Module<torch.Tensor, torch.Ten
     private readonly LatentConvolution conv;
     private readonly Stack<torch.Tensor>? skips;
 
-    /// <param name="skips">Where given, the next of these has the size wanted, which is one less than the double where a halving rounded up.</param>
-    public LatentUpsampling(WeightSource weights, string name, long channels, Stack<torch.Tensor>? skips = null) : base(nameof(LatentUpsampling))
+    /// <param name="skips">Where given, the next of these has the size wanted, which is one less than the double where
+    /// a halving rounded up.</param>
+    public LatentUpsampling(WeightSource weights, string name, long channels, Stack<torch.Tensor>? skips = null)
+        : base(nameof(LatentUpsampling))
     {
         this.skips = skips;
         conv = new LatentConvolution(weights, $"{name}.conv", channels, channels, 3);
@@ -118,6 +161,7 @@ internal sealed class LatentUpsampling : torch.nn.Module<torch.Tensor, torch.Ten
     {
         using var scope = torch.NewDisposeScope();
         long[] size = skips is null ? [2 * input.shape[2], 2 * input.shape[3]] : skips.Peek().shape[2..];
-        return conv.call(torch.nn.functional.interpolate(input, size, mode: torch.InterpolationMode.Nearest)).MoveToOuterDisposeScope();
+        return conv.call(torch.nn.functional.interpolate(input, size, mode: torch.InterpolationMode.Nearest))
+            .MoveToOuterDisposeScope();
     }
 }

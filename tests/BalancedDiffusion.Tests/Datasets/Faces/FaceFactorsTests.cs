@@ -7,7 +7,11 @@ public class FaceFactorsTests
     [Fact]
     public void EveryPropertyIsListedWithItsRangeAndOnlyOnce()
     {
-        var properties = typeof(FaceFactors).GetProperties().Where(p => p.PropertyType == typeof(float) && p.GetIndexParameters().Length == 0).Select(p => p.Name).Order();
+        var properties = typeof(FaceFactors)
+            .GetProperties()
+            .Where(p => p.PropertyType == typeof(float) && p.GetIndexParameters().Length == 0)
+            .Select(p => p.Name)
+            .Order();
         Assert.Equal(properties, FaceFactors.All.Select(f => f.Name).Order());
         Assert.Equal(FaceFactors.All.Select(f => f.Name), FaceFactors.Names);
         Assert.All(FaceFactors.All, f => Assert.True(f.Min < f.Max && f.Meaning.Length > 10));
@@ -31,17 +35,30 @@ public class FaceFactorsTests
     }
 
     [Fact]
-    public void TheNeutralFaceLiesInEveryRange() => Assert.All(FaceFactors.All, f => Assert.InRange(new FaceFactors()[f.Name], f.Min, f.Max));
+    public void TheNeutralFaceLiesInEveryRange() =>
+        Assert.All(FaceFactors.All, f => Assert.InRange(new FaceFactors()[f.Name], f.Min, f.Max));
 
     [Fact]
     public void ValuesOutsideTheRangeAndNaNAreRefusedWithTheirNameAndValue()
     {
         foreach (var factor in FaceFactors.All)
         {
-            foreach (var bad in new[] { factor.Min - 0.25f, factor.Max + 0.25f, float.NaN, float.PositiveInfinity, float.NegativeInfinity })
+            foreach (
+                var bad in new[]
+                {
+                    factor.Min - 0.25f,
+                    factor.Max + 0.25f,
+                    float.NaN,
+                    float.PositiveInfinity,
+                    float.NegativeInfinity,
+                }
+            )
             {
                 var error = Assert.Throws<ArgumentOutOfRangeException>(() => new FaceFactors().With(factor.Name, bad));
-                Assert.Contains($"{factor.Name} must be between {factor.Min} and {factor.Max}, was {bad}", error.Message);
+                Assert.Contains(
+                    $"{factor.Name} must be between {factor.Min} and {factor.Max}, was {bad}",
+                    error.Message
+                );
             }
         }
     }

@@ -5,12 +5,15 @@ namespace BalancedDiffusion.Tests.Datasets.Faces;
 public class FaceLawTests
 {
     private const int Draws = 20_000;
-    private static readonly Lazy<FaceFactors[]> Sample = new(() => Enumerable.Range(0, Draws).Select(i => FaceLaw.Draw(7, i)).ToArray());
+    private static readonly Lazy<FaceFactors[]> Sample = new(() =>
+        Enumerable.Range(0, Draws).Select(i => FaceLaw.Draw(7, i)).ToArray()
+    );
 
     [Fact]
     public void TheSameSeedAndIndexDrawTheSameFaceAndOthersAnother()
     {
-        foreach (var index in new[] { 0L, 5, 1L << 40, long.MaxValue }) Assert.Equal(FaceLaw.Draw(3, index), FaceLaw.Draw(3, index));
+        foreach (var index in new[] { 0L, 5, 1L << 40, long.MaxValue })
+            Assert.Equal(FaceLaw.Draw(3, index), FaceLaw.Draw(3, index));
         Assert.Equal(Draws, Sample.Value.Distinct().Count());
         Assert.NotEqual(FaceLaw.Draw(3, 5), FaceLaw.Draw(4, 5));
     }
@@ -50,12 +53,38 @@ public class FaceLawTests
             _ => f => f.Hat > 0 && f.Glasses > 0,
         };
         var count = Sample.Value.Count(happens);
-        Assert.InRange(count - Draws * probability, -4 * Math.Sqrt(Draws * probability * (1 - probability)), 4 * Math.Sqrt(Draws * probability * (1 - probability)));
+        Assert.InRange(
+            count - Draws * probability,
+            -4 * Math.Sqrt(Draws * probability * (1 - probability)),
+            4 * Math.Sqrt(Draws * probability * (1 - probability))
+        );
     }
 
     [Theory]
-    [InlineData(0, 1, "FaceWidth", "Jaw", "EyeSize", "EyeSpacing", "BrowWeight", "NoseSize", "MouthWidth", "LipFullness", "SkinTone", "SkinWarmth", "EyeTone", "HairTone",
-        "BackgroundTone", "BackgroundHue", "BackgroundAngle", "ClothesTone", "ClothesHue", "HatBrim", "HatTone", "Age")]
+    [InlineData(
+        0,
+        1,
+        "FaceWidth",
+        "Jaw",
+        "EyeSize",
+        "EyeSpacing",
+        "BrowWeight",
+        "NoseSize",
+        "MouthWidth",
+        "LipFullness",
+        "SkinTone",
+        "SkinWarmth",
+        "EyeTone",
+        "HairTone",
+        "BackgroundTone",
+        "BackgroundHue",
+        "BackgroundAngle",
+        "ClothesTone",
+        "ClothesHue",
+        "HatBrim",
+        "HatTone",
+        "Age"
+    )]
     [InlineData(-1, 1, "Part", "GazeX", "GazeY", "LightX", "BackgroundGradient")]
     [InlineData(-1, 0.5, "LightY")]
     [InlineData(0.2, 1, "LightStrength")]
@@ -63,7 +92,8 @@ public class FaceLawTests
     [InlineData(0.9, 1.1, "Scale")]
     public void UniformFactorsFollowTheirDistribution(double least, double most, params string[] names)
     {
-        foreach (var name in names) AssertFollows(name, x => (x - least) / (most - least));
+        foreach (var name in names)
+            AssertFollows(name, x => (x - least) / (most - least));
     }
 
     [Theory]
@@ -88,9 +118,13 @@ public class FaceLawTests
         {
             for (var b = 0; b < a; b++)
             {
-                if (tied.Contains(names[a]) && tied.Contains(names[b])) continue;
+                if (tied.Contains(names[a]) && tied.Contains(names[b]))
+                    continue;
                 var correlation = columns[a].Zip(columns[b], (x, y) => x * y).Average();
-                Assert.True(Math.Abs(correlation) < 4.8 / Math.Sqrt(Draws), $"{names[a]} and {names[b]}: {correlation}");
+                Assert.True(
+                    Math.Abs(correlation) < 4.8 / Math.Sqrt(Draws),
+                    $"{names[a]} and {names[b]}: {correlation}"
+                );
             }
         }
     }
@@ -118,7 +152,15 @@ public class FaceLawTests
     private static void AssertFollows(string name, Func<double, double> distribution)
     {
         var values = Sample.Value.Select(f => (double)f[name]).Order().ToArray();
-        var distance = values.Select((x, i) => Math.Max(Math.Abs(distribution(x) - (double)i / Draws), Math.Abs(distribution(x) - (i + 1.0) / Draws))).Max();
+        var distance = values
+            .Select(
+                (x, i) =>
+                    Math.Max(
+                        Math.Abs(distribution(x) - (double)i / Draws),
+                        Math.Abs(distribution(x) - (i + 1.0) / Draws)
+                    )
+            )
+            .Max();
         Assert.True(distance < 2.2 / Math.Sqrt(Draws), $"{name}: {distance}");
     }
 }

@@ -12,14 +12,20 @@ public class FaceRendererTests
     [InlineData(31)]
     [InlineData(128)]
     public void OtherSizesAreRefused(int size) =>
-        Assert.Contains($"size must be 32 or 64, was {size}", Assert.Throws<ArgumentOutOfRangeException>(() => new FaceRenderer(size, false)).Message);
+        Assert.Contains(
+            $"size must be 32 or 64, was {size}",
+            Assert.Throws<ArgumentOutOfRangeException>(() => new FaceRenderer(size, false)).Message
+        );
 
     [Fact]
     public void ABufferOfAnotherLengthIsRefused()
     {
         var renderer = new FaceRenderer(32, true);
         Assert.Equal(3072, renderer.Length);
-        Assert.Contains("3072", Assert.Throws<ArgumentException>(() => renderer.Render(new FaceFactors(), new float[1024])).Message);
+        Assert.Contains(
+            "3072",
+            Assert.Throws<ArgumentException>(() => renderer.Render(new FaceFactors(), new float[1024])).Message
+        );
         Assert.Throws<ArgumentNullException>(() => renderer.Render(null!, new float[3072]));
     }
 
@@ -32,10 +38,12 @@ public class FaceRendererTests
         {
             Array.Fill(pixels, float.NaN);
             renderer.Render(FaceLaw.Draw(1, i), pixels);
-            float least = float.PositiveInfinity, most = float.NegativeInfinity;
+            float least = float.PositiveInfinity,
+                most = float.NegativeInfinity;
             foreach (var x in pixels)
             {
-                if (!(x >= -1 && x <= 1)) Assert.Fail($"face {i} holds the pixel {x}");
+                if (!(x >= -1 && x <= 1))
+                    Assert.Fail($"face {i} holds the pixel {x}");
                 (least, most) = (Math.Min(least, x), Math.Max(most, x));
             }
 
@@ -52,7 +60,8 @@ public class FaceRendererTests
         for (var i = 0; i < 1000; i++)
         {
             var factors = new FaceFactors();
-            foreach (var factor in FaceFactors.All) factors = factors.With(factor.Name, random.Next(2) == 0 ? factor.Min : factor.Max);
+            foreach (var factor in FaceFactors.All)
+                factors = factors.With(factor.Name, random.Next(2) == 0 ? factor.Min : factor.Max);
             Assert.All(Render(factors, size, rgb: true), x => Assert.InRange(x, -1f, 1f));
         }
     }
@@ -67,7 +76,8 @@ public class FaceRendererTests
             var factors = FaceLaw.Draw(2, i);
             var (grey, rgb) = (Render(factors, size), Render(factors, size, rgb: true));
             var plane = size * size;
-            for (var k = 0; k < plane; k++) Assert.Equal(0.299f * rgb[k] + 0.587f * rgb[plane + k] + 0.114f * rgb[2 * plane + k], grey[k], 1e-5f);
+            for (var k = 0; k < plane; k++)
+                Assert.Equal(0.299f * rgb[k] + 0.587f * rgb[plane + k] + 0.114f * rgb[2 * plane + k], grey[k], 1e-5f);
         }
     }
 
@@ -90,7 +100,8 @@ public class FaceRendererTests
         var faces = Enumerable.Range(0, 200).Select(i => FaceLaw.Draw(4, i)).ToArray();
         renderer.Render(faces[0], first);
         var before = GC.GetAllocatedBytesForCurrentThread();
-        foreach (var face in faces) renderer.Render(face, second);
+        foreach (var face in faces)
+            renderer.Render(face, second);
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
         renderer.Render(faces[0], second);
         Assert.Equal(first, second);
@@ -109,18 +120,30 @@ public class FaceRendererTests
                 "BackgroundAngle" => new FaceFactors { BackgroundGradient = 0.7f },
                 _ => new FaceFactors(),
             };
-            float[]? last = null, first = null;
+            float[]? last = null,
+                first = null;
             var soFar = -1.0;
             for (var k = 0; k <= Steps; k++)
             {
-                var picture = Render(face.With(factor.Name, Math.Min(factor.Max, factor.Min + (factor.Max - factor.Min) * k / Steps)), 32, rgb: true);
-                Assert.True(last is null || Distance(last, picture) > 0.02, $"{factor.Name} changes nothing at step {k}: {(last is null ? 0 : Distance(last, picture))}");
+                var picture = Render(
+                    face.With(factor.Name, Math.Min(factor.Max, factor.Min + (factor.Max - factor.Min) * k / Steps)),
+                    32,
+                    rgb: true
+                );
+                Assert.True(
+                    last is null || Distance(last, picture) > 0.02,
+                    $"{factor.Name} changes nothing at step {k}: {(last is null ? 0 : Distance(last, picture))}"
+                );
                 first ??= picture;
                 last = picture;
-                if (k == Steps) soFar = Distance(first, picture);
+                if (k == Steps)
+                    soFar = Distance(first, picture);
             }
 
-            Assert.True(soFar > 0.3 || factor.Name is "BackgroundHue" or "ClothesHue", $"{factor.Name} changes little: {soFar}");
+            Assert.True(
+                soFar > 0.3 || factor.Name is "BackgroundHue" or "ClothesHue",
+                $"{factor.Name} changes little: {soFar}"
+            );
         }
     }
 
@@ -130,36 +153,79 @@ public class FaceRendererTests
         for (var i = 0; i < 50; i++)
         {
             var face = FaceLaw.Draw(5, i) with { HairCover = 0, HairLength = 0, Beard = 0, Glasses = 0 };
-            var mirrored = face with { Yaw = -face.Yaw, Tilt = -face.Tilt, ShiftX = -face.ShiftX, GazeX = -face.GazeX, LightX = -face.LightX, BackgroundAngle = 1 - face.BackgroundAngle };
+            var mirrored = face with
+            {
+                Yaw = -face.Yaw,
+                Tilt = -face.Tilt,
+                ShiftX = -face.ShiftX,
+                GazeX = -face.GazeX,
+                LightX = -face.LightX,
+                BackgroundAngle = 1 - face.BackgroundAngle,
+            };
             var (a, b) = (Render(face, 64), Render(mirrored, 64));
             for (var y = 0; y < 48; y++) // above the folds of the clothes
-                for (var x = 0; x < 64; x++) Assert.Equal(a[y * 64 + x], b[y * 64 + 63 - x], 2e-3f);
+            for (var x = 0; x < 64; x++)
+                Assert.Equal(a[y * 64 + x], b[y * 64 + 63 - x], 2e-3f);
         }
     }
 
     [Fact]
     public void ShiftMovesTheHeadByTheDocumentedDistance()
     {
-        // 12 % of the picture between the two ends is 7.68 pixels of 64; the best whole shift must be 8, and 5 % up or down is 6.4: 6.
-        var face = Bald with { BackgroundTone = 0.5f };
-        Assert.Equal(8, BestShift(Render(face with { ShiftX = -1 }, 64), Render(face with { ShiftX = 1 }, 64), horizontal: true));
-        Assert.Equal(6, BestShift(Render(face with { ShiftY = -1 }, 64), Render(face with { ShiftY = 1 }, 64), horizontal: false));
+        // 12 % of the picture between the two ends is 7.68 pixels of 64; the best whole shift must be 8, and 5 % up or
+        // down is 6.4: 6.
+        var face = Bald with
+        {
+            BackgroundTone = 0.5f,
+        };
+        Assert.Equal(
+            8,
+            BestShift(Render(face with { ShiftX = -1 }, 64), Render(face with { ShiftX = 1 }, 64), horizontal: true)
+        );
+        Assert.Equal(
+            6,
+            BestShift(Render(face with { ShiftY = -1 }, 64), Render(face with { ShiftY = 1 }, 64), horizontal: false)
+        );
     }
 
     [Fact]
     public void AgeDeepensTheWrinklesOfTheForeheadAndWhitensTheHair()
     {
-        double lastRoughness = -1, lastHair = -1;
+        double lastRoughness = -1,
+            lastHair = -1;
         foreach (var age in new[] { 0f, 0.25f, 0.5f, 0.75f, 1f })
         {
             var picture = Render(Bald with { Age = age }, 64);
             var roughness = 0.0; // squared second differences downwards on the forehead
             for (var y = 12; y < 22; y++)
-                for (var x = 26; x < 38; x++) roughness += Math.Pow(picture[(y - 1) * 64 + x] - 2 * picture[y * 64 + x] + picture[(y + 1) * 64 + x], 2);
-            Assert.True(roughness > lastRoughness, $"at age {age} the forehead is no rougher: {roughness} after {lastRoughness}");
+            for (var x = 26; x < 38; x++)
+                roughness += Math.Pow(
+                    picture[(y - 1) * 64 + x] - 2 * picture[y * 64 + x] + picture[(y + 1) * 64 + x],
+                    2
+                );
+            Assert.True(
+                roughness > lastRoughness,
+                $"at age {age} the forehead is no rougher: {roughness} after {lastRoughness}"
+            );
             lastRoughness = roughness;
-            if (age < 0.5f) continue;
-            var hair = Mean(Render(new FaceFactors { Age = age, HairTone = 0, HairVolume = 1, Fringe = 0.3f }, 64), 26, 38, 2, 8);
+            if (age < 0.5f)
+                continue;
+            var hair = Mean(
+                Render(
+                    new FaceFactors
+                    {
+                        Age = age,
+                        HairTone = 0,
+                        HairVolume = 1,
+                        Fringe = 0.3f,
+                    },
+                    64
+                ),
+                26,
+                38,
+                2,
+                8
+            );
             Assert.True(hair > lastHair, $"at age {age} the hair is no lighter: {hair} after {lastHair}");
             lastHair = hair;
         }
@@ -181,7 +247,8 @@ public class FaceRendererTests
         {
             // Height of the darkness at the corners less its height in the middle, in pixels.
             var picture = Render(Bald with { Smile = smile, Yaw = 0, LightX = 0 }, 64);
-            return 0.5 * (DarkRow(picture, 27) + DarkRow(picture, 36)) - 0.5 * (DarkRow(picture, 31) + DarkRow(picture, 32));
+            return 0.5 * (DarkRow(picture, 27) + DarkRow(picture, 36))
+                - 0.5 * (DarkRow(picture, 31) + DarkRow(picture, 32));
         }
 
         Assert.True(Corners(-1) > Corners(0));
@@ -207,12 +274,23 @@ public class FaceRendererTests
     [Fact]
     public void SkinHairAndBackgroundLightenWithTheirTones()
     {
-        foreach (var (name, left, right, top, bottom) in new[] { ("SkinTone", 28, 36, 14, 20), ("BackgroundTone", 0, 5, 2, 30), ("HairTone", 28, 36, 4, 8), ("ClothesTone", 42, 48, 61, 64) })
+        foreach (
+            var (name, left, right, top, bottom) in new[]
+            {
+                ("SkinTone", 28, 36, 14, 20),
+                ("BackgroundTone", 0, 5, 2, 30),
+                ("HairTone", 28, 36, 4, 8),
+                ("ClothesTone", 42, 48, 61, 64),
+            }
+        )
         {
             var last = -2.0;
             for (var k = 0; k <= 10; k++)
             {
-                var factors = (name == "SkinTone" ? Bald : new FaceFactors { HairVolume = 1 }).With(name, Math.Min(1, 0.1f * k));
+                var factors = (name == "SkinTone" ? Bald : new FaceFactors { HairVolume = 1 }).With(
+                    name,
+                    Math.Min(1, 0.1f * k)
+                );
                 var tone = Mean(Render(factors, 64), left, right, top, bottom);
                 Assert.True(tone > last, $"{name} at {0.1 * k}: {tone} after {last}");
                 last = tone;
@@ -232,39 +310,51 @@ public class FaceRendererTests
     {
         var sum = 0.0;
         for (var y = top; y < bottom; y++)
-            for (var x = left; x < right; x++) sum += picture[y * 64 + x];
+        for (var x = left; x < right; x++)
+            sum += picture[y * 64 + x];
         return sum / ((right - left) * (bottom - top));
     }
 
-    /// <summary>The row of the darkest pixel of the mouth in this column of a 64-pixel picture, to a fraction by its neighbours.</summary>
+    /// <summary>The row of the darkest pixel of the mouth in this column of a 64-pixel picture, to a fraction by its
+    /// neighbours.</summary>
     private static double DarkRow(float[] picture, int column)
     {
         var row = Enumerable.Range(42, 10).MinBy(y => picture[y * 64 + column]);
-        double a = picture[(row - 1) * 64 + column], b = picture[row * 64 + column], c = picture[(row + 1) * 64 + column];
+        double a = picture[(row - 1) * 64 + column],
+            b = picture[row * 64 + column],
+            c = picture[(row + 1) * 64 + column];
         return row + 0.5 * (a - c) / (a - 2 * b + c);
     }
 
-    private static int BestShift(float[] from, float[] to, bool horizontal) => Enumerable.Range(-12, 25).MinBy(shift =>
-    {
-        var sum = 0.0;
-        for (var y = 12; y < 50; y++)
-            for (var x = 12; x < 52; x++) sum += Math.Pow(from[y * 64 + x] - to[horizontal ? y * 64 + x + shift : (y + shift) * 64 + x], 2);
-        return sum;
-    });
+    private static int BestShift(float[] from, float[] to, bool horizontal) =>
+        Enumerable
+            .Range(-12, 25)
+            .MinBy(shift =>
+            {
+                var sum = 0.0;
+                for (var y = 12; y < 50; y++)
+                for (var x = 12; x < 52; x++)
+                    sum += Math.Pow(from[y * 64 + x] - to[horizontal ? y * 64 + x + shift : (y + shift) * 64 + x], 2);
+                return sum;
+            });
 
-    private static double Distance(float[] a, float[] b) => Math.Sqrt(a.Zip(b, (x, y) => (double)(x - y) * (x - y)).Sum());
+    private static double Distance(float[] a, float[] b) =>
+        Math.Sqrt(a.Zip(b, (x, y) => (double)(x - y) * (x - y)).Sum());
 
     private static float[] Halve(float[] picture, int size)
     {
         var half = new float[size * size / 4];
         for (var y = 0; y < size; y++)
-            for (var x = 0; x < size; x++) half[y / 2 * (size / 2) + x / 2] += 0.25f * picture[y * size + x];
+        for (var x = 0; x < size; x++)
+            half[y / 2 * (size / 2) + x / 2] += 0.25f * picture[y * size + x];
         return half;
     }
 
     private static double Correlation(float[] a, float[] b)
     {
-        double ma = a.Average(), mb = b.Average();
-        return a.Zip(b, (x, y) => (x - ma) * (y - mb)).Sum() / Math.Sqrt(a.Sum(x => (x - ma) * (x - ma)) * b.Sum(y => (y - mb) * (y - mb)));
+        double ma = a.Average(),
+            mb = b.Average();
+        return a.Zip(b, (x, y) => (x - ma) * (y - mb)).Sum()
+            / Math.Sqrt(a.Sum(x => (x - ma) * (x - ma)) * b.Sum(y => (y - mb) * (y - mb)));
     }
 }

@@ -9,7 +9,10 @@ public class ParametricFacesTests
     public void TheSourceIsEndlessAndMayBePublished()
     {
         var faces = new ParametricFaces(64, true, 9);
-        Assert.Equal(("faces", int.MaxValue, int.MaxValue, true, 9L), (faces.Name, faces.TrainCapacity, faces.TestCapacity, faces.MayBePublished, faces.Seed));
+        Assert.Equal(
+            ("faces", int.MaxValue, int.MaxValue, true, 9L),
+            (faces.Name, faces.TrainCapacity, faces.TestCapacity, faces.MayBePublished, faces.Seed)
+        );
         using var few = faces.Train(3);
         Assert.Equal([3, 3, 64, 64], few.Images.shape);
         Assert.Equal(torch.float32, few.Images.dtype);
@@ -25,7 +28,8 @@ public class ParametricFacesTests
         using var shared = all.Images.narrow(0, 137, 90);
         Assert.True(all.Images.equal(again.Images).all().item<bool>());
         Assert.True(part.Images.equal(shared).all().item<bool>());
-        foreach (var name in FaceFactors.Names) Assert.Equal(all.Attributes[name].Skip(137).Take(90), part.Attributes[name]);
+        foreach (var name in FaceFactors.Names)
+            Assert.Equal(all.Attributes[name].Skip(137).Take(90), part.Attributes[name]);
     }
 
     [Fact]
@@ -40,7 +44,8 @@ public class ParametricFacesTests
             var factors = FaceLaw.Draw(2, (1L << 40) + i);
             renderer.Render(factors, pixels);
             Assert.Equal(pixels, images.AsSpan(i * pixels.Length, pixels.Length).ToArray());
-            foreach (var name in FaceFactors.Names) Assert.Equal(factors[name], test.Attributes[name][i]);
+            foreach (var name in FaceFactors.Names)
+                Assert.Equal(factors[name], test.Attributes[name][i]);
         }
     }
 
@@ -51,7 +56,13 @@ public class ParametricFacesTests
         using var test = new ParametricFaces().Test(500);
         using var other = new ParametricFaces(seed: 1).Train(500);
         using var vectors = torch.cat([train.Vectors, test.Vectors, other.Vectors]);
-        var distinct = vectors.data<float>().ToArray().Chunk(1024).Select(v => string.Join(' ', v.Take(200))).Distinct().Count();
+        var distinct = vectors
+            .data<float>()
+            .ToArray()
+            .Chunk(1024)
+            .Select(v => string.Join(' ', v.Take(200)))
+            .Distinct()
+            .Count();
         Assert.Equal(1500, distinct);
     }
 
@@ -62,18 +73,22 @@ public class ParametricFacesTests
         using var unit = torch.nn.functional.normalize(set.Vectors, dim: 1);
         using var gram = unit.matmul(unit.t());
         var cosines = gram.data<float>().ToArray();
-        var largest = Enumerable.Range(0, 2000).Max(start =>
-        {
-            var (members, worst, last) = (1, new float[2000], start);
-            Array.Fill(worst, -1f);
-            while (true)
+        var largest = Enumerable
+            .Range(0, 2000)
+            .Max(start =>
             {
-                for (var i = 0; i < 2000; i++) worst[i] = Math.Max(worst[i], cosines[last * 2000 + i]);
-                last = Enumerable.Range(0, 2000).MinBy(i => worst[i]);
-                if (worst[last] >= 0) return members;
-                members++;
-            }
-        });
+                var (members, worst, last) = (1, new float[2000], start);
+                Array.Fill(worst, -1f);
+                while (true)
+                {
+                    for (var i = 0; i < 2000; i++)
+                        worst[i] = Math.Max(worst[i], cosines[last * 2000 + i]);
+                    last = Enumerable.Range(0, 2000).MinBy(i => worst[i]);
+                    if (worst[last] >= 0)
+                        return members;
+                    members++;
+                }
+            });
         Assert.True(largest >= 5, $"the largest set found has {largest}");
     }
 
@@ -83,7 +98,10 @@ public class ParametricFacesTests
         using var set = new ParametricFaces().Train(2000);
         using var means = set.Vectors.mean([1]);
         var sorted = means.data<float>().ToArray().Order().ToArray();
-        Assert.True(sorted[100] < -0.4 && sorted[1900] > 0.1, $"5 % of the means lie below {sorted[100]}, 5 % above {sorted[1900]}");
+        Assert.True(
+            sorted[100] < -0.4 && sorted[1900] > 0.1,
+            $"5 % of the means lie below {sorted[100]}, 5 % above {sorted[1900]}"
+        );
     }
 
     [Theory]
@@ -92,7 +110,10 @@ public class ParametricFacesTests
     [InlineData(-1, 5, "start must be at least 0, was -1")]
     [InlineData(long.MaxValue - 2, 5, "start must leave room for 5 images")]
     public void BadRangesAreRefused(long start, int count, string message) =>
-        Assert.Contains(message, Assert.Throws<ArgumentOutOfRangeException>(() => new ParametricFaces().Render(start, count)).Message);
+        Assert.Contains(
+            message,
+            Assert.Throws<ArgumentOutOfRangeException>(() => new ParametricFaces().Render(start, count)).Message
+        );
 
     [Fact]
     public void NoImagesAndOtherSizesAreRefused()

@@ -17,41 +17,89 @@ public class ConditionalUNetOptionsTests
     public void ThePublishedConfigIsTheDefault()
     {
         Assert.Equal(new ConditionalUNetOptions(), ConditionalUNetOptions.FromConfig(Published));
-        Assert.NotEqual(new ConditionalUNetOptions(), ConditionalUNetOptions.FromConfig(Published.Replace("\"sample_size\": 64", "\"sample_size\": 32")));
+        Assert.NotEqual(
+            new ConditionalUNetOptions(),
+            ConditionalUNetOptions.FromConfig(Published.Replace("\"sample_size\": 64", "\"sample_size\": 32"))
+        );
     }
 
     [Fact]
     public void OptionsGoThroughTheirConfig()
     {
-        foreach (var options in new[] { new ConditionalUNetOptions(), NanoUNet, NanoUNet with { NormEpsilon = 1e-7, InChannels = 9 } })
+        foreach (
+            var options in new[]
+            {
+                new ConditionalUNetOptions(),
+                NanoUNet,
+                NanoUNet with
+                {
+                    NormEpsilon = 1e-7,
+                    InChannels = 9,
+                },
+            }
+        )
         {
             Assert.Equal(options, ConditionalUNetOptions.FromConfig(options.ToConfig()));
-            Assert.Equal(options, ConditionalUNetOptions.FromMetadata(new Dictionary<string, string> { ["config"] = options.ToConfig() }));
+            Assert.Equal(
+                options,
+                ConditionalUNetOptions.FromMetadata(new Dictionary<string, string> { ["config"] = options.ToConfig() })
+            );
             Assert.Equal(options.GetHashCode(), ConditionalUNetOptions.FromConfig(options.ToConfig()).GetHashCode());
         }
     }
 
     [Theory]
-    [InlineData("\"attention_head_dim\": 8", "\"attention_head_dim\": [5, 10, 20, 20]", "that of a Stable Diffusion v2 or XL model")]
-    [InlineData("\"cross_attention_dim\": 768", "\"cross_attention_dim\": 1024", "only v1 is computed here; take a v1 model, such as v1.4")]
+    [InlineData(
+        "\"attention_head_dim\": 8",
+        "\"attention_head_dim\": [5, 10, 20, 20]",
+        "that of a Stable Diffusion v2 or XL model"
+    )]
+    [InlineData(
+        "\"cross_attention_dim\": 768",
+        "\"cross_attention_dim\": 1024",
+        "only v1 is computed here; take a v1 model, such as v1.4"
+    )]
     [InlineData("\"cross_attention_dim\": 768,", "", "missing 'cross_attention_dim'")]
     [InlineData("\"in_channels\": 4, \"layers_per_block\": 2,", "", "missing 'in_channels', 'layers_per_block'")]
     [InlineData("\"in_channels\": 4", "\"in_channels\": null", "missing 'in_channels'")]
-    [InlineData("\"in_channels\": 4", "\"in_channels\": \"four\"", "'in_channels' must be a whole number, was \"four\"")]
+    [InlineData(
+        "\"in_channels\": 4",
+        "\"in_channels\": \"four\"",
+        "'in_channels' must be a whole number, was \"four\""
+    )]
     [InlineData("\"in_channels\": 4", "\"in_channels\": 0", "InChannels must be at least 1, was 0")]
     [InlineData("\"in_channels\": 4", "\"in_channels\": 4, \"in_channels\": 4", "it is not valid JSON")]
     [InlineData("[320, 640, 1280, 1280]", "320", "'block_out_channels' must be a list, was 320")]
-    [InlineData("[320, 640, 1280, 1280]", "[320, 640.5, 1280, 1280]", "'block_out_channels' must be a list of whole numbers")]
+    [InlineData(
+        "[320, 640, 1280, 1280]",
+        "[320, 640.5, 1280, 1280]",
+        "'block_out_channels' must be a list of whole numbers"
+    )]
     [InlineData("[320, 640, 1280, 1280]", "[320, 640, 1280]", "Attends must say for each of the 3 levels")]
     [InlineData("\"act_fn\": \"silu\"", "\"act_fn\": \"gelu\"", "'act_fn' must be \"silu\" here, was \"gelu\"")]
     [InlineData("\"freq_shift\": 0", "\"freq_shift\": 1", "'freq_shift' must be 0 here, was 1")]
-    [InlineData("\"freq_shift\": 0", "\"use_linear_projection\": true", "'use_linear_projection' must be false here, was true")]
-    [InlineData("\"UpBlock2D\", ", "", "'up_block_types' must mirror 'down_block_types' (UpBlock2D, CrossAttnUpBlock2D, CrossAttnUpBlock2D, CrossAttnUpBlock2D)")]
-    [InlineData("\"DownBlock2D\"", "\"AttnDownBlock2D\"", "'down_block_types' must name CrossAttnDownBlock2D and DownBlock2D, named AttnDownBlock2D")]
+    [InlineData(
+        "\"freq_shift\": 0",
+        "\"use_linear_projection\": true",
+        "'use_linear_projection' must be false here, was true"
+    )]
+    [InlineData(
+        "\"UpBlock2D\", ",
+        "",
+        "'up_block_types' must mirror 'down_block_types' (UpBlock2D, CrossAttnUpBlock2D, CrossAttnUpBlock2D, "
+            + "CrossAttnUpBlock2D)"
+    )]
+    [InlineData(
+        "\"DownBlock2D\"",
+        "\"AttnDownBlock2D\"",
+        "'down_block_types' must name CrossAttnDownBlock2D and DownBlock2D, named AttnDownBlock2D"
+    )]
     public void AConfigOfAnotherNetworkIsRefusedInOneSentence(string from, string to, string words)
     {
         Assert.Contains(from, Published);
-        var message = Assert.Throws<InvalidDataException>(() => ConditionalUNetOptions.FromConfig(Published.Replace(from, to))).Message;
+        var message = Assert
+            .Throws<InvalidDataException>(() => ConditionalUNetOptions.FromConfig(Published.Replace(from, to)))
+            .Message;
         Assert.Contains(words, message);
         Assert.DoesNotContain('\n', message);
     }
@@ -59,8 +107,26 @@ public class ConditionalUNetOptionsTests
     [Fact]
     public void WhatIsNoConfigIsRefused()
     {
-        foreach (var (json, words) in new[] { ("", "it is not valid JSON"), ("[]", "it is no JSON object"), ("3", "it is no JSON object"), ("{}", "missing 'in_channels', 'out_channels'") })
-            Assert.Contains(words, Assert.Throws<InvalidDataException>(() => ConditionalUNetOptions.FromConfig(json)).Message);
-        Assert.Contains("the metadata holds no 'config'", Assert.Throws<InvalidDataException>(() => ConditionalUNetOptions.FromMetadata(new Dictionary<string, string>())).Message);
+        foreach (
+            var (json, words) in new[]
+            {
+                ("", "it is not valid JSON"),
+                ("[]", "it is no JSON object"),
+                ("3", "it is no JSON object"),
+                ("{}", "missing 'in_channels', 'out_channels'"),
+            }
+        )
+            Assert.Contains(
+                words,
+                Assert.Throws<InvalidDataException>(() => ConditionalUNetOptions.FromConfig(json)).Message
+            );
+        Assert.Contains(
+            "the metadata holds no 'config'",
+            Assert
+                .Throws<InvalidDataException>(() =>
+                    ConditionalUNetOptions.FromMetadata(new Dictionary<string, string>())
+                )
+                .Message
+        );
     }
 }

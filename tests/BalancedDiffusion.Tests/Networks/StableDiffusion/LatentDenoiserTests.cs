@@ -32,11 +32,26 @@ public class LatentDenoiserTests
         using var io = Safetensors.Read(File("sd-ddim-io.safetensors"));
         var schedule = new LatentSchedule();
         var levels = schedule.Levels(5);
-        var guided = new GuidedDenoiser(new LatentDenoiser(model, io["cond"]), new LatentDenoiser(model, io["uncond"]), 7.5);
+        var guided = new GuidedDenoiser(
+            new LatentDenoiser(model, io["cond"]),
+            new LatentDenoiser(model, io["uncond"]),
+            7.5
+        );
         using var record = new Trajectory();
-        var end = new DdimSampler().Sample(guided, VariancePreserving.ToExploding(io["latents"], levels[0]), levels, new SamplingOptions { Record = record });
+        var end = new DdimSampler().Sample(
+            guided,
+            VariancePreserving.ToExploding(io["latents"], levels[0]),
+            levels,
+            new SamplingOptions { Record = record }
+        );
         var expected = io["trajectory_cfg7.5"];
-        for (var i = 0; i <= 5; i++) Close($"step {i}", VariancePreserving.FromExploding(i < 5 ? record.Points[i] : end, levels[i]), expected[i], Tolerance);
+        for (var i = 0; i <= 5; i++)
+            Close(
+                $"step {i}",
+                VariancePreserving.FromExploding(i < 5 ? record.Points[i] : end, levels[i]),
+                expected[i],
+                Tolerance
+            );
     }
 
     [Fact]
@@ -52,14 +67,23 @@ public class LatentDenoiserTests
         for (var i = 0; i < 2; i++)
         {
             var row = noisy.narrow(0, i, 1);
-            var noise = model.call(VariancePreserving.FromExploding(row, sigmas[i]), torch.tensor([(long)times[i]]), text.narrow(0, i, 1));
-            Assert.True(Difference(clean.narrow(0, i, 1), VariancePreserving.CleanFromNoise(row, noise, sigmas[i])) < 1e-9);
+            var noise = model.call(
+                VariancePreserving.FromExploding(row, sigmas[i]),
+                torch.tensor([(long)times[i]]),
+                text.narrow(0, i, 1)
+            );
+            Assert.True(
+                Difference(clean.narrow(0, i, 1), VariancePreserving.CleanFromNoise(row, noise, sigmas[i])) < 1e-9
+            );
         }
         // Beyond the ends the last timestep answers.
         foreach (var (sigma, time) in new[] { (0.001, 0L), (100.0, 999L) })
         {
             var noise = model.call(VariancePreserving.FromExploding(noisy, sigma), torch.tensor([time, time]), text);
-            Assert.True(Difference(denoiser.DenoiseAt(noisy, sigma), VariancePreserving.CleanFromNoise(noisy, noise, sigma)) < 1e-9);
+            Assert.True(
+                Difference(denoiser.DenoiseAt(noisy, sigma), VariancePreserving.CleanFromNoise(noisy, noise, sigma))
+                    < 1e-9
+            );
         }
     }
 
@@ -72,7 +96,8 @@ public class LatentDenoiserTests
         var (times, levels) = (schedule.Timesteps(6), schedule.Levels(6));
         var denoiser = new LatentDenoiser(model, text);
         var start = Noisy();
-        torch.Tensor Noise(torch.Tensor z, int time) => model.call(z, torch.full([2], time, dtype: torch.int64), text.expand(2, -1, -1));
+        torch.Tensor Noise(torch.Tensor z, int time) =>
+            model.call(z, torch.full([2], time, dtype: torch.int64), text.expand(2, -1, -1));
         int After(int i) => i + 1 < times.Count ? times[i + 1] : 0;
 
         // DDIM: Song et al. 2021, equation 12.
@@ -113,11 +138,29 @@ public class LatentDenoiserTests
         using var scope = torch.NewDisposeScope();
         using var model = Wide();
         var (noisy, with, without) = (Noisy(), Text(), Text(1, 9));
-        IDenoiser conditional = new LatentDenoiser(model, with), empty = new LatentDenoiser(model, without);
+        IDenoiser conditional = new LatentDenoiser(model, with),
+            empty = new LatentDenoiser(model, without);
         var sigma = new ScaledLinearSchedule().Sigma(500);
-        Assert.True(new GuidedDenoiser(conditional, empty, 1).DenoiseAt(noisy, sigma).eq(conditional.DenoiseAt(noisy, sigma)).all().item<bool>());
-        Assert.True(new GuidedDenoiser(conditional, empty, 0).DenoiseAt(noisy, sigma).eq(empty.DenoiseAt(noisy, sigma)).all().item<bool>());
-        torch.Tensor Noise(torch.Tensor text) => model.call(VariancePreserving.FromExploding(noisy, sigma), torch.tensor([500L, 500]), text.expand(2, -1, -1));
+        Assert.True(
+            new GuidedDenoiser(conditional, empty, 1)
+                .DenoiseAt(noisy, sigma)
+                .eq(conditional.DenoiseAt(noisy, sigma))
+                .all()
+                .item<bool>()
+        );
+        Assert.True(
+            new GuidedDenoiser(conditional, empty, 0)
+                .DenoiseAt(noisy, sigma)
+                .eq(empty.DenoiseAt(noisy, sigma))
+                .all()
+                .item<bool>()
+        );
+        torch.Tensor Noise(torch.Tensor text) =>
+            model.call(
+                VariancePreserving.FromExploding(noisy, sigma),
+                torch.tensor([500L, 500]),
+                text.expand(2, -1, -1)
+            );
         var (a, b) = (Noise(with), Noise(without));
         var expected = VariancePreserving.CleanFromNoise(noisy, b + 7.5 * (a - b), sigma);
         Assert.True(Difference(new GuidedDenoiser(conditional, empty, 7.5).DenoiseAt(noisy, sigma), expected) < 1e-9);
@@ -130,18 +173,38 @@ public class LatentDenoiserTests
         using var scope = torch.NewDisposeScope();
         using var model = Wide();
         var (noisy, sigma) = (Noisy(), 1.5);
-        IDenoiser conditional = new LatentDenoiser(model, Text()), empty = new LatentDenoiser(model, Text(1, 9));
-        var direction = SteeringDirection.Of(model, new Dictionary<string, double[]> { [Representation] = [.. Enumerable.Range(0, 16).Select(i => Math.Sin(i + 1))] });
+        IDenoiser conditional = new LatentDenoiser(model, Text()),
+            empty = new LatentDenoiser(model, Text(1, 9));
+        var direction = SteeringDirection.Of(
+            model,
+            new Dictionary<string, double[]>
+            {
+                [Representation] = [.. Enumerable.Range(0, 16).Select(i => Math.Sin(i + 1))],
+            }
+        );
         var plain = conditional.DenoiseAt(noisy, sigma);
-        var steered = new SteeredDenoiser(conditional, direction, new SteeringOptions { Network = model, Strength = 0 });
+        var steered = new SteeredDenoiser(
+            conditional,
+            direction,
+            new SteeringOptions { Network = model, Strength = 0 }
+        );
         Assert.True(steered.DenoiseAt(noisy, sigma).eq(plain).all().item<bool>());
         var strong = steered.WithStrength(2);
         var moved = strong.DenoiseAt(noisy, sigma);
         Assert.True(Difference(moved, plain) > 1e-3);
-        Assert.True(Difference(new GuidedDenoiser(strong, empty, 3).DenoiseAt(noisy, sigma), empty.DenoiseAt(noisy, sigma) * -2 + moved * 3) < 1e-9);
+        Assert.True(
+            Difference(
+                new GuidedDenoiser(strong, empty, 3).DenoiseAt(noisy, sigma),
+                empty.DenoiseAt(noisy, sigma) * -2 + moved * 3
+            ) < 1e-9
+        );
         // What is added is one vector at every place of the representation, which the rest of the network goes on from.
-        torch.Tensor Added(torch.Tensor output) => output + 2 * torch.tensor([.. direction[Representation]], [1, 16, 1, 1]);
-        var hook = ((torch.nn.Module<torch.Tensor, torch.Tensor>)model.named_modules().Single(m => m.name == Representation).module).register_forward_hook((_, _, output) => Added(output));
+        torch.Tensor Added(torch.Tensor output) =>
+            output + 2 * torch.tensor([.. direction[Representation]], [1, 16, 1, 1]);
+        var hook = (
+            (torch.nn.Module<torch.Tensor, torch.Tensor>)
+                model.named_modules().Single(m => m.name == Representation).module
+        ).register_forward_hook((_, _, output) => Added(output));
         Assert.True(Difference(conditional.DenoiseAt(noisy, sigma), moved) < 1e-9);
         hook.remove();
         Assert.True(conditional.DenoiseAt(noisy, sigma).eq(plain).all().item<bool>());
@@ -154,7 +217,10 @@ public class LatentDenoiserTests
         using var model = Nano();
         using var half = new ConditionalUNet(NanoUNet, model.state_dict(), torch.bfloat16);
         var noisy = Normal(3, 2, 4, 4, 4);
-        var (expected, clean) = (new LatentDenoiser(model, Text()).DenoiseAt(noisy, 0.7), new LatentDenoiser(half, Text()).DenoiseAt(noisy, 0.7));
+        var (expected, clean) = (
+            new LatentDenoiser(model, Text()).DenoiseAt(noisy, 0.7),
+            new LatentDenoiser(half, Text()).DenoiseAt(noisy, 0.7)
+        );
         Assert.Equal(torch.float32, clean.dtype);
         // Only the noise is rounded, to eight bits in about twenty layers.
         Assert.True(Difference(noisy - clean, noisy - expected) < 20.0 / 256);
@@ -177,13 +243,31 @@ public class LatentDenoiserTests
         using var scope = torch.NewDisposeScope();
         using var model = Nano();
         var two = new LatentDenoiser(model, Text(2));
-        Refused("text must have shape (any, any, 6), was (1, 3, 7)", () => new LatentDenoiser(model, torch.zeros(1, 3, 7)));
-        Refused("text must hold at least one row and one token, was (0, 3, 6)", () => new LatentDenoiser(model, torch.zeros(0, 3, 6)));
-        Refused("text holds NaN or infinity", () => new LatentDenoiser(model, torch.full([1, 3, 6], double.NaN, dtype: torch.float32)));
+        Refused(
+            "text must have shape (any, any, 6), was (1, 3, 7)",
+            () => new LatentDenoiser(model, torch.zeros(1, 3, 7))
+        );
+        Refused(
+            "text must hold at least one row and one token, was (0, 3, 6)",
+            () => new LatentDenoiser(model, torch.zeros(0, 3, 6))
+        );
+        Refused(
+            "text holds NaN or infinity",
+            () => new LatentDenoiser(model, torch.full([1, 3, 6], double.NaN, dtype: torch.float32))
+        );
         Refused("height must be at least 1, was 0", () => new LatentDenoiser(model, Text(), height: 0));
         Refused("noisy must have shape (any, 4, 4, 4), was (2, 64)", () => two.DenoiseAt(torch.zeros(2, 64), 1));
-        Refused("noisy must have as many samples as there are texts, 2, was 3", () => two.DenoiseAt(torch.zeros(3, 4, 4, 4), 1));
-        Refused("noisy must hold floating-point numbers, was Int64", () => two.Denoise(torch.zeros([2, 4, 4, 4], dtype: torch.int64), torch.tensor(1f)));
-        Refused("sigma must be positive and finite, was -3", () => two.Denoise(torch.zeros(2, 4, 4, 4), torch.tensor([1f, -3])));
+        Refused(
+            "noisy must have as many samples as there are texts, 2, was 3",
+            () => two.DenoiseAt(torch.zeros(3, 4, 4, 4), 1)
+        );
+        Refused(
+            "noisy must hold floating-point numbers, was Int64",
+            () => two.Denoise(torch.zeros([2, 4, 4, 4], dtype: torch.int64), torch.tensor(1f))
+        );
+        Refused(
+            "sigma must be positive and finite, was -3",
+            () => two.Denoise(torch.zeros(2, 4, 4, 4), torch.tensor([1f, -3]))
+        );
     }
 }

@@ -22,9 +22,18 @@ public class LatentScheduleTests
         var alphas = io["alphas_cumprod"].data<float>().ToArray();
         Assert.Equal(1000, alphas.Length);
         // The reference multiplies a thousand factors in float32.
-        for (var t = 0; t < 1000; t++) Assert.Equal(1, schedule.AlphaBar(t) / alphas[t], Tolerance);
-        foreach (var steps in new[] { 5, 50 }) Assert.Equal(io[$"timesteps_{steps}"].data<long>().ToArray(), schedule.Timesteps(steps).Select(t => (long)t));
-        var noisy = schedule.AddNoise(io["add_noise.x0"], io["add_noise.noise"], [.. io["add_noise.timesteps"].data<long>().ToArray().Select(t => (int)t)]);
+        for (var t = 0; t < 1000; t++)
+            Assert.Equal(1, schedule.AlphaBar(t) / alphas[t], Tolerance);
+        foreach (var steps in new[] { 5, 50 })
+            Assert.Equal(
+                io[$"timesteps_{steps}"].data<long>().ToArray(),
+                schedule.Timesteps(steps).Select(t => (long)t)
+            );
+        var noisy = schedule.AddNoise(
+            io["add_noise.x0"],
+            io["add_noise.noise"],
+            [.. io["add_noise.timesteps"].data<long>().ToArray().Select(t => (int)t)]
+        );
         Assert.True(Difference(noisy, io["add_noise.output"]) < 1e-6);
     }
 
@@ -37,7 +46,10 @@ public class LatentScheduleTests
         Assert.Equal(0, atZero.Levels(5)[^1]);
         Assert.Equal(schedule.Levels(5).SkipLast(1), atZero.Levels(5).SkipLast(1));
         // With no offset the last timestep is 0 already: its step to itself is none.
-        Assert.Equal([750, 500, 250, 0], (schedule with { StepsOffset = 0 }).Levels(4).Select(s => Math.Round(schedule.Noise.Time(s), 6)));
+        Assert.Equal(
+            [750, 500, 250, 0],
+            (schedule with { StepsOffset = 0 }).Levels(4).Select(s => Math.Round(schedule.Noise.Time(s), 6))
+        );
         Assert.Equal(999, schedule.Timesteps(999)[0]);
     }
 
@@ -49,11 +61,17 @@ public class LatentScheduleTests
         void Refused(string from, string to, string words)
         {
             Assert.Contains(from, Published);
-            var message = Assert.Throws<InvalidDataException>(() => LatentSchedule.FromConfig(Published.Replace(from, to))).Message;
+            var message = Assert
+                .Throws<InvalidDataException>(() => LatentSchedule.FromConfig(Published.Replace(from, to)))
+                .Message;
             Assert.Contains(words, message);
             Assert.DoesNotContain('\n', message);
         }
-        Refused("\"clip_sample\": false", "\"prediction_type\": \"v_prediction\"", "the config asks for a network that predicts 'v_prediction', as Stable Diffusion v2 does, and only v1");
+        Refused(
+            "\"clip_sample\": false",
+            "\"prediction_type\": \"v_prediction\"",
+            "the config asks for a network that predicts 'v_prediction', as Stable Diffusion v2 does, and only v1"
+        );
         Refused("\"scaled_linear\"", "\"linear\"", "'beta_schedule' must be \"scaled_linear\" here, was \"linear\"");
         Refused("\"trained_betas\": null", "\"trained_betas\": [0.1]", "'trained_betas' must be null here, was a list");
         Refused("\"beta_end\": 0.012, ", "", "missing 'beta_end'");
@@ -67,13 +85,26 @@ public class LatentScheduleTests
     {
         using var scope = torch.NewDisposeScope();
         var schedule = new LatentSchedule();
-        void Refused(string words, Func<object> attempt) => Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(attempt).Message);
+        void Refused(string words, Func<object> attempt) =>
+            Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(attempt).Message);
         Refused("steps must be at least 1, was 0", () => schedule.Timesteps(0));
-        Refused("steps must leave the greatest timestep below 1000 with an offset of 1, was 1000", () => schedule.Timesteps(1000));
-        Refused("steps must leave the greatest timestep below 1000 with an offset of 1, was 1001", () => schedule.Timesteps(1001));
+        Refused(
+            "steps must leave the greatest timestep below 1000 with an offset of 1, was 1000",
+            () => schedule.Timesteps(1000)
+        );
+        Refused(
+            "steps must leave the greatest timestep below 1000 with an offset of 1, was 1001",
+            () => schedule.Timesteps(1001)
+        );
         Refused("t must be from 0 to 999 in this schedule, was 1000", () => schedule.AlphaBar(1000));
-        Refused("timesteps must be as many as the rows of clean, were 1", () => schedule.AddNoise(torch.zeros(2, 3), torch.zeros(2, 3), 5));
-        Refused("noise must have shape (2, 3), was (2, 4)", () => schedule.AddNoise(torch.zeros(2, 3), torch.zeros(2, 4), 5, 6));
+        Refused(
+            "timesteps must be as many as the rows of clean, were 1",
+            () => schedule.AddNoise(torch.zeros(2, 3), torch.zeros(2, 3), 5)
+        );
+        Refused(
+            "noise must have shape (2, 3), was (2, 4)",
+            () => schedule.AddNoise(torch.zeros(2, 3), torch.zeros(2, 4), 5, 6)
+        );
         Refused("StepsOffset must be at least 0, was -1", () => schedule with { StepsOffset = -1 });
     }
 }

@@ -7,8 +7,10 @@ using static BalancedDiffusion.Tests.Networks.UNetFixtures;
 namespace BalancedDiffusion.Tests.Networks.StableDiffusion;
 
 /// <summary>
-/// Parts of Stable Diffusion v1 with random weights. The tiny ones come with what diffusers, transformers and CLIP's own code make of given inputs (float32, CPU), and are not on every machine. The nano
-/// ones, in tests/fixtures, come with the answers (float64) of a plain NumPy computation which meets those of the tiny ones to 3e-6; some of their weights are small, so that what normalizations add to a variance matters.
+/// Parts of Stable Diffusion v1 with random weights. The tiny ones come with what diffusers, transformers and CLIP's
+/// own code make of given inputs (float32, CPU), and are not on every machine. The nano
+/// ones, in tests/fixtures, come with the answers (float64) of a plain NumPy computation which meets those of the tiny
+/// ones to 3e-6; some of their weights are small, so that what normalizations add to a variance matters.
 /// </summary>
 internal static class StableDiffusionGolden
 {
@@ -19,13 +21,37 @@ internal static class StableDiffusionGolden
     public const double FineTolerance = 1e-6;
 
     /// <summary>The smallest U-Net that has every part.</summary>
-    public static ConditionalUNetOptions NanoUNet { get; } = new() { SampleSize = 4, BlockChannels = [8, 16], Attends = [true, false], LayersPerBlock = 1, TextWidth = 6, Heads = 2, Groups = 4 };
+    public static ConditionalUNetOptions NanoUNet { get; } =
+        new()
+        {
+            SampleSize = 4,
+            BlockChannels = [8, 16],
+            Attends = [true, false],
+            LayersPerBlock = 1,
+            TextWidth = 6,
+            Heads = 2,
+            Groups = 4,
+        };
 
     /// <summary>The smallest autoencoder that has every part.</summary>
-    public static LatentAutoencoderOptions NanoAutoencoder { get; } = new() { SampleSize = 8, BlockChannels = [8, 16], LayersPerBlock = 1, Groups = 4 };
+    public static LatentAutoencoderOptions NanoAutoencoder { get; } =
+        new()
+        {
+            SampleSize = 8,
+            BlockChannels = [8, 16],
+            LayersPerBlock = 1,
+            Groups = 4,
+        };
 
     /// <summary>A small text encoder of CLIP's vocabulary.</summary>
-    public static ClipTextOptions NanoText { get; } = new() { Width = 6, Heads = 2, Layers = 2, HiddenUnits = 12 };
+    public static ClipTextOptions NanoText { get; } =
+        new()
+        {
+            Width = 6,
+            Heads = 2,
+            Layers = 2,
+            HiddenUnits = 12,
+        };
 
     public static string Shared(string name) => SharedData.Path("golden", $"{name}.safetensors");
 
@@ -51,17 +77,21 @@ internal static class StableDiffusionGolden
         return new ConditionalUNet(ConditionalUNetOptions.FromMetadata(tensors.Metadata), tensors);
     }
 
-    /// <summary>The tokenizer's files cut down to the byte pairs that can meet in the prompts of the tests, under their true numbers and in their true order.</summary>
+    /// <summary>The tokenizer's files cut down to the byte pairs that can meet in the prompts of the tests, under their
+    /// true numbers and in their true order.</summary>
     public static ClipTokenizer Tokenizer() => new(File("clip-vocab.json"), File("clip-merges.txt"));
 
-    /// <summary>A network of random numbers, each weight stirred, so that the parts that start at zero or one speak too.</summary>
+    /// <summary>A network of random numbers, each weight stirred, so that the parts that start at zero or one speak
+    /// too.</summary>
     public static ConditionalUNet Nano(long seed = 1) => Stirred(new ConditionalUNet(NanoUNet, seed));
 
-    public static T Stirred<T>(T network, long seed = 7) where T : torch.nn.Module
+    public static T Stirred<T>(T network, long seed = 7)
+        where T : torch.nn.Module
     {
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        foreach (var parameter in network.parameters()) parameter.add_(Normal(++seed, parameter.shape), 0.1);
+        foreach (var parameter in network.parameters())
+            parameter.add_(Normal(++seed, parameter.shape), 0.1);
         return network;
     }
 }
