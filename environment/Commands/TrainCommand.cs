@@ -4,6 +4,7 @@ using System.Globalization;
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Steering;
 using BalancedDiffusion.Training;
 using Spectre.Console;

@@ -1,6 +1,8 @@
+using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
+using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Representations;
 using BalancedDiffusion.Sampling;
 using BalancedDiffusion.Training;

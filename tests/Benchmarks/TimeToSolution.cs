@@ -4,6 +4,7 @@ using System.Text;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
+using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Theory;
 using BalancedDiffusion.Training;
 using TorchSharp;

@@ -1,6 +1,7 @@
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Networks;
+using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Reproduce;
 using BalancedDiffusion.Steering;
 using BalancedDiffusion.Training;

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.IO.Compression;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Notebook;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace Notebook.Tests;

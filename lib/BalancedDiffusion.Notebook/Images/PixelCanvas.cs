@@ -1,4 +1,5 @@
 using BalancedDiffusion.Datasets;
+using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Notebook;
 

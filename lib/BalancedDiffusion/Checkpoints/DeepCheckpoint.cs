@@ -1,6 +1,7 @@
 using System.Globalization;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Networks;
+using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Checkpoints;
 

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Checkpoints;

@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Checkpoints;

@@ -1,3 +1,4 @@
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Checkpoints;

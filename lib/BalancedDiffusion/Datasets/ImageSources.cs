@@ -22,7 +22,7 @@ public static class ImageSources
         switch (name.Trim().ToLowerInvariant())
         {
             case "faces":
-                return new Faces.ParametricFaces(size: size ?? 32, seed: seed);
+                return new ParametricFaces(size: size ?? 32, seed: seed);
             case "fashion-mnist":
                 return FashionMnist.Open(size ?? 28);
             case "celeba":

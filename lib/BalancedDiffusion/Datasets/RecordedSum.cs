@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Datasets;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Runtime;
+using BalancedDiffusion.Statistics;
 using TorchSharp;
 
 namespace BalancedDiffusion.Memorization;

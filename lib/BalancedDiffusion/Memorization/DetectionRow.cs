@@ -1,3 +1,5 @@
+using BalancedDiffusion.Statistics;
+
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>How well a detector did in a <see cref="DetectionBenchmark"/>.</summary>

@@ -1,4 +1,5 @@
 using BalancedDiffusion.Runtime;
+using BalancedDiffusion.Statistics;
 
 namespace BalancedDiffusion.Memorization;
 

@@ -1,3 +1,5 @@
+using BalancedDiffusion.Statistics;
+
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>How well a detector does on copies of images that its settings were not chosen on, see

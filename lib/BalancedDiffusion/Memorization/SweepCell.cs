@@ -1,3 +1,5 @@
+using BalancedDiffusion.Statistics;
+
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>What one module gave at one noise level in a <see cref="SpikinessSweep"/>.</summary>

@@ -1,4 +1,5 @@
 using BalancedDiffusion.Checkpoints;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Representations;

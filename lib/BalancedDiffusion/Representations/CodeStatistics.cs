@@ -3,6 +3,8 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
+using BalancedDiffusion.Runtime;
+using BalancedDiffusion.Statistics;
 using TorchSharp;
 
 namespace BalancedDiffusion.Representations;
@@ -91,7 +93,7 @@ public sealed record CodeStatistics(
             );
     }
 
-    /// <summary>One number of a layer over a list, for a <see cref="Memorization.RocCurve"/>.</summary>
+    /// <summary>One number of a layer over a list, for a <see cref="Statistics.RocCurve"/>.</summary>
     /// <param name="lines">The list.</param>
     /// <param name="layer">The layer's name.</param>
     /// <param name="number">Which; null for the standard deviation.</param>

@@ -1,5 +1,6 @@
 using System.Text;
 using BalancedDiffusion.Checkpoints;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Steering;

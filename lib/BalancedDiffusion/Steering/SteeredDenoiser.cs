@@ -1,6 +1,7 @@
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Representations;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Steering;

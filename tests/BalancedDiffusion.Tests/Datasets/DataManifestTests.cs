@@ -1,6 +1,7 @@
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Steering;
 using BalancedDiffusion.Training;
 
@@ -103,7 +104,7 @@ public class DataManifestTests
         Assert.True(place is not null, file.Path);
         Assert.Null(file.Verify(place));
         using var reader = AttributeRegressor.Load(place);
-        var faces = new BalancedDiffusion.Datasets.Faces.ParametricFaces();
+        var faces = new BalancedDiffusion.Datasets.ParametricFaces();
         Assert.Equal(SteeringConcept.Of(faces).Select(c => c.Attribute), reader.Names);
         using var heldOut = faces.Test(500);
         // Far better than the mean on faces that it never saw, in every attribute.

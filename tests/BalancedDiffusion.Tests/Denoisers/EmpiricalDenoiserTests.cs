@@ -1,3 +1,4 @@
+using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Runtime;

@@ -1,6 +1,7 @@
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Memorization;
 using BalancedDiffusion.Representations;
+using BalancedDiffusion.Statistics;
 using BalancedDiffusion.Theory;
 using TorchSharp;
 using static BalancedDiffusion.Tests.Memorization.DetectorLab;

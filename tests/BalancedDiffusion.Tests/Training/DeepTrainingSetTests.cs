@@ -1,4 +1,5 @@
 using BalancedDiffusion.Datasets;
+using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Training;
 using TorchSharp;
 
