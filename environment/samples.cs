@@ -83,14 +83,14 @@ try
     var levels = new GeometricSchedule(20, 0.02).Levels(12).SkipLast(1).ToArray();
     Tensor Draw(Func<double, ReluDae> rung) =>
         new EulerSampler().Draw(
-            new DenoiserLadder([.. levels.Select(s => (s, (IDenoiser)rung(s)))]),
+            new PerLevelDenoiser([.. levels.Select(s => (s, (IDenoiser)rung(s)))]),
             200,
             [.. levels, 0],
             new SamplingOptions { Seed = seed }
         );
     var brief = TrainingRecipes.Generalizing with { Steps = 300, Regularization = Regularization.None };
     var copies = Draw(s => new MemorizationMinimizer(few.Vectors, s).Denoiser());
-    var created = Draw(s => Train(many.Vectors, brief with { Noise = new FixedNoise(s) }));
+    var created = Draw(s => Train(many.Vectors, brief with { Noise = new FixedSigma(s) }));
 
     var noisy = unseen + sigma * GaussianNoise.Draw(unseen.shape, seed + 1);
     Tensor Unit(Tensor rows) => nn.functional.normalize(rows);

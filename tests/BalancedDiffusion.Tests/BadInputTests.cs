@@ -167,9 +167,9 @@ public sealed partial class BadInputTests
             _ => Two().Denoise(torch.ones(2, 2), torch.ones(3)),
             "sigma must have shape () or (2), was (3)"
         ),
-        ["fixed noise of 0"] = (_ => new FixedNoise(0), "sigma must be positive and finite, was 0"),
+        ["fixed noise of 0"] = (_ => new FixedSigma(0), "sigma must be positive and finite, was 0"),
         ["log-uniform bounds the wrong way round"] = (
-            _ => new LogUniformNoise(2, 0.02),
+            _ => new LogUniformSigma(2, 0.02),
             "max must be above min = 2, was 0.02"
         ),
         ["geometric schedule without range"] = (_ => new GeometricSchedule(1, 1), "max must be above min = 1, was 1"),
@@ -639,7 +639,7 @@ public sealed partial class BadInputTests
             "was 0 at position 1"
         ),
         ["a level that is NaN"] = (
-            _ => new AncestralSampler().Sample(Two(), torch.ones(1, 2), [1, double.NaN], 0),
+            _ => new ReverseDiffusionSampler().Sample(Two(), torch.ones(1, 2), [1, double.NaN], 0),
             "was NaN at position 1"
         ),
         ["a start of the wrong shape"] = (
@@ -666,7 +666,7 @@ public sealed partial class BadInputTests
             "batch must be at least 1, was -4"
         ),
         ["clamp to a negative range"] = (
-            _ => new AncestralSampler { Clamp = -1 }.Sample(Two(), torch.ones(1, 2), [1, 0], 0),
+            _ => new ReverseDiffusionSampler { Clamp = -1 }.Sample(Two(), torch.ones(1, 2), [1, 0], 0),
             "Clamp must be positive and finite, was -1"
         ),
         // metrics and theory

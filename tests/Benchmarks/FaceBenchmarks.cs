@@ -23,7 +23,7 @@ public class FaceBenchmarks
     public void Factors()
     {
         for (var i = 0; i < Count; i++)
-            FaceLaw.Draw(0, i);
+            FaceDistribution.Draw(0, i);
     }
 
     /// <summary>The goal's row.</summary>

@@ -35,7 +35,7 @@ public static class LibraryMap
         GapY = (1 - 3 * Tall) / 2;
 
     /// <summary>The rooms: what each answers, and its first types.</summary>
-    public static IReadOnlyList<LibraryRoom> Rooms { get; } =
+    public static IReadOnlyList<LibraryFolder> Rooms { get; } =
     [
         new(
             "Datasets",
@@ -44,7 +44,7 @@ public static class LibraryMap
             0,
             0
         ),
-        new("Noise", "how it is spoiled", [nameof(KarrasSchedule), nameof(VpLinearSchedule), nameof(FixedNoise)], 1, 0),
+        new("Noise", "how it is spoiled", [nameof(KarrasSchedule), nameof(VpLinearSchedule), nameof(FixedSigma)], 1, 0),
         new("Denoisers", "what cleans it", [nameof(EmpiricalDenoiser), nameof(ReluDae), nameof(ReluDiffusion)], 2, 0),
         new(
             "Training",
@@ -121,14 +121,14 @@ public static class LibraryMap
         );
     }
 
-    private static double Left(LibraryRoom room) => room.Column * (Width + GapX);
+    private static double Left(LibraryFolder room) => room.Column * (Width + GapX);
 
-    private static double Bottom(LibraryRoom room) => (2 - room.Row) * (Tall + GapY);
+    private static double Bottom(LibraryFolder room) => (2 - room.Row) * (Tall + GapY);
 
-    private static bool IsOfTheFlow(LibraryRoom room) =>
+    private static bool IsOfTheFlow(LibraryFolder room) =>
         Arrows.Any(arrow => arrow.From == room.Name || arrow.To == room.Name);
 
-    private static JObject Box(LibraryRoom room) =>
+    private static JObject Box(LibraryFolder room) =>
         new()
         {
             ["type"] = "rect",
@@ -146,7 +146,7 @@ public static class LibraryMap
             },
         };
 
-    private static JObject Words(LibraryRoom room) =>
+    private static JObject Words(LibraryFolder room) =>
         Text(
             $"<b>{room.Name.Replace(", ", "<br>", StringComparison.Ordinal)}</b><br><i>{room.Question}</i><br>{string.Join("<br>", room.Types)}",
             Left(room) + Width / 2,
@@ -154,7 +154,7 @@ public static class LibraryMap
             12
         );
 
-    private static JObject Verb(LibraryRoom from, LibraryRoom to, string verb) =>
+    private static JObject Verb(LibraryFolder from, LibraryFolder to, string verb) =>
         from.Row == to.Row
             ? Text(verb, (Left(from) + Left(to) + Width) / 2, Bottom(from) + Tall / 2 + 0.045, 10.5)
             : Text(verb, Left(from) + Width / 2 + 0.05, Bottom(to) + Tall + GapY / 2, 10.5);
@@ -174,7 +174,7 @@ public static class LibraryMap
         };
 
     // A line from edge to edge with a triangle at its end.
-    private static IEnumerable<JObject> Arrow(LibraryRoom from, LibraryRoom to)
+    private static IEnumerable<JObject> Arrow(LibraryFolder from, LibraryFolder to)
     {
         const double headLong = 0.012,
             headWide = 0.014;

@@ -192,7 +192,7 @@ public sealed class CelebA : IImageSource
                     $"'{existing}' exists already and is left as it is; delete it or choose another folder"
                 );
         var images = source.pixels([.. Enumerable.Range(0, count)]);
-        using (var fresh = new FreshFile(table))
+        using (var fresh = new AtomicFile(table))
         {
             File.WriteAllText(fresh.Temporary, source.attributes.ToTable(count), new UTF8Encoding(false));
             fresh.Commit();

@@ -126,8 +126,8 @@ public sealed class DataDownloader : IDisposable
         var target = Path.GetFullPath(Path.Combine(folder, file.Path));
         if (File.Exists(target) && file.Verify(target) is null)
         {
-            if (file.RecordsSum && RecordedSum.Of(target) is null)
-                Writing(target, () => RecordedSum.Write(target, RecordedSum.Compute(target)));
+            if (file.RecordsSum && RecordedChecksum.Of(target) is null)
+                Writing(target, () => RecordedChecksum.Write(target, RecordedChecksum.Compute(target)));
             return target;
         }
         Writing(target, () => Directory.CreateDirectory(Path.GetDirectoryName(target)!));
@@ -215,13 +215,13 @@ public sealed class DataDownloader : IDisposable
     /// before; then half a sentence says so.</summary>
     private static string? Record(string target, string part, string? stated)
     {
-        var sum = RecordedSum.Compute(part);
+        var sum = RecordedChecksum.Compute(part);
         if (stated is not null && stated != sum)
             return $"has the checksum {sum[..16]}…, and the host itself states {stated[..16]}…";
-        if (RecordedSum.Of(target) is { } before && before != sum)
+        if (RecordedChecksum.Of(target) is { } before && before != sum)
             return $"has the checksum {sum[..16]}…, and {before[..16]}… was recorded at the first download (delete "
-                + $"'{RecordedSum.PathFor(target)}' where the new file is wanted)";
-        Writing(target, () => RecordedSum.Write(target, sum));
+                + $"'{RecordedChecksum.PathFor(target)}' where the new file is wanted)";
+        Writing(target, () => RecordedChecksum.Write(target, sum));
         return null;
     }
 

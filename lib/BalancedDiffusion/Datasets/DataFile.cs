@@ -25,7 +25,7 @@ public sealed record DataFile(string Path, long? Bytes, string? Sha256, IReadOnl
     /// <param name="file">The file on this machine.</param>
     public string? Caveat(string file) =>
         Sha256 is not null ? null
-        : RecordsSum && RecordedSum.Of(file) is not null
+        : RecordsSum && RecordedChecksum.Of(file) is not null
             ? "no published checksum at hand to compare with: that of the first download is recorded beside it"
         : "no checksum to compare with";
 
@@ -48,7 +48,7 @@ public sealed record DataFile(string Path, long? Bytes, string? Sha256, IReadOnl
             raw.Position = 0;
             if (!packed && Bytes is { } expected && raw.Length != expected)
                 return $"holds {raw.Length} bytes, expected {expected}";
-            if (!packed && RecordsSum && RecordedSum.Of(file) is null)
+            if (!packed && RecordsSum && RecordedChecksum.Of(file) is null)
                 return null;
             using Stream content = packed ? new GZipStream(raw, CompressionMode.Decompress) : raw;
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -63,7 +63,7 @@ public sealed record DataFile(string Path, long? Bytes, string? Sha256, IReadOnl
             }
             if (Bytes is { } bytes && length != bytes)
                 return $"unpacks to {length} bytes, expected {bytes}";
-            if ((Sha256 ?? (RecordsSum ? RecordedSum.Of(file) : null)) is not { } wanted)
+            if ((Sha256 ?? (RecordsSum ? RecordedChecksum.Of(file) : null)) is not { } wanted)
                 return null;
             var found = Convert.ToHexStringLower(hash.GetHashAndReset());
             return found == wanted

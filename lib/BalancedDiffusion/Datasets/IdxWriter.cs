@@ -39,7 +39,7 @@ public static class IdxWriter
         head[3] = (byte)dims.Count;
         for (var i = 0; i < dims.Count; i++)
             BinaryPrimitives.WriteInt32BigEndian(head[(4 + 4 * i)..], dims[i]);
-        using var fresh = new FreshFile(path);
+        using var fresh = new AtomicFile(path);
         using (var file = File.Create(fresh.Temporary))
         using (
             Stream stream = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase)

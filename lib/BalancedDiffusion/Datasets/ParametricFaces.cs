@@ -6,7 +6,7 @@ using TorchSharp;
 namespace BalancedDiffusion.Datasets;
 
 /// <summary>
-/// An endless data set of rendered faces whose law is known (<see cref="FaceLaw"/>): training images are the indices 0,
+/// An endless data set of rendered faces whose law is known (<see cref="FaceDistribution"/>): training images are the indices 0,
 /// 1, 2, …, test images the
 /// indices 2^40, 2^40 + 1, …, so the two never overlap. The factors of every image are in its attributes, under their
 /// names.
@@ -110,7 +110,7 @@ public sealed class ParametricFaces : IImageSource
                 {
                     for (var i = block * Block; i < Math.Min(count, (block + 1) * Block); i++)
                     {
-                        var factors = FaceLaw.Draw(Seed, start + i);
+                        var factors = FaceDistribution.Draw(Seed, start + i);
                         for (var k = 0; k < values.Length; k++)
                             values[k][i] = factors.At(k);
                         _renderer.Render(factors, new Span<float>((float*)address + i * length, (int)length));

@@ -143,7 +143,7 @@ public static class ImageSet
                 );
             for (var i = 0; i < part.Count; i++)
             {
-                using var file = new FreshFile(Path.Combine(folder, part[i].File));
+                using var file = new AtomicFile(Path.Combine(folder, part[i].File));
                 File.WriteAllBytes(file.Temporary, Png(images[i]));
                 file.Commit();
                 list.Append(part[i]);
@@ -183,7 +183,7 @@ public static class ImageSet
             .Select(image =>
                 JsonSerializer.Serialize(new { url = $"{name}/{image.File}", prompt = image.Prompt ?? "" }, Readable)
             );
-        using var file = new FreshFile(path);
+        using var file = new AtomicFile(path);
         File.WriteAllLines(file.Temporary, lines);
         file.Commit();
     }

@@ -8,7 +8,7 @@ namespace BalancedDiffusion.Memorization;
 
 /// <summary>Compares detectors on the same samples in one run.</summary>
 /// <example><code>
-/// var labels = EarnedLabels.Of(samples, training);
+/// var labels = ReplicationLabels.Of(samples, training);
 /// var rows = DetectionBenchmark.Run([new SpikinessDetector(model, "relu", 0.05), new JacobianDimensionDetector(model,
 /// 0.05), new NearestNeighbourDetector(training)], samples, labels, seed: 1);
 /// </code></example>
@@ -25,7 +25,7 @@ public static class DetectionBenchmark
     /// </remarks>
     /// <param name="detectors">At least one, of different names.</param>
     /// <param name="samples">(n, SampleShape…), those of both classes mixed in any order.</param>
-    /// <param name="labels">One a sample, true for memorized; see <see cref="EarnedLabels"/>. Both must occur.</param>
+    /// <param name="labels">One a sample, true for memorized; see <see cref="ReplicationLabels"/>. Both must occur.</param>
     /// <param name="seed">The seed of noise and bootstrap.</param>
     /// <param name="bootstrap">How often samples are redrawn, ≥ 1.</param>
     /// <param name="batch">How many samples are scored at once, ≥ 1. It changes times, not scores.</param>

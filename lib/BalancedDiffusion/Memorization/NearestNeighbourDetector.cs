@@ -6,7 +6,7 @@ namespace BalancedDiffusion.Memorization;
 /// <summary>
 /// The oracle: minus the <see cref="GapRatio"/> to the training set, in [-1, 0]. It needs the training data, which no
 /// other detector sees; labels that are earned by the gap
-/// ratio (<see cref="EarnedLabels"/>) with the same set and distance are this score cut at a threshold, so against them
+/// ratio (<see cref="ReplicationLabels"/>) with the same set and distance are this score cut at a threshold, so against them
 /// it is perfect by construction: the ceiling, not a rival.
 /// </summary>
 public sealed class NearestNeighbourDetector : IMemorizationDetector

@@ -11,7 +11,7 @@ namespace BalancedDiffusion.Networks;
 /// and s the
 /// standard deviation of the data, so that input and
 /// target of F have unit variance at every level. Trained with <c>LossWeighting.Edm(s)</c> and
-/// <see cref="Noise.LogNormalNoise"/> it is EDM's training. Its weights are named as
+/// <see cref="Noise.LogNormalSigma"/> it is EDM's training. Its weights are named as
 /// in the published state dicts, with the prefix <c>model.</c>
 /// </summary>
 public sealed class EdmPreconditioner

@@ -57,7 +57,7 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
             LearningRate = 3e-3,
             Schedule = LearningRateSchedule.OneCycle(0.1),
             GradientClip = 1,
-            Noise = new LogNormalNoise(-1.2, 1.2),
+            Noise = new LogNormalSigma(-1.2, 1.2),
             Weighting = LossWeighting.Edm(SigmaData),
             EmaDecay = 0.995,
             LogEvery = 100,

@@ -25,7 +25,7 @@ public sealed record ReluDiffusionPreset(string Name, int Most, TrainingOptions 
     /// standard deviations, so that sampling from pure noise starts far from the law the network knows; at 20 the two
     /// are close.
     /// </summary>
-    public static LogUniformNoise Levels { get; } = new(0.02, 20);
+    public static LogUniformSigma Levels { get; } = new(0.02, 20);
 
     /// <summary>Units of the hidden layer and width of the gain network: the authors' 256.</summary>
     public const int Units = 256;

@@ -17,7 +17,7 @@ namespace BalancedDiffusion.Sampling;
 /// of steps, from below: a step omits the
 /// spread of x0 given x; for data N(0, v) the variance that a step ends with is short by v δ²/(s²(v + s²)), δ =
 /// s² -
-/// s'². See <see cref="AncestralSampler"/> for the authors' step, which is too wide instead.
+/// s'². See <see cref="ReverseDiffusionSampler"/> for the authors' step, which is too wide instead.
 /// </remarks>
 public sealed record DdpmSampler : ISampler
 {

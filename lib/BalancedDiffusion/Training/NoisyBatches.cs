@@ -16,7 +16,7 @@ namespace BalancedDiffusion.Training;
 internal sealed class NoisyBatches
 {
     private readonly torch.Tensor data;
-    private readonly INoiseLaw noise;
+    private readonly ISigmaDistribution noise;
     private readonly torch.Generator generator;
     private readonly long seed,
         count;
@@ -40,7 +40,7 @@ internal sealed class NoisyBatches
             batch = torch.zeros([Size, .. data.shape[1..]], dtype: data.dtype, device: data.device);
         }
         HasOwnNormals = data.device_type == DeviceType.CPU;
-        if (noise is FixedNoise f)
+        if (noise is FixedSigma f)
             fixedLevels = torch.full(Size, f.Sigma, dtype: data.dtype, device: data.device);
     }
 
@@ -66,7 +66,7 @@ internal sealed class NoisyBatches
             return (batch ?? data, levels);
         }
         var clean = batch is null ? data : Gather();
-        if (noise is FixedNoise law)
+        if (noise is FixedSigma law)
         {
             if (HasOwnNormals)
                 Normals(step, noisy).mul_(law.Sigma).add_(clean);

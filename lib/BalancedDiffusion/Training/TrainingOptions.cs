@@ -80,7 +80,7 @@ public sealed record TrainingOptions
 
     /// <summary>The law of the noise levels; a new level a sample and step. Give a record, so that its text names its
     /// bounds.</summary>
-    public INoiseLaw Noise
+    public ISigmaDistribution Noise
     {
         get;
         init
@@ -88,7 +88,7 @@ public sealed record TrainingOptions
             ArgumentNullException.ThrowIfNull(value, nameof(Noise));
             field = value;
         }
-    } = new FixedNoise(0.2);
+    } = new FixedSigma(0.2);
 
     /// <summary>How much the error of a sample counts by its noise level.</summary>
     public LossWeighting Weighting
@@ -201,7 +201,7 @@ public sealed record TrainingOptions
 
     // A record prints its numbers in the current culture, which differs between machines and, in a notebook, between
     // sittings.
-    private static string InvariantText(INoiseLaw noise)
+    private static string InvariantText(ISigmaDistribution noise)
     {
         var culture = CultureInfo.CurrentCulture;
         try

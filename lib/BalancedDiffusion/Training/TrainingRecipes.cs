@@ -27,7 +27,7 @@ public static class TrainingRecipes
             Optimizer = OptimizerOptions.RmsProp(),
             LearningRate = 1e-3,
             Regularization = Regularization.FromWeightDecay(1e-2),
-            Noise = new FixedNoise(0.2),
+            Noise = new FixedSigma(0.2),
             LogEvery = 500,
         };
 
@@ -41,7 +41,7 @@ public static class TrainingRecipes
             Optimizer = OptimizerOptions.Adam(),
             LearningRate = 1e-4,
             Regularization = Regularization.FromWeightDecay(1e-4),
-            Noise = new FixedNoise(0.2),
+            Noise = new FixedSigma(0.2),
             LogEvery = 500,
         };
 
@@ -51,7 +51,7 @@ public static class TrainingRecipes
         AuthorsMemorizing with
         {
             Steps = 100_000,
-            Noise = new LogUniformNoise(0.02, 2),
+            Noise = new LogUniformSigma(0.02, 2),
             LogEvery = 1000,
         };
 
@@ -65,7 +65,7 @@ public static class TrainingRecipes
             Optimizer = OptimizerOptions.Adam(),
             LearningRate = 5e-5,
             Regularization = Regularization.FromWeightDecay(5e-4),
-            Noise = new LogUniformNoise(0.02, 2),
+            Noise = new LogUniformSigma(0.02, 2),
             LogEvery = 1000,
         };
 
@@ -84,7 +84,7 @@ public static class TrainingRecipes
             LearningRate = 3e-3,
             Schedule = LearningRateSchedule.Cosine,
             Regularization = Regularization.FromLambda(MemorizingLambda),
-            Noise = new FixedNoise(0.2),
+            Noise = new FixedSigma(0.2),
             LogEvery = 50,
         };
 
@@ -100,7 +100,7 @@ public static class TrainingRecipes
             LearningRate = 1.2e-2,
             Schedule = LearningRateSchedule.OneCycle(0.1),
             Regularization = Regularization.FromLambda(GeneralizingLambda),
-            Noise = new FixedNoise(0.2),
+            Noise = new FixedSigma(0.2),
             LogEvery = 20,
         };
 }

@@ -143,7 +143,7 @@ public class ReluDiffusionTests
                 Optimizer = OptimizerOptions.Adam(),
                 LearningRate = 1e-2,
                 Schedule = LearningRateSchedule.Cosine,
-                Noise = new LogUniformNoise(0.05, 2),
+                Noise = new LogUniformSigma(0.05, 2),
                 Seed = 3,
             }
         );

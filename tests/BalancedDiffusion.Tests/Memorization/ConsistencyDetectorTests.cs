@@ -72,7 +72,7 @@ public sealed class ConsistencyDetectorTests
         Near(
             -expected,
             Scores(
-                new ConsistencyDetector(Zero(dimension), new AncestralSampler(), [1, 0.5], 2),
+                new ConsistencyDetector(Zero(dimension), new ReverseDiffusionSampler(), [1, 0.5], 2),
                 zeros(1, dimension, dtype: float64)
             )[0],
             5 * expected / Math.Sqrt(2 * dimension)

@@ -34,7 +34,12 @@ public sealed class DetectorTests
             "spikiness by function" => new SpikinessDetector(model.Encode, model.SampleShape, sigma),
             "noise norm" => new NoiseNormDetector(model, sigma, 2),
             "consistency" => new ConsistencyDetector(model, sigma, 3),
-            "sampled consistency" => new ConsistencyDetector(model, new AncestralSampler(), [sigma, sigma / 2, 0], 2),
+            "sampled consistency" => new ConsistencyDetector(
+                model,
+                new ReverseDiffusionSampler(),
+                [sigma, sigma / 2, 0],
+                2
+            ),
             "trace" => new JacobianDimensionDetector(model, sigma, probes: 3),
             "flipd" => new JacobianDimensionDetector(model, sigma, DimensionEstimate.Flipd, 3),
             "rank" => new JacobianDimensionDetector(model, sigma, DimensionEstimate.Rank, 3),
@@ -237,7 +242,7 @@ public sealed class DetectorTests
         var samples = cat([copied.repeat(10, 1), fresh]);
         var training = cat([copied, matmul(Normal(3, 300, rank), plane)]);
         bool[] expected = [.. Enumerable.Repeat(true, 60), .. Enumerable.Repeat(false, 120)];
-        Assert.Equal(expected, EarnedLabels.Of(samples, training));
+        Assert.Equal(expected, ReplicationLabels.Of(samples, training));
 
         using var dae = new ReluDae(cat([copied / Math.Sqrt(rank), plane, -plane]));
         IMemorizationDetector[] detectors =

@@ -201,7 +201,7 @@ public class DitDenoiserTests
                 Optimizer = OptimizerOptions.Adam(),
                 LearningRate = 3e-3,
                 Schedule = LearningRateSchedule.Cosine,
-                Noise = new LogUniformNoise(0.2, 3),
+                Noise = new LogUniformSigma(0.2, 3),
                 Seed = 3,
             }
         );
@@ -319,7 +319,7 @@ public class DitDenoiserTests
                 Steps = 600,
                 BatchSize = 32,
                 LearningRate = 5e-3,
-                Noise = new FixedNoise(3),
+                Noise = new FixedSigma(3),
                 Seed = 1,
             }
         );

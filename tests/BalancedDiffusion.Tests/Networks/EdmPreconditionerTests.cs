@@ -169,7 +169,7 @@ public class EdmPreconditionerTests
                 BatchSize = 16,
                 LearningRate = 2e-3,
                 Optimizer = OptimizerOptions.Adam(),
-                Noise = new LogNormalNoise(),
+                Noise = new LogNormalSigma(),
                 Weighting = LossWeighting.Edm(),
                 EmaDecay = 0.97,
                 Seed = 3,
@@ -225,7 +225,7 @@ public class EdmPreconditionerTests
                 BatchSize = 32,
                 LearningRate = 3e-3,
                 Schedule = LearningRateSchedule.Cosine,
-                Noise = new LogUniformNoise(2, 20),
+                Noise = new LogUniformSigma(2, 20),
                 Weighting = LossWeighting.Edm(),
                 Seed = 3,
             }
@@ -307,7 +307,7 @@ public class EdmPreconditionerTests
                 {
                     Steps = 1,
                     LearningRate = 1e-9,
-                    Noise = new FixedNoise(sigma),
+                    Noise = new FixedSigma(sigma),
                     Weighting = LossWeighting.Edm(0.5),
                 }
             );

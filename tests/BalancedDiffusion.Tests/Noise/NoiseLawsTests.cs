@@ -50,7 +50,7 @@ public class NoiseLawsTests
         const int count = 20_000;
         using var scope = torch.NewDisposeScope();
         using var generator = Seeds.Generator(3);
-        var levels = new LogUniformNoise(0.02, 2)
+        var levels = new LogUniformSigma(0.02, 2)
             .Draw(count, generator, torch.CPU)
             .to_type(torch.float64)
             .data<double>()
@@ -70,7 +70,7 @@ public class NoiseLawsTests
     public void FixedNoiseIsItsLevelEveryTime()
     {
         using var generator = Seeds.Generator(3);
-        using var levels = new FixedNoise(0.2).Draw(7, generator, torch.CPU);
+        using var levels = new FixedSigma(0.2).Draw(7, generator, torch.CPU);
         Assert.Equal(Enumerable.Repeat(0.2f, 7), levels.data<float>().ToArray());
     }
 
@@ -80,7 +80,7 @@ public class NoiseLawsTests
         const int count = 20_000;
         using var scope = torch.NewDisposeScope();
         using var generator = Seeds.Generator(4);
-        var logs = new LogNormalNoise()
+        var logs = new LogNormalSigma()
             .Draw(count, generator, torch.CPU)
             .to_type(torch.float64)
             .log()
@@ -106,6 +106,6 @@ public class NoiseLawsTests
     public void ALogNormalLawThatFloatsCannotHoldIsNamed(double mean, double deviation, string words) =>
         Assert.StartsWith(
             words,
-            Assert.Throws<ArgumentOutOfRangeException>(() => new LogNormalNoise(mean, deviation)).Message
+            Assert.Throws<ArgumentOutOfRangeException>(() => new LogNormalSigma(mean, deviation)).Message
         );
 }

@@ -155,7 +155,7 @@ public class SamplerFormulaTests
         var (m, v) = (0.0, levels[0] * levels[0]);
         ISampler sampler = which switch
         {
-            "authors" => new AncestralSampler(),
+            "authors" => new ReverseDiffusionSampler(),
             "ddpm" => new DdpmSampler(),
             "ddim" => new DdimSampler(0.5),
             _ => new HeunSampler(Churn: 1.5, ChurnMin: 0.2, ChurnMax: 2, ChurnNoise: 1.1),
@@ -219,7 +219,7 @@ public class SamplerFormulaTests
             v + t * t + delta * delta / (v + s * s),
             v + t * t - v * delta * delta / (s * s * (v + s * s))
         );
-        Assert.InRange(Variance(new AncestralSampler()) / wide, 1 - error, 1 + error);
+        Assert.InRange(Variance(new ReverseDiffusionSampler()) / wide, 1 - error, 1 + error);
         Assert.InRange(Variance(new DdpmSampler()) / narrow, 1 - error, 1 + error);
     }
 }

@@ -16,7 +16,7 @@ internal static class SamplerLab
     ];
     public static readonly ISampler[] Stochastic =
     [
-        new AncestralSampler(),
+        new ReverseDiffusionSampler(),
         new DdpmSampler(),
         new DdimSampler(0.5),
         new HeunSampler(Churn: 4),

@@ -92,7 +92,7 @@ public class SamplerLawTests(ITestOutputHelper output)
         using var mixture = Mixture();
         ISampler sampler = name switch
         {
-            "authors" => new AncestralSampler(),
+            "authors" => new ReverseDiffusionSampler(),
             "ddpm" => new DdpmSampler(),
             "ddim 0.5" => new DdimSampler(0.5),
             "dpm-solver++" => new DpmSolverSampler(),

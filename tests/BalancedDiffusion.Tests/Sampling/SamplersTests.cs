@@ -91,15 +91,15 @@ public class SamplersTests
         var far = new Broken((x, _) => torch.full_like(x, 3));
         Assert.Equal(
             [1f, 1],
-            new AncestralSampler(Clamp: 1).Sample(far, torch.zeros(1, 2), [2, 1, 0], 1).data<float>().ToArray()
+            new ReverseDiffusionSampler(Clamp: 1).Sample(far, torch.zeros(1, 2), [2, 1, 0], 1).data<float>().ToArray()
         );
         Assert.Equal(
             [3f, 3],
-            new AncestralSampler().Sample(far, torch.zeros(1, 2), [2, 1, 0], 1).data<float>().ToArray()
+            new ReverseDiffusionSampler().Sample(far, torch.zeros(1, 2), [2, 1, 0], 1).data<float>().ToArray()
         );
         Assert.NotEqual(
             [3f, 3],
-            new AncestralSampler(NoiseIntoZero: true)
+            new ReverseDiffusionSampler(NoiseIntoZero: true)
                 .Sample(far, torch.zeros(1, 2), [2, 1, 0], 1)
                 .data<float>()
                 .ToArray()

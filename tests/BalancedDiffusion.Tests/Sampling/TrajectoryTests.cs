@@ -62,14 +62,14 @@ public class TrajectoryTests
         using var path = new Trajectory([2, 5], rows: 100);
         using (torch.NewDisposeScope())
         {
-            var recorded = new AncestralSampler().Draw(
+            var recorded = new ReverseDiffusionSampler().Draw(
                 Denoiser,
                 4,
                 Sigmas,
                 new SamplingOptions { Seed = 1, Record = path }
             );
             Assert.Equal(
-                new AncestralSampler().Draw(Denoiser, 4, Sigmas, 1).data<float>().ToArray(),
+                new ReverseDiffusionSampler().Draw(Denoiser, 4, Sigmas, 1).data<float>().ToArray(),
                 recorded.data<float>().ToArray()
             );
         }

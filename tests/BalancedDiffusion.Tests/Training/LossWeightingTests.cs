@@ -40,7 +40,7 @@ public class LossWeightingTests
             LogEvery = 10,
             Optimizer = OptimizerOptions.Sgd(momentum: 0.9),
             LearningRate = 0.01,
-            Noise = new FixedNoise(0.5),
+            Noise = new FixedSigma(0.5),
         };
         using var first = Trainer.Fit(weighted, Data(), options with { Weighting = LossWeighting.Edm(0.5) });
         using var second = Trainer.Fit(plain, Data(), options with { LearningRate = 0.08 });
@@ -54,7 +54,7 @@ public class LossWeightingTests
     {
         using var scope = torch.NewDisposeScope();
         using var silent = new ReluDae(torch.zeros(5, 6));
-        var law = new LogUniformNoise(0.1, 1);
+        var law = new LogUniformSigma(0.1, 1);
         var data = Data();
         using var result = Trainer.Fit(
             silent,

@@ -71,7 +71,7 @@ public class NoGrowthTests
         BatchSize = 16,
         EmaDecay = 0.9,
         GradientClip = 1,
-        Noise = new LogUniformNoise(0.1, 1),
+        Noise = new LogUniformSigma(0.1, 1),
         Regularization = Regularization.FromWeightDecay(1e-3),
     };
 

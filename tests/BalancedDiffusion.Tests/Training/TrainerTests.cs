@@ -48,7 +48,7 @@ public class TrainerTests
                 Steps = 3000,
                 LearningRate = 3e-3,
                 Regularization = Regularization.FromLambda(lambda),
-                Noise = new FixedNoise(sigma),
+                Noise = new FixedSigma(sigma),
             }
         );
         using var noGrad = torch.no_grad();
@@ -90,7 +90,7 @@ public class TrainerTests
                 EmaDecay = 0.9,
                 GradientClip = 0.05,
                 Regularization = Regularization.FromWeightDecay(0.01),
-                Noise = new LogUniformNoise(0.1, 1),
+                Noise = new LogUniformSigma(0.1, 1),
             };
             using var first = Trainer.Fit(byHand, Data(), options);
             using var second = Trainer.Fit(new CoatedDae(general), Data(), options);
@@ -431,7 +431,7 @@ public class TrainerTests
                 LogEvery = 50,
                 EmaDecay = 0.9,
                 GradientClip = 1,
-                Noise = new LogUniformNoise(0.1, 1),
+                Noise = new LogUniformSigma(0.1, 1),
                 Regularization = Regularization.FromWeightDecay(1e-3),
             };
             void Fit(int steps)
@@ -467,7 +467,7 @@ public class TrainerTests
         torch.manual_seed(9);
         var expected = torch.rand(4);
         torch.manual_seed(9);
-        Trainer.Fit(model, Data(), new TrainingOptions { Steps = 3, Noise = new LogUniformNoise(0.1, 1) }).Dispose();
+        Trainer.Fit(model, Data(), new TrainingOptions { Steps = 3, Noise = new LogUniformSigma(0.1, 1) }).Dispose();
         Assert.True(torch.rand(4).equal(expected).all().item<bool>());
         Assert.False(model.training);
         Assert.All(model.parameters(), p => Assert.Null(p.grad));

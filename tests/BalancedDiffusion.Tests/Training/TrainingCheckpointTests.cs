@@ -89,7 +89,7 @@ public sealed class TrainingCheckpointTests : IDisposable
                 Plain with
                 {
                     Optimizer = OptimizerOptions.Sgd(0.9),
-                    Noise = new LogUniformNoise(0.1, 1),
+                    Noise = new LogUniformSigma(0.1, 1),
                     BatchSize = 5,
                 }
             ),
@@ -101,7 +101,7 @@ public sealed class TrainingCheckpointTests : IDisposable
                 {
                     BatchSize = 8,
                     EmaDecay = 0.9,
-                    Noise = new LogUniformNoise(0.1, 1),
+                    Noise = new LogUniformSigma(0.1, 1),
                 }
             ),
         };
@@ -284,7 +284,7 @@ public sealed class TrainingCheckpointTests : IDisposable
                 Regularization = Regularization.FromLambda(1),
             }
         );
-        Refused("noise", options with { Noise = new FixedNoise(0.3) });
+        Refused("noise", options with { Noise = new FixedSigma(0.3) });
         Refused("its seed is 0, this run's 5", options with { Seed = 5 });
         Refused("its EMA decay is none, this run's 0.9", options with { EmaDecay = 0.9 });
         Refused("gradient clip", options with { GradientClip = 1 });
@@ -383,7 +383,7 @@ public sealed class TrainingCheckpointTests : IDisposable
         {
             CheckpointPath = Place(),
             LearningRate = 0.0125,
-            Noise = new LogUniformNoise(0.15, 1.5),
+            Noise = new LogUniformSigma(0.15, 1.5),
         };
         try
         {

@@ -101,7 +101,7 @@ public sealed class LatentAutoencoder : torch.nn.Module
     /// <returns>Mean and log-variance, each (batch, LatentChannels, height/Reduction, width/Reduction), unscaled. The
     /// caller owns them.</returns>
     /// <exception cref="ArgumentException">A shape, a type or a device does not fit.</exception>
-    public LatentLaw Encode(torch.Tensor images)
+    public DiagonalGaussian Encode(torch.Tensor images)
     {
         Check(images, Options.Channels);
         var reduction = Options.Reduction;
@@ -118,7 +118,7 @@ public sealed class LatentAutoencoder : torch.nn.Module
             );
         using var scope = torch.NewDisposeScope();
         var moments = quant_conv.call(encoder.call(images)).chunk(2, 1);
-        return new LatentLaw(
+        return new DiagonalGaussian(
             moments[0].contiguous().MoveToOuterDisposeScope(),
             moments[1].clamp(-30, 20).MoveToOuterDisposeScope()
         );

@@ -37,7 +37,7 @@ public class FaceRendererTests
         for (var i = 0; i < 10_000; i++)
         {
             Array.Fill(pixels, float.NaN);
-            renderer.Render(FaceLaw.Draw(1, i), pixels);
+            renderer.Render(FaceDistribution.Draw(1, i), pixels);
             float least = float.PositiveInfinity,
                 most = float.NegativeInfinity;
             foreach (var x in pixels)
@@ -73,7 +73,7 @@ public class FaceRendererTests
     {
         for (var i = 0; i < 300; i++)
         {
-            var factors = FaceLaw.Draw(2, i);
+            var factors = FaceDistribution.Draw(2, i);
             var (grey, rgb) = (Render(factors, size), Render(factors, size, rgb: true));
             var plane = size * size;
             for (var k = 0; k < plane; k++)
@@ -86,7 +86,7 @@ public class FaceRendererTests
     {
         for (var i = 0; i < 300; i++)
         {
-            var factors = FaceLaw.Draw(3, i);
+            var factors = FaceDistribution.Draw(3, i);
             var correlation = Correlation(Halve(Render(factors, 64), 64), Render(factors, 32));
             Assert.True(correlation > 0.95, $"face {i}: {correlation}");
         }
@@ -97,7 +97,7 @@ public class FaceRendererTests
     {
         var renderer = new FaceRenderer(32, true);
         var (first, second) = (new float[renderer.Length], new float[renderer.Length]);
-        var faces = Enumerable.Range(0, 200).Select(i => FaceLaw.Draw(4, i)).ToArray();
+        var faces = Enumerable.Range(0, 200).Select(i => FaceDistribution.Draw(4, i)).ToArray();
         renderer.Render(faces[0], first);
         var before = GC.GetAllocatedBytesForCurrentThread();
         foreach (var face in faces)
@@ -152,7 +152,7 @@ public class FaceRendererTests
     {
         for (var i = 0; i < 50; i++)
         {
-            var face = FaceLaw.Draw(5, i) with { HairCover = 0, HairLength = 0, Beard = 0, Glasses = 0 };
+            var face = FaceDistribution.Draw(5, i) with { HairCover = 0, HairLength = 0, Beard = 0, Glasses = 0 };
             var mirrored = face with
             {
                 Yaw = -face.Yaw,

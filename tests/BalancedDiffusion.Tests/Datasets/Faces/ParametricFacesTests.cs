@@ -42,7 +42,7 @@ public class ParametricFacesTests
         var images = test.Images.data<float>().ToArray();
         for (var i = 0; i < 150; i++)
         {
-            var factors = FaceLaw.Draw(2, (1L << 40) + i);
+            var factors = FaceDistribution.Draw(2, (1L << 40) + i);
             renderer.Render(factors, pixels);
             Assert.Equal(pixels, images.AsSpan(i * pixels.Length, pixels.Length).ToArray());
             foreach (var name in FaceFactors.Names)

@@ -156,7 +156,7 @@ public class LatentAutoencoderTests
     {
         using var scope = torch.NewDisposeScope();
         var variances = torch.tensor([-4f, 0, 2]).reshape(1, 3, 1, 1).expand(1, 3, 100, 100).contiguous();
-        using var law = new LatentLaw(torch.full([1, 3, 100, 100], 2f), variances);
+        using var law = new DiagonalGaussian(torch.full([1, 3, 100, 100], 2f), variances);
         var drawn = law.Draw(1).reshape(3, -1);
         for (var i = 0; i < 3; i++)
         {

@@ -3,7 +3,7 @@ using TorchSharp;
 namespace BalancedDiffusion.Noise;
 
 /// <summary>The law that noise levels are drawn from in training.</summary>
-public interface INoiseLaw
+public interface ISigmaDistribution
 {
     /// <summary>Draws one noise level a sample.</summary>
     /// <param name="count">How many, ≥ 1.</param>

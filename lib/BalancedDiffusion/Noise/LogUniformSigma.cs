@@ -5,12 +5,12 @@ namespace BalancedDiffusion.Noise;
 
 /// <summary>Noise levels whose logarithm is uniform between two bounds, as the paper's ReLU diffusion is trained
 /// with.</summary>
-public sealed record LogUniformNoise : INoiseLaw
+public sealed record LogUniformSigma : ISigmaDistribution
 {
     /// <summary>A log-uniform law on [min, max].</summary>
     /// <param name="min">The least level, &gt; 0.</param>
     /// <param name="max">The greatest level, &gt; min.</param>
-    public LogUniformNoise(double min, double max)
+    public LogUniformSigma(double min, double max)
     {
         Guard.Sigma(min);
         Guard.Sigma(max);

@@ -6,7 +6,7 @@ namespace BalancedDiffusion.Representations;
 /// <param name="StandardDeviation">Over the units, population.</param>
 /// <param name="Length">The l2 norm.</param>
 /// <param name="L4OverL2">The l4 norm over the l2 norm.</param>
-public sealed record CodeFeatures(
+public sealed record RepresentationFeatures(
     [property: JsonPropertyName("std")] double StandardDeviation,
     [property: JsonPropertyName("l2")] double Length,
     [property: JsonPropertyName("l4_over_l2")] double L4OverL2

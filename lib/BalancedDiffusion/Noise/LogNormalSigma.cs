@@ -5,14 +5,14 @@ namespace BalancedDiffusion.Noise;
 
 /// <summary>Noise levels with a normal logarithm, as EDM is trained with (Karras et al. 2022, table 1): <c>ln sigma ~
 /// N(mean, deviation²)</c>, -1.2 and 1.2 there.</summary>
-public sealed record LogNormalNoise : INoiseLaw
+public sealed record LogNormalSigma : ISigmaDistribution
 {
     /// <summary>A log-normal law.</summary>
     /// <param name="mean">The mean of ln sigma; the median level is e^mean.</param>
     /// <param name="deviation">The standard deviation of ln sigma, &gt; 0. Eight of them about the mean must stay
     /// within ±80, so that float32 holds every level.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
-    public LogNormalNoise(double mean = -1.2, double deviation = 1.2)
+    public LogNormalSigma(double mean = -1.2, double deviation = 1.2)
     {
         Guard.Positive(deviation);
         if (!(Math.Abs(mean) + 8 * deviation <= 80))

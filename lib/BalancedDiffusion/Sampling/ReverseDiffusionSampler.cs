@@ -25,7 +25,7 @@ namespace BalancedDiffusion.Sampling;
 /// the law and is off by default.</param>
 /// <param name="NoiseIntoZero">Whether the step to 0 adds its noise too, as the formula read to the letter
 /// does.</param>
-public sealed record AncestralSampler(double? Clamp = null, bool NoiseIntoZero = false) : ISampler
+public sealed record ReverseDiffusionSampler(double? Clamp = null, bool NoiseIntoZero = false) : ISampler
 {
     /// <inheritdoc/>
     public torch.Tensor Sample(

@@ -6,4 +6,4 @@ namespace BalancedDiffusion.Notebook;
 /// <param name="Types">The types to begin with.</param>
 /// <param name="Column">Its place, from the left, from 0.</param>
 /// <param name="Row">Its place, from above, from 0.</param>
-public sealed record LibraryRoom(string Name, string Question, IReadOnlyList<string> Types, int Column, int Row);
+public sealed record LibraryFolder(string Name, string Question, IReadOnlyList<string> Types, int Column, int Row);

@@ -17,12 +17,12 @@ namespace BalancedDiffusion.Representations;
 /// <param name="Pooling">How activations were pooled, in the authors' words: <c>spatial_max</c>, <c>spatial_mean</c> or
 /// <c>channel_mean</c> (over tokens).</param>
 /// <param name="Features">Standard deviation, l2 norm and l4/l2 of the code, by the layer's name.</param>
-public sealed record CodeStatistics(
+public sealed record RepresentationStatistics(
     [property: JsonPropertyName("url")] string Url,
     [property: JsonPropertyName("prompt")] string Prompt,
     [property: JsonPropertyName("check_timestep")] double CheckTimestep,
     [property: JsonPropertyName("pooling")] string Pooling,
-    [property: JsonPropertyName("features")] IReadOnlyDictionary<string, CodeFeatures> Features
+    [property: JsonPropertyName("features")] IReadOnlyDictionary<string, RepresentationFeatures> Features
 )
 {
     private static readonly JsonSerializerOptions Format = new()
@@ -35,7 +35,7 @@ public sealed record CodeStatistics(
     /// <summary>The numbers of codes, one a row.</summary>
     /// <param name="codes">(n, units), floating point, finite.</param>
     /// <exception cref="ArgumentException">The shape is wrong, or a number is not finite.</exception>
-    public static IReadOnlyList<CodeFeatures> Of(torch.Tensor codes)
+    public static IReadOnlyList<RepresentationFeatures> Of(torch.Tensor codes)
     {
         Spikiness.Check(codes);
         using var scope = torch.NewDisposeScope();
@@ -45,17 +45,17 @@ public sealed record CodeStatistics(
             Numbers(codes.detach().to_type(torch.float64).norm(1)),
             Numbers(Spikiness.L4OverL2(codes))
         );
-        return [.. std.Select((s, i) => new CodeFeatures(s, lengths[i], ratios[i]))];
+        return [.. std.Select((s, i) => new RepresentationFeatures(s, lengths[i], ratios[i]))];
     }
 
     /// <summary>Writes a list, whole or not at all.</summary>
     /// <param name="path">The file.</param>
     /// <param name="lines">The lines.</param>
-    public static void Write(string path, IEnumerable<CodeStatistics> lines)
+    public static void Write(string path, IEnumerable<RepresentationStatistics> lines)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         ArgumentNullException.ThrowIfNull(lines);
-        using var file = new FreshFile(path);
+        using var file = new AtomicFile(path);
         File.WriteAllLines(file.Temporary, lines.Select(line => JsonSerializer.Serialize(line, Format)));
         file.Commit();
     }
@@ -64,12 +64,12 @@ public sealed record CodeStatistics(
     /// <param name="path">The file; empty lines are passed over.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">Lines cannot be read; the message names them by number.</exception>
-    public static IReadOnlyList<CodeStatistics> Read(string path)
+    public static IReadOnlyList<RepresentationStatistics> Read(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         if (!File.Exists(path))
             throw new FileNotFoundException($"there is no list of codes at '{path}'; check the path", path);
-        var (lines, bad) = (new List<CodeStatistics>(), new List<string>());
+        var (lines, bad) = (new List<RepresentationStatistics>(), new List<string>());
         var number = 0;
         foreach (var line in File.ReadLines(path))
         {
@@ -78,7 +78,9 @@ public sealed record CodeStatistics(
                 continue;
             try
             {
-                lines.Add(JsonSerializer.Deserialize<CodeStatistics>(line, Format) ?? throw new JsonException());
+                lines.Add(
+                    JsonSerializer.Deserialize<RepresentationStatistics>(line, Format) ?? throw new JsonException()
+                );
             }
             catch (JsonException)
             {
@@ -99,9 +101,9 @@ public sealed record CodeStatistics(
     /// <param name="number">Which; null for the standard deviation.</param>
     /// <exception cref="ArgumentException">A line has no such layer.</exception>
     public static IReadOnlyList<double> Values(
-        IReadOnlyList<CodeStatistics> lines,
+        IReadOnlyList<RepresentationStatistics> lines,
         string layer,
-        Func<CodeFeatures, double>? number = null
+        Func<RepresentationFeatures, double>? number = null
     )
     {
         ArgumentNullException.ThrowIfNull(lines);

@@ -5,7 +5,7 @@ namespace BalancedDiffusion.Memorization;
 
 /// <summary>Labels for detection that are earned, not assumed: a sample counts as memorized when its gap ratio to the
 /// training set says so, whatever model drew it.</summary>
-public static class EarnedLabels
+public static class ReplicationLabels
 {
     /// <summary>Whether each sample is a copy of a training sample: <c>d1/d2 &lt; threshold</c>.</summary>
     /// <param name="samples">(batch, …), floating point.</param>

@@ -36,7 +36,7 @@ namespace BalancedDiffusion.Datasets.Faces;
 /// U(0.15, 1), else 0.</item>
 /// </list>
 /// </summary>
-public static class FaceLaw
+public static class FaceDistribution
 {
     /// <summary>The probability of a hat.</summary>
     public const double HatProbability = 0.12;

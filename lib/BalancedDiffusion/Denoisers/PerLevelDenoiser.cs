@@ -10,7 +10,7 @@ namespace BalancedDiffusion.Denoisers;
 /// so sample
 /// along <see cref="Levels"/> to use every rung at the level that it was trained for.
 /// </summary>
-public sealed class DenoiserLadder : IDenoiser
+public sealed class PerLevelDenoiser : IDenoiser
 {
     private readonly IDenoiser[] rungs;
     private readonly double[] levels,
@@ -22,7 +22,7 @@ public sealed class DenoiserLadder : IDenoiser
     /// <exception cref="ArgumentException">There is none, two have one level, or their sample shapes
     /// differ.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A level is not positive and finite.</exception>
-    public DenoiserLadder(params IReadOnlyList<(double Sigma, IDenoiser Denoiser)> rungs)
+    public PerLevelDenoiser(params IReadOnlyList<(double Sigma, IDenoiser Denoiser)> rungs)
     {
         ArgumentNullException.ThrowIfNull(rungs);
         if (rungs.Count == 0)

@@ -4,11 +4,11 @@ using TorchSharp;
 namespace BalancedDiffusion.Noise;
 
 /// <summary>One fixed noise level, as the ReLU-DAE is trained with.</summary>
-public sealed record FixedNoise : INoiseLaw
+public sealed record FixedSigma : ISigmaDistribution
 {
     /// <summary>A law with all its mass on one level.</summary>
     /// <param name="sigma">The level, &gt; 0 and finite.</param>
-    public FixedNoise(double sigma)
+    public FixedSigma(double sigma)
     {
         Guard.Sigma(sigma);
         Sigma = sigma;

@@ -7,7 +7,7 @@ namespace BalancedDiffusion.Networks.StableDiffusion;
 /// tensors; disposing it disposes them.</summary>
 /// <param name="Mean">(batch, latent channels, height, width).</param>
 /// <param name="LogVariance">The natural logarithm of the variance, the same shape, in [-30, 20].</param>
-public sealed record LatentLaw(torch.Tensor Mean, torch.Tensor LogVariance) : IDisposable
+public sealed record DiagonalGaussian(torch.Tensor Mean, torch.Tensor LogVariance) : IDisposable
 {
     /// <summary>Latents drawn from the law; row i hangs on (seed, i) only.</summary>
     /// <param name="seed">The seed.</param>

@@ -8,7 +8,7 @@ namespace BalancedDiffusion.Datasets;
 /// of <c>sha256sum</c>), so
 /// that a later change or damage is noticed.
 /// </summary>
-internal static class RecordedSum
+internal static class RecordedChecksum
 {
     public static string PathFor(string file) => file + ".sha256";
 
@@ -23,7 +23,7 @@ internal static class RecordedSum
 
     public static void Write(string file, string sum)
     {
-        using var fresh = new FreshFile(PathFor(file));
+        using var fresh = new AtomicFile(PathFor(file));
         File.WriteAllText(fresh.Temporary, $"{sum}  {Path.GetFileName(file)}\n");
         fresh.Commit();
     }

@@ -2,20 +2,20 @@ using BalancedDiffusion.Datasets.Faces;
 
 namespace BalancedDiffusion.Tests.Datasets.Faces;
 
-public class FaceLawTests
+public class FaceDistributionTests
 {
     private const int Draws = 20_000;
     private static readonly Lazy<FaceFactors[]> Sample = new(() =>
-        Enumerable.Range(0, Draws).Select(i => FaceLaw.Draw(7, i)).ToArray()
+        Enumerable.Range(0, Draws).Select(i => FaceDistribution.Draw(7, i)).ToArray()
     );
 
     [Fact]
     public void TheSameSeedAndIndexDrawTheSameFaceAndOthersAnother()
     {
         foreach (var index in new[] { 0L, 5, 1L << 40, long.MaxValue })
-            Assert.Equal(FaceLaw.Draw(3, index), FaceLaw.Draw(3, index));
+            Assert.Equal(FaceDistribution.Draw(3, index), FaceDistribution.Draw(3, index));
         Assert.Equal(Draws, Sample.Value.Distinct().Count());
-        Assert.NotEqual(FaceLaw.Draw(3, 5), FaceLaw.Draw(4, 5));
+        Assert.NotEqual(FaceDistribution.Draw(3, 5), FaceDistribution.Draw(4, 5));
     }
 
     [Theory]

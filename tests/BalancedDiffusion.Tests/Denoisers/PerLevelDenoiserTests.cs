@@ -4,7 +4,7 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Denoisers;
 
-public class DenoiserLadderTests
+public class PerLevelDenoiserTests
 {
     // Answers its own number, so that one sees who was asked.
     private sealed class Constant(double answer, params long[] shape) : IDenoiser
@@ -14,7 +14,7 @@ public class DenoiserLadderTests
         public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => torch.full_like(noisy, answer);
     }
 
-    private static DenoiserLadder Three() =>
+    private static PerLevelDenoiser Three() =>
         new((0.1, new Constant(1, 2)), (10, new Constant(3, 2)), (1, new Constant(2, 2)));
 
     [Theory]
@@ -54,7 +54,7 @@ public class DenoiserLadderTests
         using var low = new ReluDae(4, 3, 1, dtype: torch.ScalarType.Float64);
         using var high = new ReluDae(4, 3, 2, dtype: torch.ScalarType.Float64);
         var y = GaussianNoise.Draw([3, 4], 3, torch.ScalarType.Float64);
-        var both = new DenoiserLadder((0.2, low), (2, high)).Denoise(y, torch.tensor(new[] { 2, 0.2, 2 }));
+        var both = new PerLevelDenoiser((0.2, low), (2, high)).Denoise(y, torch.tensor(new[] { 2, 0.2, 2 }));
         Assert.True(both[0].eq(high.call(y)[0]).all().item<bool>());
         Assert.True(both[1].eq(low.call(y)[1]).all().item<bool>());
         Assert.True(both[2].eq(high.call(y)[2]).all().item<bool>());
@@ -63,22 +63,22 @@ public class DenoiserLadderTests
     [Fact]
     public void BadLaddersAreRefused()
     {
-        Assert.Contains("at least one", Assert.Throws<ArgumentException>(() => new DenoiserLadder()).Message);
+        Assert.Contains("at least one", Assert.Throws<ArgumentException>(() => new PerLevelDenoiser()).Message);
         Assert.Contains(
             "two denoisers have the level 1",
             Assert
-                .Throws<ArgumentException>(() => new DenoiserLadder((1, new Constant(1, 2)), (1, new Constant(2, 2))))
+                .Throws<ArgumentException>(() => new PerLevelDenoiser((1, new Constant(1, 2)), (1, new Constant(2, 2))))
                 .Message
         );
         Assert.Contains(
             "had (2) and (3)",
             Assert
-                .Throws<ArgumentException>(() => new DenoiserLadder((2, new Constant(1, 2)), (1, new Constant(2, 3))))
+                .Throws<ArgumentException>(() => new PerLevelDenoiser((2, new Constant(1, 2)), (1, new Constant(2, 3))))
                 .Message
         );
         Assert.Contains(
             "was -1",
-            Assert.Throws<ArgumentOutOfRangeException>(() => new DenoiserLadder((-1, new Constant(1, 2)))).Message
+            Assert.Throws<ArgumentOutOfRangeException>(() => new PerLevelDenoiser((-1, new Constant(1, 2)))).Message
         );
         using var y = torch.zeros(3, 2);
         using var two = torch.ones(2);

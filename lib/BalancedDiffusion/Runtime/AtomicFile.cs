@@ -4,11 +4,11 @@ namespace BalancedDiffusion.Runtime;
 
 /// <summary>A file that is written beside its final name and moved there when it is whole; thrown away
 /// otherwise.</summary>
-internal sealed class FreshFile : IDisposable
+internal sealed class AtomicFile : IDisposable
 {
     private readonly string path;
 
-    public FreshFile(string path)
+    public AtomicFile(string path)
     {
         this.path = Path.GetFullPath(path);
         Directory.CreateDirectory(Path.GetDirectoryName(this.path)!);

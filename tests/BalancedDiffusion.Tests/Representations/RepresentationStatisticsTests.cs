@@ -5,7 +5,7 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Representations;
 
-public class CodeStatisticsTests
+public class RepresentationStatisticsTests
 {
     // A line as the authors' code writes it (its keys, its spaces), with numbers of this code: 3, 4, 0, 0.
     private const string Line =
@@ -16,7 +16,7 @@ public class CodeStatisticsTests
     public void TheAuthorsLinesAreRead()
     {
         using var scratch = new ScratchFolder();
-        var lines = CodeStatistics.Read(
+        var lines = RepresentationStatistics.Read(
             scratch.Write(
                 "stats.jsonl",
                 System.Text.Encoding.UTF8.GetBytes(Line + "\n\n" + Line.Replace("1.7853571", "0.5") + "\n")
@@ -26,11 +26,11 @@ public class CodeStatisticsTests
             ("samples/mem/000003.png", "a \"quoted\" café", 10.0, "spatial_max"),
             (lines[0].Url, lines[0].Prompt, lines[0].CheckTimestep, lines[0].Pooling)
         );
-        Assert.Equal([1.7853571, 0.5], CodeStatistics.Values(lines, Layer));
-        Assert.Equal([0.85, 0.85], CodeStatistics.Values(lines, Layer, f => f.L4OverL2));
+        Assert.Equal([1.7853571, 0.5], RepresentationStatistics.Values(lines, Layer));
+        Assert.Equal([0.85, 0.85], RepresentationStatistics.Values(lines, Layer, f => f.L4OverL2));
         Assert.Contains(
             "has no layer 'mid'; it has 'up_blocks.0",
-            Assert.Throws<ArgumentException>(() => CodeStatistics.Values(lines, "mid")).Message
+            Assert.Throws<ArgumentException>(() => RepresentationStatistics.Values(lines, "mid")).Message
         );
     }
 
@@ -38,7 +38,7 @@ public class CodeStatisticsTests
     public void TheNumbersAreThoseOfTheCode()
     {
         using var codes = torch.tensor(new double[] { 3, 4, 0, 0, 1, 1, 1, 1 }, [2, 4]);
-        var found = CodeStatistics.Of(codes);
+        var found = RepresentationStatistics.Of(codes);
         Assert.Equal(Math.Sqrt(25 / 4.0 - 49 / 16.0), found[0].StandardDeviation, 1e-12);
         Assert.Equal((5.0, 0.0, 2.0), (found[0].Length, found[1].StandardDeviation, found[1].Length));
         Assert.Equal(Math.Pow(81 + 256, 0.25) / 5, found[0].L4OverL2, 1e-12);
@@ -50,20 +50,20 @@ public class CodeStatisticsTests
     {
         using var scratch = new ScratchFolder();
         using var codes = torch.tensor(new double[] { 3, 4, 0, 0, 1, 2, 5, 1 }, [2, 4]);
-        var lines = CodeStatistics
+        var lines = RepresentationStatistics
             .Of(codes)
             .Select(
                 (features, i) =>
-                    new CodeStatistics(
+                    new RepresentationStatistics(
                         $"images/{i}.png",
                         i == 0 ? "" : "naïve",
                         50,
                         "channel_mean",
-                        new Dictionary<string, CodeFeatures> { [Layer] = features }
+                        new Dictionary<string, RepresentationFeatures> { [Layer] = features }
                     )
             )
             .ToList();
-        CodeStatistics.Write(scratch["deep/stats.jsonl"], lines);
+        RepresentationStatistics.Write(scratch["deep/stats.jsonl"], lines);
         using (var json = JsonDocument.Parse(File.ReadLines(scratch["deep/stats.jsonl"]).First()))
         {
             Assert.Equal(
@@ -75,7 +75,7 @@ public class CodeStatisticsTests
                 json.RootElement.GetProperty("features").GetProperty(Layer).EnumerateObject().Select(p => p.Name)
             );
         }
-        var read = CodeStatistics.Read(scratch["deep/stats.jsonl"]);
+        var read = RepresentationStatistics.Read(scratch["deep/stats.jsonl"]);
         Assert.Equal(
             lines.Select(l => (l.Url, l.Prompt, l.CheckTimestep, l.Pooling, l.Features[Layer])),
             read.Select(l => (l.Url, l.Prompt, l.CheckTimestep, l.Pooling, l.Features[Layer]))
@@ -90,7 +90,7 @@ public class CodeStatisticsTests
         string Refusal(string text) =>
             Assert
                 .Throws<InvalidDataException>(() =>
-                    CodeStatistics.Read(scratch.Write("bad.jsonl", System.Text.Encoding.UTF8.GetBytes(text)))
+                    RepresentationStatistics.Read(scratch.Write("bad.jsonl", System.Text.Encoding.UTF8.GetBytes(text)))
                 )
                 .Message;
         Assert.Equal(
@@ -100,6 +100,6 @@ public class CodeStatisticsTests
             Refusal(Line + "\nnonsense\n{\"url\": \"x\"}\nnull\n")
         );
         Assert.Contains("line 1 (", Refusal(Line.Replace("1.7853571", "\"high\"")));
-        Assert.Throws<FileNotFoundException>(() => CodeStatistics.Read(scratch["none.jsonl"]));
+        Assert.Throws<FileNotFoundException>(() => RepresentationStatistics.Read(scratch["none.jsonl"]));
     }
 }
