@@ -245,35 +245,6 @@ public sealed partial class DocumentTests
         Assert.All(minutes.Values, m => Assert.True(m > 0));
     }
 
-    [Fact]
-    public void The_rooms_of_the_library_use_what_its_readme_says()
-    {
-        var library = Path.Combine(Repository.Root, "lib", "BalancedDiffusion");
-        var stated = Rows("lib/README.md", "uses")
-            .ToDictionary(
-                row => row["room"].Trim('`'),
-                row => row["uses"].Split(", ", StringSplitOptions.RemoveEmptyEntries).Order().ToArray()
-            );
-        Assert.Equal(
-            Directory.EnumerateDirectories(library).Select(d => Path.GetFileName(d)!).Except(Made).Order(),
-            stated.Keys.Order()
-        );
-        Assert.All(
-            stated,
-            room =>
-                Assert.Equal(
-                    room.Value,
-                    FilesBelow(Path.Combine(library, room.Key))
-                        .Where(f => f.EndsWith(".cs", StringComparison.Ordinal))
-                        .SelectMany(f => Using().Matches(File.ReadAllText(f)))
-                        .Select(m => m.Groups[1].Value)
-                        .Where(r => r != room.Key)
-                        .Distinct()
-                        .Order()
-                )
-        );
-    }
-
     private static IEnumerable<string> FilesBelow(string folder) =>
         Directory
             .EnumerateFiles(folder)
@@ -477,5 +448,3 @@ public sealed partial class DocumentTests
     private static partial Regex Command();
 
     [GeneratedRegex(@"^using BalancedDiffusion\.(\w+)", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
-    private static partial Regex Using();
-}
