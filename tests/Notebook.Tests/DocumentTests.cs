@@ -446,5 +446,4 @@ public sealed partial class DocumentTests
         RegexOptions.CultureInvariant
     )]
     private static partial Regex Command();
-
-    [GeneratedRegex(@"^using BalancedDiffusion\.(\w+)", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+}
