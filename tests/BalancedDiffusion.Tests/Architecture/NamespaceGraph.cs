@@ -150,7 +150,8 @@ internal static class NamespaceGraph
                         uses.Add(MetadataTokens.EntityHandle(code.ReadInt32()));
                         break;
                     case OperandType.InlineSwitch:
-                        code.Offset += 4 * code.ReadInt32();
+                        var targets = code.ReadInt32();
+                        code.Offset += 4 * targets;
                         break;
                     case OperandType.InlineI8:
                     case OperandType.InlineR:
