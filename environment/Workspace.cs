@@ -12,7 +12,7 @@ public sealed class Workspace
     public string NotebooksFolder => Path.Combine(Root, "notebooks");
 
     /// <summary>The folder of libraries that the notebooks load, made by a build.</summary>
-    public string KernelFolder => Path.Combine(Root, "lib", "BalancedDiffusion.Notebook", "bin", "kernel");
+    public string KernelFolder => Path.Combine(Root, "lib", "BalancedDiffusion.Exercises", "bin", "kernel");
 
     /// <summary>Whether the library that the notebooks load was built for CUDA, as <c>-p:Cuda=true</c> does.</summary>
     public bool IsBuiltForCuda

@@ -16,6 +16,9 @@ public static class Lab
     private static string? notebook;
     private static NativeMemoryWatch? watch;
 
+    /// <summary>Raised by <see cref="Start"/>: what was kept of an earlier notebook is to be forgotten.</summary>
+    internal static event Action? Starting;
+
     /// <summary>Starts a notebook: reads its parameters, registers the formatters, and shows what it runs
     /// with.</summary>
     /// <param name="notebook">The notebook's name without folder and ending, e.g. <c>02-relu-dae</c>; claims are
@@ -33,8 +36,8 @@ public static class Lab
         var read = LabParameters.Read();
         var chosen = ComputeDevice.Choose(read.Device);
         Claims.Begin(notebook, read.ClaimsPath);
-        Check.Begin();
         Figure.Begin();
+        Starting?.Invoke();
         if (images is IDisposable old)
             old.Dispose();
         (Lab.notebook, parameters, device, images) = (notebook, read, chosen, null);

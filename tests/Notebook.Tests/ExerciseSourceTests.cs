@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using BalancedDiffusion.Exercises;
 using BalancedDiffusion.Reproduce;
 using BalancedDiffusion.Reproduce.Exercises;
 using BalancedDiffusion.Reproduce.Linting;

@@ -1,8 +1,9 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Runtime;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>
 /// Checks answers to the exercises. An answer is a function; it is called with fresh random inputs and compared with
@@ -21,6 +22,8 @@ public static class Check
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
     private static readonly SortedDictionary<string, Verdict> Verdicts = new(StringComparer.Ordinal);
+
+    static Check() => Lab.Starting += Verdicts.Clear;
 
     /// <summary>Checks an answer and shows one row.</summary>
     /// <param name="id">The exercise's number, e.g. <c>03.2</c>.</param>
@@ -72,8 +75,6 @@ public static class Check
             .ToList();
         Show(rows, $"{Verdicts.Values.Count(v => v.Outcome == Outcome.Passed)} of {all.Count} exercises solved");
     }
-
-    internal static void Begin() => Verdicts.Clear();
 
     private static string Chapter(string id) => id.Split('.')[0];
 

@@ -1,8 +1,9 @@
+using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Theory;
 using MathNet.Numerics.LinearRegression;
 using TorchSharp;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>The exercises of notebook 04: the limit filter, its loss, and how fast it is reached.</summary>
 internal sealed class Chapter04 : Chapter

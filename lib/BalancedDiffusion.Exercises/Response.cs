@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using BalancedDiffusion.Notebook;
 using TorchSharp;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>What an answer gave in one case: numbers in their shapes, or why there are none.</summary>
 /// <param name="Parts">The numbers, one part a tensor or number; a tuple has several.</param>

@@ -1,8 +1,9 @@
 using BalancedDiffusion.Noise;
+using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>The random inputs of one case of an exercise: the same for the same seed. Those with a name are told to the
 /// student where the case goes wrong.</summary>

@@ -1,9 +1,10 @@
+using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Representations;
 using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Theory;
 using TorchSharp;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>The exercises of notebook 06: counting active units, and networks that differ only in how they split their
 /// columns.</summary>

@@ -1,4 +1,4 @@
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>What a check says of an answer.</summary>
 internal enum Outcome

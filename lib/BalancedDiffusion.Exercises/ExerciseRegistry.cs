@@ -1,4 +1,4 @@
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>All exercises that can be checked.</summary>
 internal static class ExerciseRegistry

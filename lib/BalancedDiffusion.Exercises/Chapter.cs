@@ -1,4 +1,4 @@
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>The exercises of one notebook. A class that derives from this one is found by the registry.</summary>
 internal abstract class Chapter

@@ -1,4 +1,4 @@
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>What a check says of an answer, in one sentence that does not give the answer away.</summary>
 /// <param name="Outcome">The kind.</param>

@@ -4,7 +4,7 @@ using BalancedDiffusion.Memorization;
 using BalancedDiffusion.Representations;
 using TorchSharp;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>The exercises of notebook 08: what is measured in deep networks.</summary>
 internal sealed class Chapter08 : Chapter

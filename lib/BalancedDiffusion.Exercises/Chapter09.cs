@@ -1,10 +1,11 @@
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Memorization;
+using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Representations;
 using MathNet.Numerics.Distributions;
 using TorchSharp;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>The exercises of notebook 09: a detector and how it is judged.</summary>
 internal sealed class Chapter09 : Chapter

@@ -1,7 +1,8 @@
+using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Theory;
 using TorchSharp;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>The exercises of notebook 05: copies, thresholds and the contest for units.</summary>
 internal sealed class Chapter05 : Chapter

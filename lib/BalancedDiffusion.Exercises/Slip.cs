@@ -1,4 +1,4 @@
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>A mistake that is often made in an exercise: an answer that makes it, and what is said of one that gives
 /// the same.</summary>

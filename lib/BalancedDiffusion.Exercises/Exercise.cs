@@ -1,4 +1,4 @@
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>A task of an exercise notebook, whose answer is a function that the check calls with fresh random
 /// inputs.</summary>

@@ -1,4 +1,4 @@
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>What the blank of an exercise throws until a student writes an answer in its place; the check then says
 /// that it is not answered yet.</summary>

@@ -1,4 +1,4 @@
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>One call of an answer beside the truth.</summary>
 /// <param name="Inputs">What it was called with.</param>

@@ -4,7 +4,7 @@ using BalancedDiffusion.Theory;
 using MathNet.Numerics.Distributions;
 using TorchSharp;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>The exercises of notebook 02: the ReLU denoising autoencoder.</summary>
 internal sealed class Chapter02 : Chapter

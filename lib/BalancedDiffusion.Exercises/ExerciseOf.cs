@@ -1,6 +1,6 @@
 using BalancedDiffusion.Runtime;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>An exercise whose answer is a function of one type.</summary>
 /// <param name="id">Chapter and number, e.g. <c>03.2</c>.</param>

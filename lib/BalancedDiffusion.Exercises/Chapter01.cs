@@ -2,7 +2,7 @@ using BalancedDiffusion.Datasets.Mixtures;
 using BalancedDiffusion.Denoisers;
 using TorchSharp;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>The exercises of notebook 01: posterior means and the score.</summary>
 internal sealed class Chapter01 : Chapter

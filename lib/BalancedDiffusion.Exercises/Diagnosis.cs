@@ -1,4 +1,6 @@
-namespace BalancedDiffusion.Notebook;
+using BalancedDiffusion.Notebook;
+
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>Says how wrong numbers differ from the right ones, and names none of them.</summary>
 internal static class Diagnosis

@@ -4,7 +4,7 @@ using BalancedDiffusion.Noise;
 using BalancedDiffusion.Sampling;
 using TorchSharp;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>The exercises of notebook 07: levels and steps of samplers.</summary>
 internal sealed class Chapter07 : Chapter

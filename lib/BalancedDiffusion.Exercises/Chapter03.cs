@@ -1,7 +1,8 @@
+using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Theory;
 using TorchSharp;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>The exercises of notebook 03: what the memorizing minimizer assumes, is, and costs.</summary>
 internal sealed class Chapter03 : Chapter

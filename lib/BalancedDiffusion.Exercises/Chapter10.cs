@@ -1,8 +1,9 @@
+using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Steering;
 using BalancedDiffusion.Theory;
 using TorchSharp;
 
-namespace BalancedDiffusion.Notebook;
+namespace BalancedDiffusion.Exercises;
 
 /// <summary>The exercises of notebook 10: steering a code, and what holds against it.</summary>
 internal sealed class Chapter10 : Chapter
