@@ -4,6 +4,7 @@ using System.Globalization;
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using BalancedDiffusion.Steering;
 using BalancedDiffusion.Training;
 using Spectre.Console;
