@@ -63,7 +63,7 @@ public static class CommandLine
             c.SetApplicationVersion("1.0");
             c.ConfigureConsole(console);
             c.UseStrictParsing();
-            c.SetInterceptor(new SessionGiver(session));
+            c.SetInterceptor(new SessionInterceptor(session));
             c.SetExceptionHandler((e, _) => Report(session, e));
             c.CancellationExitCode(130);
             c.AddCommand<RunCommand>("run")
@@ -175,7 +175,7 @@ public static class CommandLine
         return usage ? UsageError : 1;
     }
 
-    private sealed class SessionGiver(Session session) : ICommandInterceptor
+    private sealed class SessionInterceptor(Session session) : ICommandInterceptor
     {
         public void Intercept(CommandContext context, CommandSettings settings)
         {

@@ -83,14 +83,14 @@ public sealed class Confinement
     /// <summary>A place to run in.</summary>
     /// <param name="start">The folder that the kernel starts in.</param>
     /// <param name="own">The submission's own folder, which exists.</param>
-    public KernelPlace Place(string start, string own)
+    public KernelEnvironment Place(string start, string own)
     {
         var variables = new Dictionary<string, string>();
         foreach (var name in new[] { "HOME", "USERPROFILE", "DOTNET_CLI_HOME", "TMPDIR", "TEMP", "TMP" })
             variables[name] = own;
         if (Directory.Exists(UserFolders.Cache))
             variables["BALANCED_DIFFUSION_CACHE"] = UserFolders.Cache;
-        return new KernelPlace(start)
+        return new KernelEnvironment(start)
         {
             Launcher = launcher,
             Inherited = Inherited,

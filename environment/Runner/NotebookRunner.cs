@@ -206,9 +206,9 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
 
     private static string Token(int cell) => $"cell-{cell + 1}";
 
-    private KernelPlace Place(NotebookFile notebook, string claimsFile)
+    private KernelEnvironment Place(NotebookFile notebook, string claimsFile)
     {
-        var place = options.Place ?? new KernelPlace(workspace.NotebooksFolder);
+        var place = options.Place ?? new KernelEnvironment(workspace.NotebooksFolder);
         var variables = new Dictionary<string, string>
         {
             ["BALANCED_DIFFUSION_PROFILE"] = options.Profile,

@@ -2,7 +2,7 @@ namespace BalancedDiffusion.Reproduce.Runner.Kernel;
 
 /// <summary>Where a kernel runs, and what it is given.</summary>
 /// <param name="Folder">Its working directory; the tool's manifest lies in it or above.</param>
-public sealed record KernelPlace(string Folder)
+public sealed record KernelEnvironment(string Folder)
 {
     /// <summary>A command that starts what follows it, such as one that takes the network away; empty for
     /// none.</summary>

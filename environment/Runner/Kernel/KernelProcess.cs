@@ -51,7 +51,7 @@ public sealed class KernelProcess : IAsyncDisposable
     /// <exception cref="KernelException">The tool did not start; the message holds what it said.</exception>
     public static async Task<KernelProcess> StartAsync(
         string? executable,
-        KernelPlace place,
+        KernelEnvironment place,
         CancellationToken cancellation
     )
     {
