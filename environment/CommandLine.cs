@@ -1,4 +1,5 @@
 using BalancedDiffusion.Reproduce.Commands;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Spectre.Console;
 using Spectre.Console.Cli;
 

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Reproduce.Kernel;
+using BalancedDiffusion.Reproduce.Runner.Kernel;
 using Spectre.Console;
 
 Console.OutputEncoding = System.Text.Encoding.UTF8;

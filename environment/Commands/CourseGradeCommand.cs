@@ -1,8 +1,9 @@
 using System.ComponentModel;
 using System.Globalization;
 using BalancedDiffusion.Reproduce.Course;
-using BalancedDiffusion.Reproduce.Exercises;
-using BalancedDiffusion.Reproduce.Running;
+using BalancedDiffusion.Reproduce.Course.Exercises;
+using BalancedDiffusion.Reproduce.Runner;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Spectre.Console;
 using Spectre.Console.Cli;
 

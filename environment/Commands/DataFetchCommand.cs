@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using BalancedDiffusion.Datasets;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Spectre.Console;
 using Spectre.Console.Cli;
 

@@ -1,5 +1,6 @@
 using System.ComponentModel;
-using BalancedDiffusion.Reproduce.Exercises;
+using BalancedDiffusion.Reproduce.Course.Exercises;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Spectre.Console;
 using Spectre.Console.Cli;
 

@@ -1,6 +1,6 @@
 using System.ComponentModel;
-using BalancedDiffusion.Reproduce.Exercises;
-using BalancedDiffusion.Reproduce.Running;
+using BalancedDiffusion.Reproduce.Course.Exercises;
+using BalancedDiffusion.Reproduce.Runner;
 using Spectre.Console.Cli;
 
 namespace BalancedDiffusion.Reproduce.Commands;

@@ -1,5 +1,6 @@
 using BalancedDiffusion.Datasets;
-using BalancedDiffusion.Reproduce.Linting;
+using BalancedDiffusion.Reproduce.Runner.Linting;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Spectre.Console.Cli;
 
 namespace BalancedDiffusion.Reproduce.Commands;

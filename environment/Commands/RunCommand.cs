@@ -1,5 +1,5 @@
-using BalancedDiffusion.Reproduce.Reporting;
-using BalancedDiffusion.Reproduce.Running;
+using BalancedDiffusion.Reproduce.Runner;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Spectre.Console;
 using Spectre.Console.Cli;
 

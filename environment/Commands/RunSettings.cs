@@ -1,7 +1,8 @@
 using System.ComponentModel;
 using System.Globalization;
 using BalancedDiffusion.Datasets;
-using BalancedDiffusion.Reproduce.Running;
+using BalancedDiffusion.Reproduce.Runner;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Spectre.Console;
 using Spectre.Console.Cli;
 

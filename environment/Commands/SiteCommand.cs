@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using BalancedDiffusion.Reproduce.Site;
 using Spectre.Console.Cli;
 

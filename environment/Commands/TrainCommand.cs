@@ -5,6 +5,7 @@ using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Protocols;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using BalancedDiffusion.Steering;
 using BalancedDiffusion.Training;
 using Spectre.Console;

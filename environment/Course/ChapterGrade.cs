@@ -1,4 +1,4 @@
-using BalancedDiffusion.Reproduce.Exercises;
+using BalancedDiffusion.Reproduce.Course.Exercises;
 
 namespace BalancedDiffusion.Reproduce.Course;
 

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using BalancedDiffusion.Reproduce.Kernel;
+using BalancedDiffusion.Reproduce.Runner.Kernel;
 using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Reproduce.Course;

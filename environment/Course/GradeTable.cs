@@ -1,5 +1,5 @@
 using System.Globalization;
-using BalancedDiffusion.Reproduce.Exercises;
+using BalancedDiffusion.Reproduce.Course.Exercises;
 
 namespace BalancedDiffusion.Reproduce.Course;
 

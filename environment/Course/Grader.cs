@@ -1,7 +1,8 @@
 using System.Security.Cryptography;
 using System.Text;
-using BalancedDiffusion.Reproduce.Exercises;
-using BalancedDiffusion.Reproduce.Running;
+using BalancedDiffusion.Reproduce.Course.Exercises;
+using BalancedDiffusion.Reproduce.Runner;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Reproduce.Course;
 
@@ -26,9 +27,13 @@ public sealed class Grader(Workspace workspace, Confinement confinement, TimeSpa
     /// time.</summary>
     public string Key(string student, ExerciseSource source, IReadOnlyDictionary<string, string> answers)
     {
-        var library = Path.Combine(workspace.Root, "lib", "BalancedDiffusion.Notebook", "bin", "kernel");
-        var builds = new[] { "BalancedDiffusion.dll", "BalancedDiffusion.Notebook.dll" }
-            .Select(f => Path.Combine(library, f))
+        var builds = new[]
+        {
+            "BalancedDiffusion.dll",
+            "BalancedDiffusion.Notebook.dll",
+            "BalancedDiffusion.Exercises.dll",
+        }
+            .Select(f => Path.Combine(workspace.KernelFolder, f))
             .Select(f => File.Exists(f) ? Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(f))) : "");
         var all = string.Join('\n', [student, Notebook(source, answers, []).ToJson(), limit.ToString(), .. builds]);
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(all)));
@@ -148,7 +153,7 @@ public sealed class Grader(Workspace workspace, Confinement confinement, TimeSpa
     private static bool IsGiven(ExerciseSource source, string? cell) =>
         cell is null || source.Cells.TakeWhile(c => c.Kind != ExerciseCellKind.Answer).Any(c => c.Id == cell);
 
-    private Notebooks.NotebookDocument Notebook(
+    private NotebookDocument Notebook(
         ExerciseSource source,
         IReadOnlyDictionary<string, string> answers,
         IReadOnlyCollection<string> ended
@@ -165,7 +170,7 @@ public sealed class Grader(Workspace workspace, Confinement confinement, TimeSpa
                             && answers.TryGetValue(cell.Id, out var code)
                             && Trimmed(code).Length > 0 => code,
                     // By its full name, so that an answer cannot put a check of its own in its place.
-                    { Kind: ExerciseCellKind.Check } => "global::BalancedDiffusion.Notebook." + cell.Blank,
+                    { Kind: ExerciseCellKind.Check } => "global::BalancedDiffusion.Exercises." + cell.Blank,
                     _ when cell.Blank == ExerciseSource.SecondCell(source.Stem) => OwnFolder + cell.Blank,
                     _ => cell.Blank,
                 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
-using BalancedDiffusion.Reproduce.Exercises;
+using BalancedDiffusion.Reproduce.Course.Exercises;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Reproduce.Course;
 

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
-using BalancedDiffusion.Reproduce.Exercises;
-using BalancedDiffusion.Reproduce.Notebooks;
+using BalancedDiffusion.Reproduce.Course.Exercises;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Reproduce.Course;
 

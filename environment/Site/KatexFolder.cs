@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Reproduce.Site;
 

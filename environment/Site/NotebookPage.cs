@@ -1,5 +1,5 @@
 using System.Text;
-using BalancedDiffusion.Reproduce.Reporting;
+using BalancedDiffusion.Reproduce.Runner;
 
 namespace BalancedDiffusion.Reproduce.Site;
 

@@ -5,8 +5,8 @@ using System.Text.RegularExpressions;
 using AngleSharp.Dom;
 using AngleSharp.Html.Dom;
 using AngleSharp.Html.Parser;
-using BalancedDiffusion.Reproduce.Notebooks;
-using BalancedDiffusion.Reproduce.Reporting;
+using BalancedDiffusion.Reproduce.Runner;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Reproduce.Site;
 

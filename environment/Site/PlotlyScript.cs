@@ -1,4 +1,5 @@
 using System.Reflection;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Reproduce.Site;
 
@@ -7,7 +8,7 @@ public static class PlotlyScript
 {
     /// <summary>Reads the script out of the library that the notebooks load.</summary>
     /// <param name="kernelFolder">The folder that the notebooks load from,
-    /// <c>lib/BalancedDiffusion.Notebook/bin/kernel</c>.</param>
+    /// <c>lib/BalancedDiffusion.Exercises/bin/kernel</c>.</param>
     /// <exception cref="UsageException">The library was not built, or holds no script.</exception>
     public static byte[] Read(string kernelFolder)
     {

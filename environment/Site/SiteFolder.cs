@@ -1,3 +1,5 @@
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
+
 namespace BalancedDiffusion.Reproduce.Site;
 
 /// <summary>The folder that a site is written into. A list of its files lies in it, so that the next build removes what

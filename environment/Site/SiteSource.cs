@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using BalancedDiffusion.Reproduce.Notebooks;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Reproduce.Site;
 

@@ -16,6 +16,9 @@ public static class Lab
     private static string? notebook;
     private static NativeMemoryWatch? watch;
 
+    /// <summary>Raised by <see cref="Start"/>: what was kept of an earlier notebook is to be forgotten.</summary>
+    internal static event Action? Starting;
+
     /// <summary>Starts a notebook: reads its parameters, registers the formatters, and shows what it runs
     /// with.</summary>
     /// <param name="notebook">The notebook's name without folder and ending, e.g. <c>02-relu-dae</c>; claims are
@@ -33,8 +36,8 @@ public static class Lab
         var read = LabParameters.Read();
         var chosen = ComputeDevice.Choose(read.Device);
         Claims.Begin(notebook, read.ClaimsPath);
-        Check.Begin();
         Figure.Begin();
+        Starting?.Invoke();
         if (images is IDisposable old)
             old.Dispose();
         (Lab.notebook, parameters, device, images) = (notebook, read, chosen, null);
@@ -83,11 +86,12 @@ public static class Lab
     /// it.</exception>
     public static IImageSource Images => images ??= ImageSources.Open(Parameters.Images, seed: Parameters.Seed);
 
-    /// <summary>A file of <c>tests/fixtures</c>, where the tiny networks of random weights lie that stand in for
-    /// published ones. What they compute means nothing; how it is computed is the same.</summary>
-    /// <param name="name">The file's name, e.g. <c>dit-tiny.safetensors</c>.</param>
+    /// <summary>A file below the repository's <c>data</c> folder, e.g. <c>tiny/dit-tiny.safetensors</c>. In <c>tiny</c>
+    /// lie small networks of random weights that stand in for published ones: what they compute means nothing; how it is
+    /// computed is the same.</summary>
+    /// <param name="name">The path below <c>data</c>, with slashes.</param>
     /// <exception cref="FileNotFoundException">There is none in the repository that the notebook runs in.</exception>
-    public static string Fixture(string name)
+    public static string DataFile(string name)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         foreach (
@@ -98,11 +102,10 @@ public static class Lab
                 folder is not null;
                 folder = folder.Parent
             )
-                if (Path.Combine(folder.FullName, "tests", "fixtures", name) is var path && File.Exists(path))
+                if (Path.Combine([folder.FullName, "data", .. name.Split('/')]) is var path && File.Exists(path))
                     return path;
         throw new FileNotFoundException(
-            $"there is no tests/fixtures/{name} in the repository; check the name, or open the notebook "
-                + "inside the repository",
+            $"there is no data/{name} in the repository; check the name, or open the notebook inside the repository",
             name
         );
     }

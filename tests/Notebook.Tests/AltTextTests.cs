@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using BalancedDiffusion.Notebook;
-using BalancedDiffusion.Reproduce.Kernel;
-using BalancedDiffusion.Reproduce.Notebooks;
+using BalancedDiffusion.Reproduce.Runner.Kernel;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Newtonsoft.Json.Linq;
 
 namespace Notebook.Tests;

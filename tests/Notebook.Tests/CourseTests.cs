@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using BalancedDiffusion.Reproduce;
 using BalancedDiffusion.Reproduce.Course;
-using BalancedDiffusion.Reproduce.Exercises;
-using BalancedDiffusion.Reproduce.Notebooks;
+using BalancedDiffusion.Reproduce.Course.Exercises;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Spectre.Console;
 
 namespace BalancedDiffusion.Notebook.Tests;

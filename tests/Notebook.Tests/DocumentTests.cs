@@ -3,8 +3,8 @@ using System.Reflection;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Reproduce.Notebooks;
-using BalancedDiffusion.Reproduce.Running;
+using BalancedDiffusion.Reproduce.Runner;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Spectre.Console;
 
 namespace BalancedDiffusion.Notebook.Tests;

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using BalancedDiffusion.Reproduce;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
@@ -161,7 +162,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         Assert.Equal("0", (string?)spec["env"]!["DOTNET_gcConcurrent"]);
         Assert.Contains("{connection_file}", words);
         Assert.True(File.Exists(words[1]), $"{words[1]} is no file");
-        Assert.Contains(BalancedDiffusion.Reproduce.Running.ToolManifest.Load(place.Repository).Version, words[1]);
+        Assert.Contains(BalancedDiffusion.Reproduce.Runner.ToolManifest.Load(place.Repository).Version, words[1]);
     }
 
     [Fact]
@@ -178,7 +179,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         File.Delete(bad.File);
         (code, output) = await RunAsync("publish --out kept");
         Assert.True(code == 0, output);
-        var written = BalancedDiffusion.Reproduce.Notebooks.NotebookDocument.Load(good.File);
+        var written = BalancedDiffusion.Reproduce.Runner.Notebooks.NotebookDocument.Load(good.File);
         Assert.Equal(
             (written.SourcesHash, written.OutputsHash),
             (written.StoredSourcesHash, written.StoredOutputsHash)

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using BalancedDiffusion.Reproduce.Notebooks;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using FsCheck;
 using FsCheck.Fluent;
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Reproduce.Running;
+using BalancedDiffusion.Reproduce.Runner;
 
 namespace BalancedDiffusion.Notebook.Tests;
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Reproduce.Running;
+using BalancedDiffusion.Reproduce.Runner;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Spectre.Console;
 
 namespace BalancedDiffusion.Notebook.Tests;

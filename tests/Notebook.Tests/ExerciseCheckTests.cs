@@ -1,6 +1,7 @@
 using System.Linq.Expressions;
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
+using BalancedDiffusion.Exercises;
 using BalancedDiffusion.Notebook;
 using TorchSharp;
 

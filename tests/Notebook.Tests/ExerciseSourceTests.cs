@@ -1,7 +1,8 @@
 using System.Text.RegularExpressions;
-using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Reproduce.Exercises;
-using BalancedDiffusion.Reproduce.Linting;
+using BalancedDiffusion.Exercises;
+using BalancedDiffusion.Reproduce.Course.Exercises;
+using BalancedDiffusion.Reproduce.Runner.Linting;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Notebook.Tests;
 

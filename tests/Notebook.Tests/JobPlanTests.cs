@@ -1,5 +1,4 @@
-using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Reproduce.Running;
+using BalancedDiffusion.Reproduce.Runner;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
@@ -117,7 +116,7 @@ public class JobPlanTests
     {
         Assert.InRange(MemorySize.Free(), 1, long.MaxValue);
         using var self = System.Diagnostics.Process.GetCurrentProcess();
-        var peak = BalancedDiffusion.Reproduce.Kernel.ProcessTree.PeakBytes(self, "no process carries this");
+        var peak = BalancedDiffusion.Reproduce.Runner.Kernel.ProcessTree.PeakBytes(self, "no process carries this");
         if (!OperatingSystem.IsMacOS())
             Assert.InRange(peak!.Value, 10_000_000, long.MaxValue);
     }

@@ -72,6 +72,7 @@ public sealed class KernelTests
             var group in typeof(BalancedDiffusion.Runtime.Seeds)
                 .Assembly.GetExportedTypes()
                 .Concat(typeof(BalancedDiffusion.Notebook.Lab).Assembly.GetExportedTypes())
+                .Concat(typeof(BalancedDiffusion.Exercises.Check).Assembly.GetExportedTypes())
                 .Where(type => !type.IsGenericType && !type.IsNested)
                 .GroupBy(type => type.Name)
         )
@@ -84,6 +85,7 @@ public sealed class KernelTests
                 .Assembly.GetExportedTypes()
                 .Where(type => !type.IsGenericType && !type.IsNested)
                 .Concat(typeof(BalancedDiffusion.Notebook.Lab).Assembly.GetExportedTypes())
+                .Concat(typeof(BalancedDiffusion.Exercises.Check).Assembly.GetExportedTypes())
         )
         {
             var answer = await kernel.RunAsync($"typeof({type.Name}).FullName");

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using BalancedDiffusion.Reproduce.Kernel;
+using BalancedDiffusion.Reproduce.Runner.Kernel;
 
 namespace BalancedDiffusion.Notebook.Tests;
 

@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Reproduce.Kernel;
-using BalancedDiffusion.Reproduce.Notebooks;
+using BalancedDiffusion.Reproduce.Runner.Kernel;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Microsoft.Playwright;
 using Spectre.Console;
 

@@ -1,10 +1,8 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Reproduce.Kernel;
-using BalancedDiffusion.Reproduce.Notebooks;
-using BalancedDiffusion.Reproduce.Reporting;
-using BalancedDiffusion.Reproduce.Running;
+using BalancedDiffusion.Reproduce.Runner;
+using BalancedDiffusion.Reproduce.Runner.Kernel;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
@@ -75,7 +73,7 @@ public class ReportTests
         var page = HtmlReport.Render(
             Summary([], failure),
             [
-                new BalancedDiffusion.Reproduce.Reporting.Figure(
+                new BalancedDiffusion.Reproduce.Runner.Figure(
                     "02-a",
                     1,
                     null,

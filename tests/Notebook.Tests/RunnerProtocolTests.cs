@@ -1,6 +1,7 @@
 using System.Text.Json;
-using BalancedDiffusion.Reproduce.Kernel;
-using BalancedDiffusion.Reproduce.Notebooks;
+using BalancedDiffusion.Reproduce.Course;
+using BalancedDiffusion.Reproduce.Runner.Kernel;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Notebook.Tests;
 

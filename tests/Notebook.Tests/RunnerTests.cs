@@ -1,8 +1,7 @@
 using System.Text.Json.Nodes;
-using BalancedDiffusion.Reproduce.Kernel;
-using BalancedDiffusion.Reproduce.Notebooks;
-using BalancedDiffusion.Reproduce.Reporting;
-using BalancedDiffusion.Reproduce.Running;
+using BalancedDiffusion.Reproduce.Runner;
+using BalancedDiffusion.Reproduce.Runner.Kernel;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
@@ -110,7 +109,7 @@ public sealed class RunnerTests : IDisposable
     public async Task A_failing_a_dying_and_a_broken_notebook_are_reported_and_the_others_still_run()
     {
         var options = place.Options();
-        List<BalancedDiffusion.Reproduce.NotebookFile> notebooks =
+        List<BalancedDiffusion.Reproduce.Runner.Notebooks.NotebookFile> notebooks =
         [
             place.Add(
                 "00-throws",
@@ -246,7 +245,7 @@ public sealed class RunnerTests : IDisposable
         static string Meet(string own, string other) =>
             $"System.IO.File.WriteAllText(\"{own}\", \"\"); while (!System.IO.File.Exists(\"{other}\")) "
             + "System.Threading.Thread.Sleep(20);";
-        List<BalancedDiffusion.Reproduce.NotebookFile> notebooks =
+        List<BalancedDiffusion.Reproduce.Runner.Notebooks.NotebookFile> notebooks =
         [
             place.Add(
                 "00-waits",

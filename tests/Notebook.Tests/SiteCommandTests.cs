@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using AngleSharp.Html.Parser;
-using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Reproduce.Notebooks;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using BalancedDiffusion.Reproduce.Site;
 
 namespace BalancedDiffusion.Notebook.Tests;

@@ -1,4 +1,4 @@
-using BalancedDiffusion.Reproduce;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using BalancedDiffusion.Reproduce.Site;
 
 namespace BalancedDiffusion.Notebook.Tests;

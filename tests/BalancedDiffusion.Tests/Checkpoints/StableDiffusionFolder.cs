@@ -8,7 +8,7 @@ using TorchSharp;
 namespace BalancedDiffusion.Tests.Checkpoints;
 
 /// <summary>A nano Stable Diffusion v1 as diffusers lays it out: U-Net and autoencoder (by its older names) are those
-/// of tests/fixtures, the tokenizer's files are CLIP's own cut down, the text encoder is drawn.</summary>
+/// of data/tiny, the tokenizer's files are CLIP's own cut down, the text encoder is drawn.</summary>
 internal sealed class StableDiffusionFolder : IDisposable
 {
     private readonly TemporaryFolder temporary = new();

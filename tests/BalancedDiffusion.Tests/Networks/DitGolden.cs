@@ -12,8 +12,8 @@ internal static class DitGolden
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
             if (System.IO.File.Exists(Path.Combine(folder.FullName, "Notebooks.sln")))
-                return Path.Combine(folder.FullName, "tests", "fixtures", name);
-        throw new DirectoryNotFoundException("the tests run outside of the repository, where their fixtures are");
+                return Path.Combine(folder.FullName, "data", "tiny", name);
+        throw new DirectoryNotFoundException("the tests run outside of the repository, where the tiny networks are");
     }
 
     public static Dit Network() => DitCheckpoint.Load(File("dit-tiny.safetensors"));

@@ -25,8 +25,11 @@ internal static class UNetFixtures
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
             if (System.IO.File.Exists(Path.Combine(folder.FullName, "Notebooks.sln")))
-                return Path.Combine(folder.FullName, "tests", "fixtures", name);
-        throw new FileNotFoundException($"there is no tests/fixtures/{name} above the tests");
+                // What notebooks read too lies with the data.
+                return new[] { Path.Combine("tests", "fixtures"), Path.Combine("data", "tiny") }
+                    .Select(place => Path.Combine(folder.FullName, place, name))
+                    .First(System.IO.File.Exists);
+        throw new FileNotFoundException($"the tests run outside of the repository, where {name} is");
     }
 
     public static Tensor Normal(long seed, params long[] shape) => GaussianNoise.Draw(shape, seed, ScalarType.Float32);

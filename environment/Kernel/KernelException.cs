@@ -1,4 +1,0 @@
-namespace BalancedDiffusion.Reproduce.Kernel;
-
-/// <summary>The kernel process did not start, or died.</summary>
-public sealed class KernelException(string message) : Exception(message);

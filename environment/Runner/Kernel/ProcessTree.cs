@@ -1,0 +1,86 @@
+using System.Diagnostics;
+
+namespace BalancedDiffusion.Reproduce.Runner.Kernel;
+
+/// <summary>Ends a process and everything it started, also what outlived its parent.</summary>
+public static class ProcessTree
+{
+    /// <summary>The variable that marks a kernel and its children.</summary>
+    public const string MarkerVariable = "BALANCED_DIFFUSION_KERNEL_MARK";
+
+    /// <summary>Kills the process and its descendants, then, where the system lists processes in /proc, whatever else
+    /// carries the marker.</summary>
+    public static void Kill(Process process, string marker)
+    {
+        try
+        {
+            if (!process.HasExited)
+                process.Kill(entireProcessTree: true);
+        }
+        catch (Exception e)
+            when (e
+                    is InvalidOperationException
+                        or System.ComponentModel.Win32Exception
+                        or NotSupportedException
+                        or AggregateException
+            )
+        { /* already gone */
+        }
+        foreach (var id in Marked(marker))
+            try
+            {
+                using var orphan = Process.GetProcessById(id);
+                orphan.Kill();
+            }
+            catch (Exception e)
+                when (e is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+            { /* already gone */
+            }
+    }
+
+    /// <summary>
+    /// The most memory, in bytes, that any one living process of the tree has held at once; null where the system does
+    /// not say. Where it lists
+    /// processes in /proc, all that carry the marker count, else the process alone.
+    /// </summary>
+    public static long? PeakBytes(Process process, string marker)
+    {
+        ArgumentNullException.ThrowIfNull(process);
+        if (OperatingSystem.IsLinux())
+            return Marked(marker).Append(process.Id).Select(id => MemorySize.Line($"/proc/{id}/status", "VmHWM")).Max();
+        try
+        {
+            process.Refresh();
+            return process.PeakWorkingSet64 is > 0 and var peak ? peak : null;
+        }
+        catch (Exception e)
+            when (e is InvalidOperationException or System.ComponentModel.Win32Exception or NotSupportedException)
+        {
+            return null; // already gone
+        }
+    }
+
+    /// <summary>The ids of living processes that carry the marker; empty where the system has no /proc.</summary>
+    public static IReadOnlyList<int> Marked(string marker)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(marker);
+        if (!Directory.Exists("/proc/self"))
+            return [];
+        var sought = System.Text.Encoding.UTF8.GetBytes($"{MarkerVariable}={marker}");
+        var found = new List<int>();
+        foreach (var folder in Directory.EnumerateDirectories("/proc"))
+        {
+            if (!int.TryParse(Path.GetFileName(folder), out var id) || id == Environment.ProcessId)
+                continue;
+            try
+            {
+                if (File.ReadAllBytes(Path.Combine(folder, "environ")).AsSpan().IndexOf(sought) >= 0)
+                    found.Add(id);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            { /* another user's, or gone */
+            }
+        }
+        return found;
+    }
+}

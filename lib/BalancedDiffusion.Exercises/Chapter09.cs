@@ -1,0 +1,174 @@
+using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Memorization;
+using BalancedDiffusion.Notebook;
+using BalancedDiffusion.Representations;
+using BalancedDiffusion.Statistics;
+using MathNet.Numerics.Distributions;
+using TorchSharp;
+
+namespace BalancedDiffusion.Exercises;
+
+/// <summary>The exercises of notebook 09: a detector and how it is judged.</summary>
+internal sealed class Chapter09 : Chapter
+{
+    /// <inheritdoc/>
+    public override IReadOnlyList<Exercise> Exercises { get; } =
+    [
+        new Exercise<Func<ReluDae, torch.Tensor, torch.Tensor, double, torch.Tensor>>(
+            "09.1",
+            "Algorithm 1",
+            truth: (network, samples, noise, sigma) =>
+                Spikiness.StandardDeviation(network.Encode(samples + sigma * noise)),
+            ask: (draw, score) =>
+            {
+                var (batch, d, p) = (draw.Whole("batch", 2, 6), draw.Whole("d", 3, 8), draw.Whole("p", 9, 14));
+                return score(
+                    new ReluDae(draw.Normal(p, d)),
+                    draw.Normal(batch, d),
+                    draw.Normal(batch, d),
+                    draw.Between("sigma", 0.1, 1)
+                );
+            },
+            slips:
+            [
+                new(
+                    "the finished sample must be noised first: a network is asked about noisy images only",
+                    (network, samples, _, _) => Spikiness.StandardDeviation(network.Encode(samples))
+                ),
+                new(
+                    "that is the spread of the picture that comes out; read the code inside",
+                    (network, samples, noise, sigma) =>
+                        Spikiness.StandardDeviation(network.call(samples + sigma * noise))
+                ),
+                new(
+                    "divide by the number of units, not by one less",
+                    (network, samples, noise, sigma) => network.Encode(samples + sigma * noise).std(1L, unbiased: true)
+                ),
+                new(
+                    "the noise is not brought to the level sigma",
+                    (network, samples, noise, _) => Spikiness.StandardDeviation(network.Encode(samples + noise))
+                ),
+            ]
+        ),
+        new Exercise<Func<double[], double[], double>>(
+            "09.2",
+            "The area under the curve",
+            truth: (copies, others) => new RocCurve(copies, others).Auroc,
+            ask: (draw, area) =>
+            {
+                var (copies, others) = (
+                    Scores(draw, draw.Whole("copies", 3, 20), 1),
+                    Scores(draw, draw.Whole("others", 3, 40), 0)
+                );
+                return area(copies, [.. others, copies[0]]);
+            },
+            slips:
+            [
+                new(
+                    "a tie counts for nothing here; it is half a win",
+                    (copies, others) => Wins(copies, others, tie: 0)
+                ),
+                new(
+                    "a tie counts as a whole win here; it is half a one",
+                    (copies, others) => Wins(copies, others, tie: 1)
+                ),
+                new(
+                    "that is the chance that the copy scores lower: an alarm rings at high scores",
+                    (copies, others) => Wins(others, copies, tie: 0.5)
+                ),
+            ]
+        ),
+        new Exercise<Func<double[], double[], double, double>>(
+            "09.3",
+            "Hits at few false alarms",
+            truth: (copies, others, rate) => new RocCurve(copies, others).TruePositiveRateAt(rate).TruePositiveRate,
+            ask: (draw, hits) =>
+            {
+                var others = Scores(draw, draw.Whole("others", 100, 400), 0);
+                // Among the copies stand all scores near the alarm, so that it matters whether a score equal to it
+                // rings.
+                double[] copies =
+                [
+                    .. Scores(draw, draw.Whole("copies", 20, 100), 2),
+                    .. others.OrderDescending().Take(others.Length / 10),
+                ];
+                return hits(copies, others, draw.Between("rate", 0.01, 0.08));
+            },
+            slips:
+            [
+                new(
+                    "the alarm rings above the threshold; at the threshold itself it does not",
+                    (copies, others, rate) => Hits(copies, Alarm(others, rate), atThreshold: true)
+                ),
+                new(
+                    "the threshold is set by the new images alone, not by all images together",
+                    (copies, others, rate) => Hits(copies, Alarm([.. copies, .. others], rate), atThreshold: false)
+                ),
+                new(
+                    "the threshold is set by the copies; it must be set by the new images, for it is their "
+                        + "false alarms that are allowed",
+                    (copies, _, rate) => Hits(copies, Alarm(copies, rate), atThreshold: false)
+                ),
+                new(
+                    "that threshold leaves nearly all new images above it: count from the high end",
+                    (copies, others, rate) =>
+                        Hits(copies, others.Order().ElementAt((int)(rate * others.Length)), atThreshold: false)
+                ),
+            ]
+        ),
+        new Exercise<Func<int, int, double, (double, double)>>(
+            "09.4",
+            "How sure is a share",
+            truth: Wilson,
+            ask: (draw, interval) =>
+            {
+                var trials = draw.Whole("trials", 8, 200);
+                return interval(draw.Whole("hits", 1, trials - 1), trials, draw.Between("z", 1, 3));
+            },
+            slips:
+            [
+                new(
+                    "that takes the noise of the share that was counted; the inequality has the noise of p, "
+                        + "which is not known",
+                    Wald
+                ),
+                new(
+                    "the low end comes first",
+                    (hits, trials, z) => Wilson(hits, trials, z) is var (low, high) ? (high, low) : default
+                ),
+            ]
+        ),
+    ];
+
+    private static (double, double) Wilson(int hits, int trials, double z)
+    {
+        var interval = ConfidenceInterval.OfShare(hits, trials, 2 * Normal.CDF(0, 1, z) - 1);
+        return (interval.Low, interval.High);
+    }
+
+    private static (double, double) Wald(int hits, int trials, double z)
+    {
+        var share = (double)hits / trials;
+        var half = z * Math.Sqrt(share * (1 - share) / trials);
+        return (share - half, share + half);
+    }
+
+    // Rounded, so that there are ties.
+    private static double[] Scores(Draw draw, int count, double shift) =>
+        [.. draw.Normal(count).ToDoubles().Select(x => Math.Round(x + shift, 1))];
+
+    private static double Wins(double[] copies, double[] others, double tie) =>
+        copies.Average(c =>
+            others.Average(o =>
+                c > o ? 1
+                : c == o ? tie
+                : 0
+            )
+        );
+
+    private static double Alarm(double[] scores, double rate) =>
+        scores.OrderDescending().ElementAt((int)(rate * scores.Length));
+
+    private static double Hits(double[] copies, double threshold, bool atThreshold) =>
+        copies.Average(c => c > threshold || (atThreshold && c == threshold) ? 1.0 : 0);
+}
