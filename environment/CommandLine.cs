@@ -25,6 +25,7 @@ public static class CommandLine
         "--steps",
         "--from",
         "--katex",
+        "--api",
         "--manifest",
     ];
 
