@@ -26,6 +26,7 @@ public static class CommandLine
         "--steps",
         "--from",
         "--katex",
+        "--api",
         "--manifest",
     ];
 

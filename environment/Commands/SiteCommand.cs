@@ -32,6 +32,14 @@ public sealed class SiteCommand : Command<SiteCommand.Settings>
                 + "katex is not found by itself."
         )]
         public string? Katex { get; init; }
+
+        /// <summary>The API reference.</summary>
+        [CommandOption("--api <DIR>")]
+        [Description(
+            "The folder of the API reference that .ci/api built, which becomes api/ of the site; artifacts/api when "
+                + "not given, and no reference where that is not there."
+        )]
+        public string? Api { get; init; }
     }
 
     /// <inheritdoc/>
@@ -50,7 +58,8 @@ public sealed class SiteCommand : Command<SiteCommand.Settings>
         var options = new SiteOptions(
             Notebooks(settings, workspace),
             output,
-            KatexFolder.Find(settings.Katex, session.StartFolder, Environment.GetEnvironmentVariable)
+            KatexFolder.Find(settings.Katex, session.StartFolder, Environment.GetEnvironmentVariable),
+            Api(settings, workspace)
         );
         var summary = new SiteBuilder(workspace).Build(options, name, cancellationToken);
         session.Say(
@@ -72,5 +81,20 @@ public sealed class SiteCommand : Command<SiteCommand.Settings>
         // The results of a run keep the notebooks in a folder of their own.
         var inside = Path.Combine(folder, "notebooks");
         return Directory.Exists(inside) && Workspace.NotebooksIn(folder).Count == 0 ? inside : folder;
+    }
+
+    private static string? Api(Settings settings, Workspace workspace)
+    {
+        var folder = settings.Api is null
+            ? Path.Combine(workspace.DefaultOut, "api")
+            : Path.TrimEndingDirectorySeparator(Path.GetFullPath(settings.Api, settings.Session.StartFolder));
+        if (File.Exists(Path.Combine(folder, PageTemplate.IndexPage)))
+            return folder;
+        return settings.Api is null
+            ? null
+            : throw new UsageException(
+                $"--api names '{settings.Api}', which holds no {PageTemplate.IndexPage}; build the reference with "
+                    + ".ci/api."
+            );
     }
 }

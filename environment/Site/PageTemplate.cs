@@ -7,13 +7,17 @@ namespace BalancedDiffusion.Reproduce.Site;
 /// <summary>The frame of every page: head, bar with search, list of pages, content, table of contents, ways
 /// onward.</summary>
 /// <param name="sources">The notebooks and exercises in order.</param>
-public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
+/// <param name="hasApi">Whether the site holds an API reference, which every page then leads to.</param>
+public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources, bool hasApi = false)
 {
     /// <summary>The start page's path in the site.</summary>
     public const string IndexPage = "index.html";
 
     /// <summary>The path of the page of all claims.</summary>
     public const string ClaimsPage = "claims.html";
+
+    /// <summary>The folder of the API reference in the site, with its slash.</summary>
+    public const string ApiFolder = "api/";
 
     /// <summary>What the site is called.</summary>
     public const string SiteName = "Balanced Diffusion";
@@ -75,6 +79,10 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
             ["contents"] = contents,
             ["onward"] = onward,
             ["kind"] = contents.Length > 0 ? "notebook" : "plain",
+            ["api"] = hasApi
+                ? $"<p class=\"label\">Library</p>\n<ol><li><a "
+                    + $"href=\"{root}{ApiFolder}index.html\">API reference</a></li></ol>\n"
+                : "",
             ["claims-current"] = path == ClaimsPage ? " aria-current=\"page\"" : "",
         };
         return Place().Replace(Frame, match => values[match.Groups[1].Value]);

@@ -46,7 +46,7 @@ public sealed class SiteBuilder(Workspace workspace)
         }
         CheckLinks(pages);
 
-        var template = new PageTemplate(sources);
+        var template = new PageTemplate(sources, hasApi: options.Api is not null);
         var overview = new OverviewPages(pages);
         var files = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
         void Add(string path, string text) => files[path] = Encoding.UTF8.GetBytes(text);
@@ -85,6 +85,11 @@ public sealed class SiteBuilder(Workspace workspace)
             Add("assets/" + asset, PageTemplate.Asset(asset));
         if (pages.Any(p => p.Charts > 0))
             files["assets/plotly.js"] = PlotlyScript.Read(Workspace.Find(AppContext.BaseDirectory).KernelFolder);
+        if (options.Api is { } api)
+            foreach (var file in Directory.EnumerateFiles(api, "*", SearchOption.AllDirectories))
+                files[PageTemplate.ApiFolder + Path.GetRelativePath(api, file).Replace('\\', '/')] = File.ReadAllBytes(
+                    file
+                );
         folder.Write(files);
         return new SiteSummary(
             pages.Count,

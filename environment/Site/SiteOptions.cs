@@ -5,4 +5,6 @@ namespace BalancedDiffusion.Reproduce.Site;
 /// exists.</param>
 /// <param name="Out">The folder of the site, absolute.</param>
 /// <param name="Katex">The formula setter's files.</param>
-public sealed record SiteOptions(string NotebooksFolder, string Out, KatexFolder Katex);
+/// <param name="Api">The folder of the API reference, absolute, which holds <c>index.html</c>; null where the site has
+/// none.</param>
+public sealed record SiteOptions(string NotebooksFolder, string Out, KatexFolder Katex, string? Api = null);

@@ -31,6 +31,12 @@ public sealed class SiteCommandTests : IDisposable
         "--katex names 'empty', which holds no katex.min.js; install it with 'apt-get install libjs-katex' "
             + "or 'npm install katex'"
     )]
+    [InlineData(
+        "site --api empty",
+        2,
+        "--api names 'empty', which holds no index.html; build the reference with .ci/api"
+    )]
+    [InlineData("site --api", 2, "--api needs a value")]
     [InlineData("site --katex half", 2, "KaTeX in '", "lacks katex.min.css")]
     [InlineData("site --katex fontless", 2, "lacks its font KaTeX_Main-Regular.woff2")]
     [InlineData("site --katex other", 1, "katex.min.js is not a KaTeX that works here")]
@@ -157,6 +163,38 @@ public sealed class SiteCommandTests : IDisposable
         File.AppendAllText(At("web/" + SiteFolder.Marker), "../Notebooks.sln\n");
         Assert.Equal(0, (await RunAsync("site --out web")).Code);
         Assert.True(File.Exists(At("Notebooks.sln")));
+    }
+
+    [Fact]
+    public async Task An_api_reference_becomes_a_folder_of_the_site_that_every_page_leads_to()
+    {
+        SiteFixture.Katex();
+        Add("00-a", "One.");
+        Assert.Equal(0, (await RunAsync("site --out web")).Code);
+        Assert.DoesNotContain("api/", File.ReadAllText(At("web/00-a.html")));
+
+        Write("reference/index.html", "the reference");
+        Write("reference/types/Lab.html", "a type");
+        Assert.Equal(0, (await RunAsync("site --out web --api reference")).Code);
+        Assert.Equal("the reference", File.ReadAllText(At("web/api/index.html")));
+        Assert.Equal("a type", File.ReadAllText(At("web/api/types/Lab.html")));
+        foreach (var page in new[] { "index.html", "claims.html", "00-a.html" })
+        {
+            var link = Assert.Single(
+                new HtmlParser().ParseDocument(File.ReadAllText(At("web/" + page))).QuerySelectorAll("nav.pages a"),
+                a => a.TextContent == "API reference"
+            );
+            Assert.Equal("api/index.html", link.GetAttribute("href"));
+        }
+
+        // Found where .ci/api puts it, and removed with the site's own files once it is gone.
+        Write("artifacts/api/index.html", "found");
+        Assert.Equal(0, (await RunAsync("site --out web")).Code);
+        Assert.Equal("found", File.ReadAllText(At("web/api/index.html")));
+        Assert.False(Directory.Exists(At("web/api/types")));
+        Directory.Delete(At("artifacts/api"), recursive: true);
+        Assert.Equal(0, (await RunAsync("site --out web")).Code);
+        Assert.False(Directory.Exists(At("web/api")));
     }
 
     [Fact]

@@ -32,6 +32,10 @@ public sealed partial class WorkplaceTests
                         .Contains($"<TargetFramework>{parts.Groups[2].Value}<", StringComparison.Ordinal)
             );
         }
+        Assert.All(
+            tasks["tasks"]!.AsArray().Select(task => (string?)task!["dependsOn"]).OfType<string>(),
+            label => Assert.Contains(label, labels)
+        );
         foreach (var file in new[] { launch, tasks })
             Assert.Equal(
                 Input().Matches(file.ToJsonString()).Select(m => m.Groups[1].Value).Distinct().Order(),
@@ -46,7 +50,14 @@ public sealed partial class WorkplaceTests
             .AsArray()
             .Select(task => (string)task!["command"]!)
             .ToArray();
-        Assert.All(commands, command => Assert.Matches("^dotnet (build|test|run --project environment)", command));
+        Assert.All(
+            commands,
+            command =>
+                Assert.Matches(
+                    @"^dotnet (build|test|run --project environment|tool restore$|csharpier (check|format) \.$)",
+                    command
+                )
+        );
         Assert.All(
             commands
                 .SelectMany(command => command.Split(' '))

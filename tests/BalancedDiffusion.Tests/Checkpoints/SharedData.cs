@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using BalancedDiffusion.Datasets;
 using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Checkpoints;
@@ -9,17 +10,10 @@ internal static class SharedData
 {
     public static string Path(params string[] parts)
     {
-        var root = Environment.GetEnvironmentVariable("BALANCED_DIFFUSION_DATA");
-        for (
-            var folder = new DirectoryInfo(AppContext.BaseDirectory);
-            root is null && folder is not null;
-            folder = folder.Parent
-        )
-            if (File.Exists(System.IO.Path.Combine(folder.FullName, "Notebooks.sln")))
-                root = System.IO.Path.Combine(folder.FullName, "..", "shared", "data");
-        var path = System.IO.Path.Combine([root ?? "", .. parts]);
-        Assert.SkipUnless(File.Exists(path), $"{System.IO.Path.Combine(parts)} is not on this machine");
-        return path;
+        var name = string.Join('/', parts);
+        var path = DataFolders.Find(name);
+        Assert.SkipUnless(File.Exists(path), $"{name} is not on this machine");
+        return path!;
     }
 
     public static string Memorizing => Path("checkpoints", "DAE_sample_5_sigma_0.2.pth");

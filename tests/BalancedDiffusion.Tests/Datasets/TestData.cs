@@ -6,18 +6,9 @@ namespace BalancedDiffusion.Tests.Datasets;
 /// <summary>Fixtures, scratch folders and the data that only some machines have.</summary>
 internal static class TestData
 {
-    /// <summary>The machine's search, and beside it a folder shared/data next to the repository.</summary>
-    public static DataSearch Search
-    {
-        get
-        {
-            var folders = DataFolders.SearchPath.ToList();
-            for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-                if (File.Exists(Path.Combine(folder.FullName, "Notebooks.sln")))
-                    folders.Add(Path.Combine(folder.FullName, "..", "shared", "data"));
-            return new DataSearch(folders);
-        }
-    }
+    /// <summary>The machine's search: <c>BALANCED_DIFFUSION_DATA</c> and the folders that are always looked
+    /// in.</summary>
+    public static DataSearch Search => DataFolders.Current;
 
     public static string RequireOrSkip(string relativePath)
     {

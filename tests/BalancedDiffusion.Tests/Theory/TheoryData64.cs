@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
@@ -41,8 +42,7 @@ internal static class TheoryData64
     /// not at hand.</summary>
     public static torch.Tensor CelebAGrey()
     {
-        var root = Environment.GetEnvironmentVariable("BALANCED_DIFFUSION_DATA") ?? Above("shared/data");
-        var file = root is null ? null : Path.Combine(root, "celeba", "celeba-10k-32x32-rgb-idx4-ubyte.gz");
+        var file = DataFolders.Find("celeba/celeba-10k-32x32-rgb-idx4-ubyte.gz");
         if (!File.Exists(file))
             Assert.Skip("CelebA is not at hand");
         using var stream = new GZipStream(File.OpenRead(file), CompressionMode.Decompress);
@@ -54,13 +54,5 @@ internal static class TheoryData64
         return (
             torch.matmul(rgb, torch.tensor(new[] { 0.299f, 0.587f, 0.114f })) / 127.5f - 1
         ).MoveToOuterDisposeScope();
-    }
-
-    private static string? Above(string relative)
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (Directory.Exists(Path.Combine(folder.FullName, relative)))
-                return Path.Combine(folder.FullName, relative);
-        return null;
     }
 }

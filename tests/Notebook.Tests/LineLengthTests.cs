@@ -1,0 +1,49 @@
+using BalancedDiffusion.Reproduce;
+using BalancedDiffusion.Reproduce.Notebooks;
+
+namespace BalancedDiffusion.Notebook.Tests;
+
+/// <summary>Lines can be read without scrolling.</summary>
+public sealed class LineLengthTests
+{
+    private static readonly Workspace Repository = Workspace.Find(AppContext.BaseDirectory);
+
+    [Fact]
+    public void No_line_of_csharp_is_longer_than_120_characters() =>
+        Assert.Empty(
+            new[] { "lib", "environment", "tests" }
+                .SelectMany(folder =>
+                    Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.cs", SearchOption.AllDirectories)
+                )
+                .Select(file => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/'))
+                .Where(file => !file.Split('/').Any(part => part is "bin" or "obj"))
+                .SelectMany(file =>
+                    File.ReadLines(Path.Combine(Repository.Root, file))
+                        .Select((line, i) => (line.Length, Place: $"{file}, line {i + 1}"))
+                )
+                .Where(line => line.Length > 120)
+                .Select(line => $"{line.Place}: {line.Length} characters")
+        );
+
+    [Fact]
+    public void No_line_of_a_notebook_s_code_is_longer_than_100_characters() =>
+        Assert.Empty(
+            Repository
+                .Notebooks()
+                .Select(notebook => notebook.File)
+                .Concat(Exercises())
+                .SelectMany(file =>
+                    NotebookDocument
+                        .Load(file)
+                        .CodeCells.SelectMany(cell => cell.Source.Split('\n'))
+                        .Where(line => line.Length > 100)
+                        .Select(line => $"{Path.GetFileName(file)}, {line.Length} characters: {line.Trim()}")
+                )
+        );
+
+    private static IEnumerable<string> Exercises()
+    {
+        var folder = Path.Combine(Repository.NotebooksFolder, "exercises");
+        return Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*.ipynb") : [];
+    }
+}
