@@ -1,7 +1,5 @@
 using System.Net;
 using System.Text;
-using System.Text.Json;
-using System.Text.Json.Nodes;
 
 namespace BalancedDiffusion.Reproduce.Runner;
 
@@ -54,13 +52,8 @@ public static class HtmlReport
 
     private static void Head(StringBuilder page, RunSummary summary)
     {
-        var claims = summary.Claims.ToList();
-        var (hold, fail, excepted) = (
-            claims.Count(c => c.Holds == true),
-            claims.Count(c => c.Holds == false),
-            claims.Count(c => c.IsExcepted)
-        );
-        var skipped = claims.Count(c => c.Skipped is not null) - excepted;
+        var (hold, fail) = (summary.Count(ClaimOutcome.Holds), summary.Count(ClaimOutcome.Fails));
+        var (excepted, skipped) = (summary.Count(ClaimOutcome.Exception), summary.Count(ClaimOutcome.Skipped));
         var broken = summary.Results.Count(r => r.Failure is not null);
         var problems = summary.Results.Sum(r => r.ClaimProblems.Count);
         var parts = new List<string> { $"{hold} {(hold == 1 ? "claim holds" : "claims hold")}" };
@@ -119,9 +112,12 @@ public static class HtmlReport
         page.Append("<h2>Claims</h2>\n");
         var claims = summary
             .Claims.OrderBy(c =>
-                c.Holds == false ? 0
-                : c.Skipped is not null ? 2
-                : 1
+                c.Outcome switch
+                {
+                    ClaimOutcome.Fails => 0,
+                    ClaimOutcome.Holds => 1,
+                    _ => 2,
+                }
             )
             .ToList();
         if (claims.Count == 0)
@@ -134,18 +130,20 @@ public static class HtmlReport
         );
         foreach (var c in claims)
         {
-            var (kind, state) =
-                c.Skipped is not null ? ("wait", c.IsExcepted ? "– exception" : "– skipped")
-                : c.Holds == true ? ("good", "✓ holds")
-                : ("bad", "✗ fails");
+            var kind = c.Outcome switch
+            {
+                ClaimOutcome.Holds => "good",
+                ClaimOutcome.Fails => "bad",
+                _ => "wait",
+            };
             page.Append(
                     $"<tr{(kind == "bad" ? " class=\"bad-row\"" : "")}><td data-label=\"\" class=\"state "
-                        + $"{kind}\">{state}</td><td "
+                        + $"{kind}\">{c.OutcomeText}</td><td "
                         + $"data-label=\"\">{E(c.Statement)}{(c.Skipped is null || c.Skipped == c.Statement ? "" : $"<br><span class=\"soft\">{E(c.Skipped)}</span>")}</td>"
                 )
                 .Append(
-                    $"<td class=\"number\" data-label=\"measured\">{E(Value(c.Measured))}</td><td "
-                        + $"class=\"number\" data-label=\"bound\">{E(Target(c))}</td><td data-label=\"\" "
+                    $"<td class=\"number\" data-label=\"measured\">{E(c.MeasuredText)}</td><td "
+                        + $"class=\"number\" data-label=\"bound\">{E(c.BoundText)}</td><td data-label=\"\" "
                         + $"class=\"soft\">{E(c.Notebook)} · {E(c.Id)}</td></tr>\n"
                 );
         }
@@ -174,7 +172,7 @@ public static class HtmlReport
                 .Append(
                     $"<td class=\"number\" data-label=\"peak "
                         + $"memory\">{E(MemorySize.Format(r.PeakBytes))}</td><td class=\"number\" "
-                        + $"data-label=\"claims\">{r.Claims.Count(c => c.Holds == true)} of "
+                        + $"data-label=\"claims\">{r.Claims.Count(c => c.Outcome == ClaimOutcome.Holds)} of "
                         + $"{r.Claims.Count(c => c.Skipped is null)}</td></tr>\n"
                 );
         page.Append("</tbody></table>\n");
@@ -200,31 +198,6 @@ public static class HtmlReport
             page.Append("</div>\n");
         }
     }
-
-    private static string Target(ClaimRecord c) =>
-        c.Skipped is not null && !c.IsExcepted
-            ? ""
-            : c.Relation switch
-            {
-                "<=" => $"≤ {Value(c.Bound)}",
-                ">=" => $"≥ {Value(c.Bound)}",
-                ['=', '±', ..] => $"{Value(c.Bound)} ± {c.Relation[2..]}",
-                _ => $"{c.Relation} {Value(c.Bound)}".Trim(),
-            };
-
-    private static string Value(JsonNode? node) =>
-        node switch
-        {
-            null => "",
-            JsonArray a => string.Join(" … ", a.Select(Value)),
-            JsonValue v when v.GetValueKind() == JsonValueKind.Number && v.TryGetValue<double>(out var d) => Math.Abs(d)
-                is >= 1e6
-                    or (< 1e-3 and > 0)
-                ? d.ToString("0.###e0")
-                : d.ToString("0.#####"),
-            JsonValue v when v.TryGetValue<string>(out var s) => s,
-            _ => node.ToJsonString(),
-        };
 
     private static string E(string text) => WebUtility.HtmlEncode(text);
 }
