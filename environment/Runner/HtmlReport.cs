@@ -6,22 +6,9 @@ namespace BalancedDiffusion.Reproduce.Runner;
 /// <summary>The run as one page that needs nothing else: no script, no font, no request.</summary>
 public static class HtmlReport
 {
-    private const string Style = """
-        :root { color-scheme: light dark; --ink: #1b1e23; --soft: #5c6470; --paper: #ffffff; --raised: #f4f5f7; --line: #d9dde3; --good: #18794e; --bad: #b42318; --wait: #8a6100; --badpaper: #fdecea; }
-        @media (prefers-color-scheme: dark) { :root { --ink: #e7e9ec; --soft: #a0a8b4; --paper: #15171a; --raised: #1f2227; --line: #353a42; --good: #58c08a; --bad: #ff8a7d; --wait: #e0b650; --badpaper: #34201e; } }
-        * { box-sizing: border-box; }
-        body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-        main { max-width: 72rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-        h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; } h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; } h3 { font-size: 1.05rem; margin: 1.75rem 0 .5rem; overflow-wrap: anywhere; }
-        p { margin: .4rem 0; } .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); } .wait { color: var(--wait); } .verdict { font-weight: 600; font-size: 1.1rem; }
-        table { width: 100%; border-collapse: collapse; font-size: .94rem; } th { text-align: left; font-weight: 600; color: var(--soft); } th, td { padding: .45rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
-        td.number { font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal; } th { overflow-wrap: normal; } tr.bad-row td { background: var(--badpaper); color: var(--ink); } .state { font-weight: 600; white-space: nowrap; }
-        pre { background: var(--raised); border: 1px solid var(--line); border-radius: 6px; padding: .75rem; overflow-x: auto; font: .86rem/1.45 ui-monospace, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
-        .failure { border-left: 4px solid var(--bad); padding-left: 1rem; margin: 1rem 0; }
-        .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1rem; } figure { margin: 0; background: #fff; border: 1px solid var(--line); border-radius: 6px; overflow: hidden; }
-        figure img { display: block; width: 100%; height: auto; } figcaption { background: var(--raised); color: var(--soft); font-size: .84rem; padding: .35rem .6rem; overflow-wrap: anywhere; }
-        @media (max-width: 640px) { table, tbody, tr, td { display: block; width: 100%; } thead { display: none; } tr { border: 1px solid var(--line); border-radius: 6px; margin-bottom: .75rem; overflow: hidden; } td { border: 0; padding: .25rem .7rem; } td::before { content: attr(data-label) " "; color: var(--soft); font-size: .84rem; } td:empty { display: none; } }
-        """;
+    private static readonly string Frame = EmbeddedText
+        .Read("runner/report.html")
+        .Replace("{{style}}", EmbeddedText.Read("runner/report.css").TrimEnd(), StringComparison.Ordinal);
 
     /// <summary>The page.</summary>
     /// <param name="summary">The run.</param>
@@ -31,23 +18,12 @@ public static class HtmlReport
         ArgumentNullException.ThrowIfNull(summary);
         ArgumentNullException.ThrowIfNull(figures);
         var page = new StringBuilder();
-        page.Append(
-                "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
-                    + "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-            )
-            .Append(
-                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
-                    + "style-src 'unsafe-inline'\">\n"
-            )
-            .Append("<title>Balanced diffusion: the notebooks' report</title>\n<style>\n")
-            .Append(Style)
-            .Append("\n</style>\n</head>\n<body>\n<main>\n");
         Head(page, summary);
         Failures(page, summary);
         Claims(page, summary);
         Notebooks(page, summary);
         Pictures(page, summary, figures);
-        return page.Append("</main>\n</body>\n</html>\n").ToString();
+        return Frame.Replace("{{content}}", page.ToString().TrimEnd(), StringComparison.Ordinal);
     }
 
     private static void Head(StringBuilder page, RunSummary summary)
@@ -71,10 +47,6 @@ public static class HtmlReport
             parts.Add($"{summary.Asked - summary.Results.Count} not run");
         var done = summary.Interrupted || summary.Results.Count == summary.Asked;
         page.Append(
-                "<h1>Generalization of diffusion models arises with a balanced representation space</h1>\n<p "
-                    + "class=\"soft\">Report of the notebooks</p>\n"
-            )
-            .Append(
                 $"<p class=\"verdict "
                     + $"{(summary.Succeeded ? "good" : done ? "bad" : "wait")}\">{(summary.Interrupted ? "Interrupted: " : done ? "" : "Still running: ")}{E(string.Join(", ", parts))}.</p>\n"
             )

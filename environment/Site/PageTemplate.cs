@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.RegularExpressions;
+using BalancedDiffusion.Reproduce.Runner;
 
 namespace BalancedDiffusion.Reproduce.Site;
 
@@ -21,14 +22,7 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
     private static readonly string Frame = Asset("page.html");
 
     /// <summary>A file of the site that was written by hand.</summary>
-    public static string Asset(string name)
-    {
-        using var stream =
-            typeof(PageTemplate).Assembly.GetManifestResourceStream("site/" + name)
-            ?? throw new ArgumentException($"there is no asset '{name}'", nameof(name));
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
-    }
+    public static string Asset(string name) => EmbeddedText.Read("site/" + name);
 
     /// <summary>The page of a notebook.</summary>
     public string Notebook(NotebookPage page)
@@ -77,7 +71,7 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
             ["kind"] = contents.Length > 0 ? "notebook" : "plain",
             ["claims-current"] = path == ClaimsPage ? " aria-current=\"page\"" : "",
         };
-        return Place().Replace(Frame, match => values[match.Groups[1].Value]);
+        return Placeholder().Replace(Frame, match => values[match.Groups[1].Value]);
     }
 
     private string Pages(string current, string root)
@@ -131,7 +125,7 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
             : ("", title);
 
     [GeneratedRegex(@"\{\{([a-z-]+)\}\}", RegexOptions.CultureInvariant)]
-    private static partial Regex Place();
+    private static partial Regex Placeholder();
 
     [GeneratedRegex(@"^(\d\d) · (.+)$", RegexOptions.CultureInvariant)]
     private static partial Regex Numbered();
