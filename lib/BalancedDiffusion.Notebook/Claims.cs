@@ -27,9 +27,6 @@ public static class Claims
     /// <summary>The claims made so far, in order.</summary>
     public static IReadOnlyList<Claim> All => claims;
 
-    /// <summary>Whether every claim made so far holds; skipped ones are not counted.</summary>
-    public static bool AllHold => claims.TrueForAll(claim => claim.Outcome != ClaimOutcome.Fails);
-
     /// <summary>Checks a claim, shows it and records it.</summary>
     /// <param name="id">Its name within the notebook: letters, digits, '-', '.' and '_'.</param>
     /// <param name="statement">What is claimed, one sentence with its unit.</param>

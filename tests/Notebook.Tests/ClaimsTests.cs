@@ -38,7 +38,7 @@ public sealed class ClaimsTests : IDisposable
         Assert.Equal(JsonValueKind.Null, lines[2].GetProperty("holds").ValueKind);
         Assert.Equal(JsonValueKind.Null, lines[2].GetProperty("measured").ValueKind);
         Assert.Equal("CelebA is not here", lines[2].GetProperty("skipped").GetString());
-        Assert.False(Claims.AllHold);
+        Assert.Single(Claims.All, claim => claim.Outcome == ClaimOutcome.Fails);
     }
 
     [Fact]
@@ -46,7 +46,7 @@ public sealed class ClaimsTests : IDisposable
     {
         Claims.Check("a", "one is one", 1, Relation.Within(0), 1);
         Claims.Skip("b", "no data");
-        Assert.True(Claims.AllHold);
+        Assert.DoesNotContain(Claims.All, claim => claim.Outcome == ClaimOutcome.Fails);
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed class ClaimsTests : IDisposable
         );
         Assert.True(claim.IsExcepted);
         Assert.False(claim.Holds);
-        Assert.True(Claims.AllHold);
+        Assert.DoesNotContain(Claims.All, claim => claim.Outcome == ClaimOutcome.Fails);
         var line = JsonDocument.Parse(File.ReadAllLines(path).Single()).RootElement;
         Assert.Equal(JsonValueKind.Null, line.GetProperty("holds").ValueKind);
         Assert.Equal(
