@@ -113,8 +113,9 @@ public sealed class RunCommand : AsyncCommand<RunSettings>
         var (excepted, skipped) = (summary.Count(ClaimOutcome.Exception), summary.Count(ClaimOutcome.Skipped));
         session.Say(
             $"{summary.Results.Count(r => r.Failure is null)} of {summary.Asked} notebooks ran to their end; "
-                + $"{hold} of {hold + fail} claims "
-                + $"hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > 0 ? $", {skipped} skipped" : "")}; "
+                + $"{hold} of {hold + fail} claims hold"
+                + $"{(excepted > 0 ? $", {excepted} known not to hold here" : "")}"
+                + $"{(skipped > 0 ? $", {skipped} skipped" : "")}; "
                 + $"{Clock.Format(summary.Seconds)}, {summary.Options.Pace}."
         );
         session.Say(

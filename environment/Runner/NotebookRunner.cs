@@ -84,7 +84,11 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
                 if (firstOutput is null && collector.HasOutputs)
                     firstOutput = watch.Elapsed.TotalSeconds - started;
             }
-            kernel = await KernelProcess.StartAsync(executable, KernelEnvironmentFor(notebook, claimsFile), deadline.Token);
+            kernel = await KernelProcess.StartAsync(
+                executable,
+                KernelEnvironmentFor(notebook, claimsFile),
+                deadline.Token
+            );
             startSeconds = watch.Elapsed.TotalSeconds - started;
             for (var i = 0; i < cells.Count && failure is null; i++)
             {

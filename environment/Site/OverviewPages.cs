@@ -86,10 +86,7 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
                         + $"data-label=\"measured\">{WebUtility.HtmlEncode(claim.MeasuredText)}</td><td class=\"number\" "
                         + $"data-label=\"must be\">{WebUtility.HtmlEncode(claim.BoundText)}</td>"
                 )
-                .Append(
-                    $"<td><a "
-                        + $"href=\"{page}#{anchor}\">{WebUtility.HtmlEncode(claim.Id)}</a></td></tr>\n"
-                );
+                .Append($"<td><a " + $"href=\"{page}#{anchor}\">{WebUtility.HtmlEncode(claim.Id)}</a></td></tr>\n");
         return html.Append("</tbody></table></div>\n").ToString();
     }
 

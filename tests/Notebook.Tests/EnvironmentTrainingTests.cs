@@ -94,9 +94,17 @@ public sealed class EnvironmentTrainingTests : IDisposable
         Assert.Equal([1, 32, 32], network.SampleShape);
         ((IDisposable)network).Dispose();
         var provenance = DeepCheckpoint.Provenance(file);
-        Assert.Equal($"dotnet run --project environment -- train {model} --data faces --steps 2", provenance["command"]);
-        Assert.Equal(("faces", "10", "0", "2"), (provenance["data"], provenance["images"], provenance["seed"], provenance["steps"]));
-        Assert.True(double.IsFinite(double.Parse(provenance["loss"], System.Globalization.CultureInfo.InvariantCulture)));
+        Assert.Equal(
+            $"dotnet run --project environment -- train {model} --data faces --steps 2",
+            provenance["command"]
+        );
+        Assert.Equal(
+            ("faces", "10", "0", "2"),
+            (provenance["data"], provenance["images"], provenance["seed"], provenance["steps"])
+        );
+        Assert.True(
+            double.IsFinite(double.Parse(provenance["loss"], System.Globalization.CultureInfo.InvariantCulture))
+        );
         Assert.DoesNotContain(place.Root, string.Join(" ", provenance.Values));
         Assert.Empty(AllUnfinished);
     }

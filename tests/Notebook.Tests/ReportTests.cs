@@ -17,11 +17,7 @@ public class ReportTests
         TimeSpan.FromMinutes(1)
     );
 
-    private static RunSummary Summary(
-        IReadOnlyList<Claim> claims,
-        NotebookFailure? failure = null,
-        int asked = 1
-    ) =>
+    private static RunSummary Summary(IReadOnlyList<Claim> claims, NotebookFailure? failure = null, int asked = 1) =>
         new(
             Options,
             DateTimeOffset.UnixEpoch,
