@@ -63,7 +63,7 @@ public sealed class RunCommand : AsyncCommand<RunSettings>
     {
         try
         {
-            var document = Notebooks.NotebookDocument.Load(notebook.File);
+            var document = NotebookDocument.Load(notebook.File);
             document.FillCellIds();
             return document.CodeCells.Where(c => !string.IsNullOrWhiteSpace(c.Source)).Select(c => c.Id!).ToList();
         }

@@ -89,9 +89,9 @@ public sealed record Claim(
             ["notebook"] = Notebook,
             ["id"] = Id,
             ["statement"] = Statement,
-            ["measured"] = Outcome == ClaimOutcome.Skipped ? null : ToJson(Measured),
+            ["measured"] = Outcome == ClaimOutcome.Skipped ? null : ToNode(Measured),
             ["relation"] = Relation,
-            ["bound"] = Outcome == ClaimOutcome.Skipped ? null : ToJson(Bound),
+            ["bound"] = Outcome == ClaimOutcome.Skipped ? null : ToNode(Bound),
             ["holds"] = Skipped is null ? JsonValue.Create(Holds) : null,
         };
         if (withSeconds)
@@ -126,7 +126,7 @@ public sealed record Claim(
         );
     }
 
-    private static JsonValue ToJson(double number) =>
+    private static JsonValue ToNode(double number) =>
         double.IsFinite(number)
             ? JsonValue.Create(number)
             : JsonValue.Create(number.ToString(CultureInfo.InvariantCulture));

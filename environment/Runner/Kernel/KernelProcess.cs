@@ -55,7 +55,7 @@ public sealed class KernelProcess : IAsyncDisposable
         CancellationToken cancellation
     )
     {
-        ArgumentNullException.ThrowIfNull(place);
+        ArgumentNullException.ThrowIfNull(environment);
         cancellation.ThrowIfCancellationRequested();
         var marker = $"balanced-diffusion-{Guid.NewGuid():N}";
         string[] command = [.. environment.Launcher, "dotnet", executable ?? "interactive", "stdio"];
