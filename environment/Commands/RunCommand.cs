@@ -98,26 +98,24 @@ public sealed class RunCommand : AsyncCommand<RunSettings>
             }
             foreach (var problem in result.ClaimProblems)
                 session.Say($"{result.Notebook.Stem}: {problem}");
-            foreach (var claim in result.Claims.Where(c => c.Holds == false))
+            foreach (var claim in result.Claims.Where(c => c.Outcome == ClaimOutcome.Fails))
                 session.Say(
                     $"{result.Notebook.Stem}: the claim '{claim.Id}' does not hold: {claim.Statement} "
-                        + $"(measured {claim.Measured?.ToJsonString() ?? "nothing"}, must be {claim.Relation} "
-                        + $"{claim.Bound?.ToJsonString() ?? ""})"
+                        + $"(measured {claim.MeasuredText}, must be {claim.BoundText})"
                 );
             foreach (var claim in result.Claims.Where(c => c.IsExcepted))
                 session.Say(
                     $"{result.Notebook.Stem}: the claim '{claim.Id}' does not hold here, as is known "
-                        + $"(measured {claim.Measured?.ToJsonString() ?? "nothing"}, {claim.Relation} "
-                        + $"{claim.Bound?.ToJsonString() ?? ""} elsewhere): {claim.Skipped}"
+                        + $"(measured {claim.MeasuredText}, {claim.BoundText} elsewhere): {claim.Skipped}"
                 );
         }
-        var claims = summary.Claims.ToList();
-        var skipped = claims.Count(c => c.Skipped is not null);
-        var excepted = claims.Count(c => c.IsExcepted);
+        var (hold, fail) = (summary.Count(ClaimOutcome.Holds), summary.Count(ClaimOutcome.Fails));
+        var (excepted, skipped) = (summary.Count(ClaimOutcome.Exception), summary.Count(ClaimOutcome.Skipped));
         session.Say(
             $"{summary.Results.Count(r => r.Failure is null)} of {summary.Asked} notebooks ran to their end; "
-                + $"{claims.Count(c => c.Holds == true)} of {claims.Count - skipped} claims "
-                + $"hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > excepted ? $", {skipped - excepted} skipped" : "")}; "
+                + $"{hold} of {hold + fail} claims hold"
+                + $"{(excepted > 0 ? $", {excepted} known not to hold here" : "")}"
+                + $"{(skipped > 0 ? $", {skipped} skipped" : "")}; "
                 + $"{Clock.Format(summary.Seconds)}, {summary.Options.Pace}."
         );
         session.Say(

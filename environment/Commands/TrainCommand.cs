@@ -275,12 +275,12 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
     private static Told<T> Sparing<T>(Action<T> tell)
     {
         var clock = Stopwatch.StartNew();
-        var told = TimeSpan.Zero;
+        var lastReport = TimeSpan.Zero;
         return new Told<T>(value =>
         {
-            if (clock.Elapsed - told < TimeSpan.FromSeconds(10))
+            if (clock.Elapsed - lastReport < TimeSpan.FromSeconds(10))
                 return;
-            told = clock.Elapsed;
+            lastReport = clock.Elapsed;
             tell(value);
         });
     }

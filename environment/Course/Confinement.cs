@@ -80,10 +80,10 @@ public sealed class Confinement
         );
     }
 
-    /// <summary>A place to run in.</summary>
+    /// <summary>What a kernel is given to run in.</summary>
     /// <param name="start">The folder that the kernel starts in.</param>
     /// <param name="own">The submission's own folder, which exists.</param>
-    public KernelEnvironment Place(string start, string own)
+    public KernelEnvironment KernelEnvironmentFor(string start, string own)
     {
         var variables = new Dictionary<string, string>();
         foreach (var name in new[] { "HOME", "USERPROFILE", "DOTNET_CLI_HOME", "TMPDIR", "TEMP", "TMP" })

@@ -104,7 +104,7 @@ public sealed class Grader(Workspace workspace, Confinement confinement, TimeSpa
                 {
                     CellLimits = limits,
                     KeepGoing = true,
-                    Place = confinement.Place(new ExerciseFolder(workspace).Folder, own),
+                    KernelEnvironment = confinement.KernelEnvironmentFor(new ExerciseFolder(workspace).Folder, own),
                 };
                 var result = await new NotebookRunner(workspace, options).RunAsync(
                     new NotebookFile(file, source.Number),

@@ -1,29 +1,14 @@
 using System.Net;
 using System.Text;
-using System.Text.Json;
-using System.Text.Json.Nodes;
 
 namespace BalancedDiffusion.Reproduce.Runner;
 
 /// <summary>The run as one page that needs nothing else: no script, no font, no request.</summary>
 public static class HtmlReport
 {
-    private const string Style = """
-        :root { color-scheme: light dark; --ink: #1b1e23; --soft: #5c6470; --paper: #ffffff; --raised: #f4f5f7; --line: #d9dde3; --good: #18794e; --bad: #b42318; --wait: #8a6100; --badpaper: #fdecea; }
-        @media (prefers-color-scheme: dark) { :root { --ink: #e7e9ec; --soft: #a0a8b4; --paper: #15171a; --raised: #1f2227; --line: #353a42; --good: #58c08a; --bad: #ff8a7d; --wait: #e0b650; --badpaper: #34201e; } }
-        * { box-sizing: border-box; }
-        body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-        main { max-width: 72rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-        h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; } h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; } h3 { font-size: 1.05rem; margin: 1.75rem 0 .5rem; overflow-wrap: anywhere; }
-        p { margin: .4rem 0; } .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); } .wait { color: var(--wait); } .verdict { font-weight: 600; font-size: 1.1rem; }
-        table { width: 100%; border-collapse: collapse; font-size: .94rem; } th { text-align: left; font-weight: 600; color: var(--soft); } th, td { padding: .45rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
-        td.number { font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal; } th { overflow-wrap: normal; } tr.bad-row td { background: var(--badpaper); color: var(--ink); } .state { font-weight: 600; white-space: nowrap; }
-        pre { background: var(--raised); border: 1px solid var(--line); border-radius: 6px; padding: .75rem; overflow-x: auto; font: .86rem/1.45 ui-monospace, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
-        .failure { border-left: 4px solid var(--bad); padding-left: 1rem; margin: 1rem 0; }
-        .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1rem; } figure { margin: 0; background: #fff; border: 1px solid var(--line); border-radius: 6px; overflow: hidden; }
-        figure img { display: block; width: 100%; height: auto; } figcaption { background: var(--raised); color: var(--soft); font-size: .84rem; padding: .35rem .6rem; overflow-wrap: anywhere; }
-        @media (max-width: 640px) { table, tbody, tr, td { display: block; width: 100%; } thead { display: none; } tr { border: 1px solid var(--line); border-radius: 6px; margin-bottom: .75rem; overflow: hidden; } td { border: 0; padding: .25rem .7rem; } td::before { content: attr(data-label) " "; color: var(--soft); font-size: .84rem; } td:empty { display: none; } }
-        """;
+    private static readonly string Frame = EmbeddedText
+        .Read("runner/report.html")
+        .Replace("{{style}}", EmbeddedText.Read("runner/report.css").TrimEnd(), StringComparison.Ordinal);
 
     /// <summary>The page.</summary>
     /// <param name="summary">The run.</param>
@@ -33,34 +18,18 @@ public static class HtmlReport
         ArgumentNullException.ThrowIfNull(summary);
         ArgumentNullException.ThrowIfNull(figures);
         var page = new StringBuilder();
-        page.Append(
-                "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
-                    + "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-            )
-            .Append(
-                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
-                    + "style-src 'unsafe-inline'\">\n"
-            )
-            .Append("<title>Balanced diffusion: the notebooks' report</title>\n<style>\n")
-            .Append(Style)
-            .Append("\n</style>\n</head>\n<body>\n<main>\n");
         Head(page, summary);
         Failures(page, summary);
         Claims(page, summary);
         Notebooks(page, summary);
         Pictures(page, summary, figures);
-        return page.Append("</main>\n</body>\n</html>\n").ToString();
+        return Frame.Replace("{{content}}", page.ToString().TrimEnd(), StringComparison.Ordinal);
     }
 
     private static void Head(StringBuilder page, RunSummary summary)
     {
-        var claims = summary.Claims.ToList();
-        var (hold, fail, excepted) = (
-            claims.Count(c => c.Holds == true),
-            claims.Count(c => c.Holds == false),
-            claims.Count(c => c.IsExcepted)
-        );
-        var skipped = claims.Count(c => c.Skipped is not null) - excepted;
+        var (hold, fail) = (summary.Count(ClaimOutcome.Holds), summary.Count(ClaimOutcome.Fails));
+        var (excepted, skipped) = (summary.Count(ClaimOutcome.Exception), summary.Count(ClaimOutcome.Skipped));
         var broken = summary.Results.Count(r => r.Failure is not null);
         var problems = summary.Results.Sum(r => r.ClaimProblems.Count);
         var parts = new List<string> { $"{hold} {(hold == 1 ? "claim holds" : "claims hold")}" };
@@ -78,10 +47,6 @@ public static class HtmlReport
             parts.Add($"{summary.Asked - summary.Results.Count} not run");
         var done = summary.Interrupted || summary.Results.Count == summary.Asked;
         page.Append(
-                "<h1>Generalization of diffusion models arises with a balanced representation space</h1>\n<p "
-                    + "class=\"soft\">Report of the notebooks</p>\n"
-            )
-            .Append(
                 $"<p class=\"verdict "
                     + $"{(summary.Succeeded ? "good" : done ? "bad" : "wait")}\">{(summary.Interrupted ? "Interrupted: " : done ? "" : "Still running: ")}{E(string.Join(", ", parts))}.</p>\n"
             )
@@ -119,9 +84,12 @@ public static class HtmlReport
         page.Append("<h2>Claims</h2>\n");
         var claims = summary
             .Claims.OrderBy(c =>
-                c.Holds == false ? 0
-                : c.Skipped is not null ? 2
-                : 1
+                c.Outcome switch
+                {
+                    ClaimOutcome.Fails => 0,
+                    ClaimOutcome.Holds => 1,
+                    _ => 2,
+                }
             )
             .ToList();
         if (claims.Count == 0)
@@ -134,18 +102,20 @@ public static class HtmlReport
         );
         foreach (var c in claims)
         {
-            var (kind, state) =
-                c.Skipped is not null ? ("wait", c.IsExcepted ? "– exception" : "– skipped")
-                : c.Holds == true ? ("good", "✓ holds")
-                : ("bad", "✗ fails");
+            var kind = c.Outcome switch
+            {
+                ClaimOutcome.Holds => "good",
+                ClaimOutcome.Fails => "bad",
+                _ => "wait",
+            };
             page.Append(
                     $"<tr{(kind == "bad" ? " class=\"bad-row\"" : "")}><td data-label=\"\" class=\"state "
-                        + $"{kind}\">{state}</td><td "
+                        + $"{kind}\">{c.OutcomeText}</td><td "
                         + $"data-label=\"\">{E(c.Statement)}{(c.Skipped is null || c.Skipped == c.Statement ? "" : $"<br><span class=\"soft\">{E(c.Skipped)}</span>")}</td>"
                 )
                 .Append(
-                    $"<td class=\"number\" data-label=\"measured\">{E(Value(c.Measured))}</td><td "
-                        + $"class=\"number\" data-label=\"bound\">{E(Target(c))}</td><td data-label=\"\" "
+                    $"<td class=\"number\" data-label=\"measured\">{E(c.MeasuredText)}</td><td "
+                        + $"class=\"number\" data-label=\"bound\">{E(c.BoundText)}</td><td data-label=\"\" "
                         + $"class=\"soft\">{E(c.Notebook)} · {E(c.Id)}</td></tr>\n"
                 );
         }
@@ -174,7 +144,7 @@ public static class HtmlReport
                 .Append(
                     $"<td class=\"number\" data-label=\"peak "
                         + $"memory\">{E(MemorySize.Format(r.PeakBytes))}</td><td class=\"number\" "
-                        + $"data-label=\"claims\">{r.Claims.Count(c => c.Holds == true)} of "
+                        + $"data-label=\"claims\">{r.Claims.Count(c => c.Outcome == ClaimOutcome.Holds)} of "
                         + $"{r.Claims.Count(c => c.Skipped is null)}</td></tr>\n"
                 );
         page.Append("</tbody></table>\n");
@@ -200,31 +170,6 @@ public static class HtmlReport
             page.Append("</div>\n");
         }
     }
-
-    private static string Target(ClaimRecord c) =>
-        c.Skipped is not null && !c.IsExcepted
-            ? ""
-            : c.Relation switch
-            {
-                "<=" => $"≤ {Value(c.Bound)}",
-                ">=" => $"≥ {Value(c.Bound)}",
-                ['=', '±', ..] => $"{Value(c.Bound)} ± {c.Relation[2..]}",
-                _ => $"{c.Relation} {Value(c.Bound)}".Trim(),
-            };
-
-    private static string Value(JsonNode? node) =>
-        node switch
-        {
-            null => "",
-            JsonArray a => string.Join(" … ", a.Select(Value)),
-            JsonValue v when v.GetValueKind() == JsonValueKind.Number && v.TryGetValue<double>(out var d) => Math.Abs(d)
-                is >= 1e6
-                    or (< 1e-3 and > 0)
-                ? d.ToString("0.###e0")
-                : d.ToString("0.#####"),
-            JsonValue v when v.TryGetValue<string>(out var s) => s,
-            _ => node.ToJsonString(),
-        };
 
     private static string E(string text) => WebUtility.HtmlEncode(text);
 }

@@ -103,7 +103,7 @@ public sealed class LiveProgress : IRunProgress
                         $"{r.Claims.Count(c => c is { Skipped: null, Holds: not true }) + r.ClaimProblems.Count} "
                             + "claim(s) do not hold"
                     ),
-                    { Result: { } r } => ("green", $"{r.Claims.Count(c => c.Holds == true)} claims hold"),
+                    { Result: { } r } => ("green", $"{r.Claims.Count(c => c.Holds)} claims hold"),
                     { Watch.IsRunning: true } => ("yellow", row.Cell == 0 ? "starting the kernel" : "running"),
                     _ => ("grey", ""),
                 };

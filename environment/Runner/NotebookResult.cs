@@ -27,7 +27,7 @@ public sealed record NotebookResult(
     double Seconds,
     double StartSeconds,
     IReadOnlyDictionary<string, double> CellSeconds,
-    IReadOnlyList<ClaimRecord> Claims,
+    IReadOnlyList<Claim> Claims,
     IReadOnlyList<string> ClaimProblems,
     NotebookFailure? Failure,
     double? FirstOutputSeconds = null,
@@ -37,5 +37,5 @@ public sealed record NotebookResult(
     /// <summary>Whether every cell ran, every claim could be read, and every claim that was not skipped
     /// holds.</summary>
     public bool Succeeded =>
-        Failure is null && ClaimProblems.Count == 0 && Claims.All(c => c.Skipped is not null || c.Holds == true);
+        Failure is null && ClaimProblems.Count == 0 && Claims.All(c => c.Outcome != ClaimOutcome.Fails);
 }

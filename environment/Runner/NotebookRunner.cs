@@ -84,7 +84,11 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
                 if (firstOutput is null && collector.HasOutputs)
                     firstOutput = watch.Elapsed.TotalSeconds - started;
             }
-            kernel = await KernelProcess.StartAsync(executable, Place(notebook, claimsFile), deadline.Token);
+            kernel = await KernelProcess.StartAsync(
+                executable,
+                KernelEnvironmentFor(notebook, claimsFile),
+                deadline.Token
+            );
             startSeconds = watch.Elapsed.TotalSeconds - started;
             for (var i = 0; i < cells.Count && failure is null; i++)
             {
@@ -206,9 +210,9 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
 
     private static string Token(int cell) => $"cell-{cell + 1}";
 
-    private KernelEnvironment Place(NotebookFile notebook, string claimsFile)
+    private KernelEnvironment KernelEnvironmentFor(NotebookFile notebook, string claimsFile)
     {
-        var place = options.Place ?? new KernelEnvironment(workspace.NotebooksFolder);
+        var environment = options.KernelEnvironment ?? new KernelEnvironment(workspace.NotebooksFolder);
         var variables = new Dictionary<string, string>
         {
             ["BALANCED_DIFFUSION_PROFILE"] = options.Profile,
@@ -228,9 +232,9 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
             variables["OMP_NUM_THREADS"] = threads.ToString(System.Globalization.CultureInfo.InvariantCulture);
         if (options.Seed is { } seed)
             variables["BALANCED_DIFFUSION_SEED"] = seed.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        foreach (var (name, value) in place.Variables)
+        foreach (var (name, value) in environment.Variables)
             variables[name] = value;
-        return place with { Variables = variables };
+        return environment with { Variables = variables };
     }
 
     private static void TryDelete(string file)

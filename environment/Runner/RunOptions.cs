@@ -24,7 +24,7 @@ public sealed record RunOptions(
 {
     /// <summary>Where the kernels run; null for the folder of the notebooks, with everything that this process
     /// has.</summary>
-    public KernelEnvironment? Place { get; init; }
+    public KernelEnvironment? KernelEnvironment { get; init; }
 
     /// <summary>Whether the cells behind one that failed are run too; the first failure is the one reported.</summary>
     public bool KeepGoing { get; init; }

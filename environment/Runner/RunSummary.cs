@@ -29,7 +29,10 @@ public sealed record RunSummary(
         : 1;
 
     /// <summary>All claims in order.</summary>
-    public IEnumerable<ClaimRecord> Claims => Results.SelectMany(r => r.Claims);
+    public IEnumerable<Claim> Claims => Results.SelectMany(r => r.Claims);
+
+    /// <summary>How many claims have this outcome.</summary>
+    public int Count(ClaimOutcome outcome) => Claims.Count(c => c.Outcome == outcome);
 
     /// <summary>The object of <c>run.json</c>.</summary>
     public JsonObject ToJson() =>
@@ -58,10 +61,10 @@ public sealed record RunSummary(
             },
             ["claims"] = new JsonObject
             {
-                ["hold"] = Claims.Count(c => c.Holds == true),
-                ["fail"] = Claims.Count(c => c.Holds == false),
-                ["excepted"] = Claims.Count(c => c.IsExcepted),
-                ["skipped"] = Claims.Count(c => c.Skipped is not null && !c.IsExcepted),
+                ["hold"] = Count(ClaimOutcome.Holds),
+                ["fail"] = Count(ClaimOutcome.Fails),
+                ["excepted"] = Count(ClaimOutcome.Exception),
+                ["skipped"] = Count(ClaimOutcome.Skipped),
             },
             ["notebooks"] = new JsonArray(
                 Results

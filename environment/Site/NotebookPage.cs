@@ -22,7 +22,7 @@ public sealed class NotebookPage(SiteSource source)
     public List<SearchSection> Sections { get; } = [];
 
     /// <summary>Its claims in order.</summary>
-    public List<SiteClaim> Claims { get; } = [];
+    public List<ClaimOnPage> Claims { get; } = [];
 
     /// <summary>Its pictures in order.</summary>
     public List<Figure> Figures { get; } = [];

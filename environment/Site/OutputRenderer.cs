@@ -32,28 +32,25 @@ public sealed partial class OutputRenderer(NotebookPage page, Func<string, strin
     {
         ArgumentNullException.ThrowIfNull(cell);
         var html = new List<string>();
-        var claims = new List<SiteClaim>();
+        var claims = new List<ClaimOnPage>();
         var outputs = cell.Outputs.ToList();
         for (var i = 0; i < outputs.Count; i++)
         {
             var data = outputs[i]["data"] as JsonObject;
             var content = data is null ? null : Html(data);
-            if (content?.QuerySelector("table") is IHtmlTableElement table && ClaimReader.IsClaims(table))
+            if (data?[Claim.MimeType] is { } record)
             {
-                var read = ClaimReader.Read(table, cell.Source, page.Source.Page, anchor).ToList();
-                var sum = content.QuerySelector("p")?.TextContent;
-                if (sum is not null)
-                {
-                    // The table of all claims at the end repeats what stands above.
-                    html.Add(ClaimTable(read) + $"<p class=\"sum\">{WebUtility.HtmlEncode(sum)}</p>");
-                    continue;
-                }
-                claims.AddRange(read);
+                claims.Add(new ClaimOnPage(page.Source.Page, anchor, Claim.FromJson(record)));
                 continue;
             }
             Flush();
             if (data is null)
                 html.Add(Stream(outputs[i]));
+            else if (data[Claim.TableMimeType] is JsonObject table)
+                html.Add(
+                    ClaimTable((table["claims"] as JsonArray ?? []).Select(c => Claim.FromJson(c)))
+                        + $"<p class=\"sum\">{WebUtility.HtmlEncode(NotebookText.Join(table["sum"]))}</p>"
+                );
             else if (
                 FigureExtractor.Extract(outputs[i], page.Source.Name.Replace('/', '-'), page.Figures.Count + 1) is
                 { } figure
@@ -78,23 +75,23 @@ public sealed partial class OutputRenderer(NotebookPage page, Func<string, strin
         {
             if (claims.Count == 0)
                 return;
-            html.Add(ClaimTable(claims));
+            html.Add(ClaimTable(claims.Select(c => c.Claim)));
             page.Claims.AddRange(claims);
             foreach (var claim in claims)
-                page.Sections.LastOrDefault()?.AddText(claim.Statement + ".");
+                page.Sections.LastOrDefault()?.AddText(claim.Claim.StatementText + ".");
             claims.Clear();
         }
     }
 
     /// <summary>A table of claims.</summary>
-    public static string ClaimTable(IEnumerable<SiteClaim> claims)
+    public static string ClaimTable(IEnumerable<Claim> claims)
     {
         ArgumentNullException.ThrowIfNull(claims);
         var rows = claims.Select(c =>
             $"<tr class=\"{c.OutcomeName}\"><td "
-            + $"class=\"outcome\">{c.OutcomeText}</td><td>{WebUtility.HtmlEncode(c.Statement)}</td>"
-            + $"<td class=\"number\">{WebUtility.HtmlEncode(c.Measured)}</td><td "
-            + $"class=\"number\">{WebUtility.HtmlEncode(c.Bound)}</td></tr>"
+            + $"class=\"outcome\">{c.OutcomeText}</td><td>{WebUtility.HtmlEncode(c.StatementText)}</td>"
+            + $"<td class=\"number\">{WebUtility.HtmlEncode(c.MeasuredText)}</td><td "
+            + $"class=\"number\">{WebUtility.HtmlEncode(c.BoundText)}</td></tr>"
         );
         return $"{ProseRenderer.ScrollBox}<table class=\"claims\"><thead><tr><th>outcome</th><th>claim</th><th "
             + "class=\"number\">measured</th><th class=\"number\">must "

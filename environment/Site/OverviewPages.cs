@@ -7,7 +7,7 @@ namespace BalancedDiffusion.Reproduce.Site;
 /// <param name="pages">The pages of the notebooks and exercises.</param>
 public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
 {
-    private readonly IReadOnlyList<SiteClaim> claims = [.. pages.SelectMany(p => p.Claims)];
+    private readonly IReadOnlyList<ClaimOnPage> claims = [.. pages.SelectMany(p => p.Claims)];
 
     /// <summary>The content of the start page.</summary>
     public string Index()
@@ -66,7 +66,7 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
         foreach (var (page, title) in titles)
             html.Append($"<option value=\"{page}\">{WebUtility.HtmlEncode(title)}</option>");
         html.Append("</select></label>\n<label>Outcome <select name=\"outcome\"><option value=\"\">all</option>");
-        foreach (var group in claims.GroupBy(c => c.OutcomeName))
+        foreach (var group in claims.GroupBy(c => c.Claim.OutcomeName))
             html.Append($"<option value=\"{group.Key}\">{group.Key} ({group.Count()})</option>");
         html.Append("</select></label>\n<output role=\"status\"></output>\n</form>\n")
             .Append(ProseRenderer.ScrollBox)
@@ -75,27 +75,24 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
                     + "class=\"number\">measured</th><th class=\"number\">must "
                     + "be</th><th>where</th></tr></thead><tbody>\n"
             );
-        foreach (var c in claims)
+        foreach (var (page, anchor, claim) in claims)
             html.Append(
-                    $"<tr class=\"{c.OutcomeName}\" data-notebook=\"{c.Page}\" "
-                        + $"data-outcome=\"{c.OutcomeName}\"><td "
-                        + $"class=\"outcome\">{c.OutcomeText}</td><td>{WebUtility.HtmlEncode(c.Statement)}</td>"
+                    $"<tr class=\"{claim.OutcomeName}\" data-notebook=\"{page}\" "
+                        + $"data-outcome=\"{claim.OutcomeName}\"><td "
+                        + $"class=\"outcome\">{claim.OutcomeText}</td><td>{WebUtility.HtmlEncode(claim.StatementText)}</td>"
                 )
                 .Append(
                     $"<td class=\"number\" "
-                        + $"data-label=\"measured\">{WebUtility.HtmlEncode(c.Measured)}</td><td class=\"number\" "
-                        + $"data-label=\"must be\">{WebUtility.HtmlEncode(c.Bound)}</td>"
+                        + $"data-label=\"measured\">{WebUtility.HtmlEncode(claim.MeasuredText)}</td><td class=\"number\" "
+                        + $"data-label=\"must be\">{WebUtility.HtmlEncode(claim.BoundText)}</td>"
                 )
-                .Append(
-                    $"<td><a "
-                        + $"href=\"{c.Page}#{c.Anchor}\">{WebUtility.HtmlEncode(c.Id ?? PageTemplate.Split(titles[c.Page]).Number)}</a></td></tr>\n"
-                );
+                .Append($"<td><a " + $"href=\"{page}#{anchor}\">{WebUtility.HtmlEncode(claim.Id)}</a></td></tr>\n");
         return html.Append("</tbody></table></div>\n").ToString();
     }
 
     private string Count()
     {
-        int Number(ClaimOutcome outcome) => claims.Count(c => c.Outcome == outcome);
+        int Number(ClaimOutcome outcome) => claims.Count(c => c.Claim.Outcome == outcome);
         var parts = new List<string> { $"{Number(ClaimOutcome.Holds)} hold" };
         foreach (
             var (outcome, words) in new[]
@@ -119,10 +116,10 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
             : $"<img src=\"figures/{WebUtility.HtmlEncode(figure.FileName)}\" "
                 + $"alt=\"{WebUtility.HtmlEncode(figure.Alt ?? figure.Title ?? figure.FileName)}\" loading=\"lazy\" "
                 + "decoding=\"async\">";
-        var counted = page.Claims.Where(c => c.Outcome is ClaimOutcome.Holds or ClaimOutcome.Fails).ToList();
+        var counted = page.Claims.Where(c => c.Claim.Outcome is ClaimOutcome.Holds or ClaimOutcome.Fails).ToList();
         var counts =
             $"{page.Figures.Count} "
-            + $"figures{(counted.Count > 0 ? $" · {counted.Count(c => c.Outcome == ClaimOutcome.Holds)} of {counted.Count} claims hold" : "")}";
+            + $"figures{(counted.Count > 0 ? $" · {counted.Count(c => c.Claim.Outcome == ClaimOutcome.Holds)} of {counted.Count} claims hold" : "")}";
         return $"<li><a href=\"{page.Source.Page}\"><span class=\"picture\">{picture}</span><span "
             + "class=\"words\"><span "
             + $"class=\"number\">{WebUtility.HtmlEncode(number)}</span><b>{WebUtility.HtmlEncode(words)}</b>"

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.RegularExpressions;
+using BalancedDiffusion.Reproduce.Runner;
 
 namespace BalancedDiffusion.Reproduce.Site;
 
@@ -25,14 +26,7 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources, bool
     private static readonly string Frame = Asset("page.html");
 
     /// <summary>A file of the site that was written by hand.</summary>
-    public static string Asset(string name)
-    {
-        using var stream =
-            typeof(PageTemplate).Assembly.GetManifestResourceStream("site/" + name)
-            ?? throw new ArgumentException($"there is no asset '{name}'", nameof(name));
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
-    }
+    public static string Asset(string name) => EmbeddedText.Read("site/" + name);
 
     /// <summary>The page of a notebook.</summary>
     public string Notebook(NotebookPage page)
@@ -85,7 +79,7 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources, bool
                 : "",
             ["claims-current"] = path == ClaimsPage ? " aria-current=\"page\"" : "",
         };
-        return Place().Replace(Frame, match => values[match.Groups[1].Value]);
+        return Placeholder().Replace(Frame, match => values[match.Groups[1].Value]);
     }
 
     private string Pages(string current, string root)
@@ -139,7 +133,7 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources, bool
             : ("", title);
 
     [GeneratedRegex(@"\{\{([a-z-]+)\}\}", RegexOptions.CultureInvariant)]
-    private static partial Regex Place();
+    private static partial Regex Placeholder();
 
     [GeneratedRegex(@"^(\d\d) · (.+)$", RegexOptions.CultureInvariant)]
     private static partial Regex Numbered();

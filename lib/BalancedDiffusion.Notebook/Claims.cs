@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace BalancedDiffusion.Notebook;
 
@@ -13,11 +14,9 @@ namespace BalancedDiffusion.Notebook;
 /// </summary>
 public static class Claims
 {
-    private static readonly JsonSerializerOptions Json = new()
+    private static readonly JsonSerializerOptions OneLine = new()
     {
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals,
     };
 
     private static readonly List<Claim> claims = [];
@@ -27,9 +26,6 @@ public static class Claims
 
     /// <summary>The claims made so far, in order.</summary>
     public static IReadOnlyList<Claim> All => claims;
-
-    /// <summary>Whether every claim made so far holds; skipped ones are not counted.</summary>
-    public static bool AllHold => claims.TrueForAll(claim => claim.Holds || claim.Skipped is not null);
 
     /// <summary>Checks a claim, shows it and records it.</summary>
     /// <param name="id">Its name within the notebook: letters, digits, '-', '.' and '_'.</param>
@@ -94,60 +90,20 @@ public static class Claims
     public static void Table()
     {
         RequireStarted();
-        var counted = claims.Where(claim => claim.Skipped is null).ToList();
-        var held = counted.Count(claim => claim.Holds);
-        var excepted = claims.Count(claim => claim.IsExcepted);
-        var skipped = claims.Count - counted.Count - excepted;
+        int Count(ClaimOutcome outcome) => claims.Count(claim => claim.Outcome == outcome);
+        var (held, failed) = (Count(ClaimOutcome.Holds), Count(ClaimOutcome.Fails));
+        var (excepted, skipped) = (Count(ClaimOutcome.Exception), Count(ClaimOutcome.Skipped));
         var sum =
-            $"{held} of {counted.Count} claims "
-            + $"hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > 0 ? $", {skipped} skipped" : "")}";
-        Show(claims, sum);
+            $"{held} of {held + failed} claims hold"
+            + $"{(excepted > 0 ? $", {excepted} known not to hold here" : "")}"
+            + $"{(skipped > 0 ? $", {skipped} skipped" : "")}";
+        var record = new JsonObject
+        {
+            ["claims"] = new JsonArray([.. claims.Select(claim => claim.ToJson(withSeconds: false))]),
+            ["sum"] = sum,
+        };
+        Show(claims, sum, (Claim.TableMimeType, record.ToJsonString(OneLine)));
     }
-
-    /// <summary>One line of the record: a JSON object without line breaks.</summary>
-    internal static string ToJson(Claim claim) =>
-        claim.IsExcepted
-            ? JsonSerializer.Serialize(
-                new
-                {
-                    claim.Notebook,
-                    claim.Id,
-                    claim.Statement,
-                    claim.Measured,
-                    claim.Relation,
-                    claim.Bound,
-                    Skipped = true,
-                    Reason = claim.Skipped,
-                    Seconds = Math.Round(claim.Seconds, 3),
-                },
-                Json
-            )
-        : claim.Skipped is { } reason
-            ? JsonSerializer.Serialize(
-                new
-                {
-                    claim.Notebook,
-                    claim.Id,
-                    Skipped = true,
-                    Reason = reason,
-                    Seconds = Math.Round(claim.Seconds, 3),
-                },
-                Json
-            )
-        : JsonSerializer.Serialize(
-            new
-            {
-                claim.Notebook,
-                claim.Id,
-                claim.Statement,
-                claim.Measured,
-                claim.Relation,
-                claim.Bound,
-                claim.Holds,
-                Seconds = Math.Round(claim.Seconds, 3),
-            },
-            Json
-        );
 
     internal static void Begin(string name, string? file)
     {
@@ -183,7 +139,7 @@ public static class Claims
             claims[earlier] = claim;
         else
             claims.Add(claim);
-        Show([claim], null);
+        Show([claim], null, (Claim.MimeType, claim.ToJson(withSeconds: false).ToJsonString(OneLine)));
         Clock.Restart();
         return claim;
     }
@@ -197,7 +153,7 @@ public static class Claims
             if (Path.GetDirectoryName(path) is { Length: > 0 } folder)
                 Directory.CreateDirectory(folder);
             using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
-            file.Write(Encoding.UTF8.GetBytes(ToJson(claim) + "\n"));
+            file.Write(Encoding.UTF8.GetBytes(claim.ToJson().ToJsonString(OneLine) + "\n"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -216,19 +172,11 @@ public static class Claims
             );
     }
 
-    private static void Show(IReadOnlyList<Claim> shown, string? sum)
+    private static void Show(IReadOnlyList<Claim> shown, string? sum, (string Mime, string Value) record)
     {
         string[] header = ["", "claim", "measured", "must be"];
         var rows = shown
-            .Select(claim =>
-                new[]
-                {
-                    Verdict(claim),
-                    claim.IsExcepted ? $"{claim.Statement} ({claim.Skipped})" : claim.Statement,
-                    IsBlank(claim) ? "" : Number(claim.Measured),
-                    Target(claim),
-                }
-            )
+            .Select(claim => new[] { claim.OutcomeText, claim.StatementText, claim.MeasuredText, claim.BoundText })
             .ToList();
         var html = Output.HtmlTable(
             header,
@@ -239,27 +187,8 @@ public static class Claims
         var plain = Output.PlainTable(header, rows);
         if (sum is not null)
             (html, plain) = ($"{html}<p><b>{Output.Escape(sum)}</b></p>", $"{plain}\n{sum}");
-        Output.Show(("text/html", html), ("text/plain", plain));
+        Output.Show(("text/html", html), ("text/plain", plain), record);
     }
-
-    private static bool IsBlank(Claim claim) => claim.Skipped is not null && !claim.IsExcepted;
-
-    private static string Verdict(Claim claim) =>
-        claim.IsExcepted ? "– exception"
-        : claim.Skipped is not null ? "– skipped"
-        : claim.Holds ? "✓ holds"
-        : "✗ fails";
-
-    private static string Target(Claim claim) =>
-        IsBlank(claim)
-            ? ""
-            : claim.Relation switch
-            {
-                "<=" => $"≤ {Number(claim.Bound)}",
-                ">=" => $"≥ {Number(claim.Bound)}",
-                ['=', ..] => $"{Number(claim.Bound)} {claim.Relation.Replace("=±", "± ")}",
-                _ => $"{claim.Relation} {Number(claim.Bound)}",
-            };
 
     internal static string Number(double value) =>
         value == Math.Floor(value) && Math.Abs(value) < 1e6

@@ -87,8 +87,8 @@ public static class Lab
     public static IImageSource Images => images ??= ImageSources.Open(Parameters.Images, seed: Parameters.Seed);
 
     /// <summary>A file below the repository's <c>data</c> folder, e.g. <c>tiny/dit-tiny.safetensors</c>. In <c>tiny</c>
-    /// lie small networks of random weights that stand in for published ones: what they compute means nothing; how it is
-    /// computed is the same.</summary>
+    /// lie small networks of random weights that stand in for published ones: what they compute means nothing; how it
+    /// is computed is the same.</summary>
     /// <param name="name">The path below <c>data</c>, with slashes.</param>
     /// <exception cref="FileNotFoundException">There is none in the repository that the notebook runs in.</exception>
     public static string DataFile(string name)

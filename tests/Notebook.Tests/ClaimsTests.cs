@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using BalancedDiffusion.Notebook;
 
 namespace Notebook.Tests;
@@ -34,9 +35,10 @@ public sealed class ClaimsTests : IDisposable
         Assert.True(lines[0].GetProperty("seconds").GetDouble() >= 0);
         Assert.False(lines[1].GetProperty("holds").GetBoolean());
         Assert.Equal("<=", lines[1].GetProperty("relation").GetString());
-        Assert.True(lines[2].GetProperty("skipped").GetBoolean());
-        Assert.Equal("CelebA is not here", lines[2].GetProperty("reason").GetString());
-        Assert.False(Claims.AllHold);
+        Assert.Equal(JsonValueKind.Null, lines[2].GetProperty("holds").ValueKind);
+        Assert.Equal(JsonValueKind.Null, lines[2].GetProperty("measured").ValueKind);
+        Assert.Equal("CelebA is not here", lines[2].GetProperty("skipped").GetString());
+        Assert.Single(Claims.All, claim => claim.Outcome == ClaimOutcome.Fails);
     }
 
     [Fact]
@@ -44,7 +46,7 @@ public sealed class ClaimsTests : IDisposable
     {
         Claims.Check("a", "one is one", 1, Relation.Within(0), 1);
         Claims.Skip("b", "no data");
-        Assert.True(Claims.AllHold);
+        Assert.DoesNotContain(Claims.All, claim => claim.Outcome == ClaimOutcome.Fails);
     }
 
     [Fact]
@@ -60,16 +62,50 @@ public sealed class ClaimsTests : IDisposable
         );
         Assert.True(claim.IsExcepted);
         Assert.False(claim.Holds);
-        Assert.True(Claims.AllHold);
+        Assert.DoesNotContain(Claims.All, claim => claim.Outcome == ClaimOutcome.Fails);
         var line = JsonDocument.Parse(File.ReadAllLines(path).Single()).RootElement;
-        Assert.True(line.GetProperty("skipped").GetBoolean());
+        Assert.Equal(JsonValueKind.Null, line.GetProperty("holds").ValueKind);
         Assert.Equal(
             ("photographs have labels of yes and no", 0.4, 0.5),
             (
-                line.GetProperty("reason").GetString(),
+                line.GetProperty("skipped").GetString(),
                 line.GetProperty("measured").GetDouble(),
                 line.GetProperty("bound").GetDouble()
             )
+        );
+    }
+
+    [Theory]
+    [InlineData(0.25, true, null, ClaimOutcome.Holds, "✓ holds", "0.25", "≤ 0.5")]
+    [InlineData(double.NaN, false, null, ClaimOutcome.Fails, "✗ fails", "NaN", "≤ 0.5")]
+    [InlineData(0.75, false, "photographs", ClaimOutcome.Exception, "– exception", "0.75", "≤ 0.5")]
+    public void AClaimIsReadBackAsItWasWritten(
+        double measured,
+        bool holds,
+        string? skipped,
+        ClaimOutcome outcome,
+        string outcomeText,
+        string measuredText,
+        string boundText
+    )
+    {
+        var claim = new Claim("03-a", "a", "a \"statement\"", measured, "<=", 0.5, holds, 1.25, skipped);
+        Assert.Equal(claim, Claim.FromJson(JsonNode.Parse(claim.ToJson().ToJsonString())));
+        Assert.Equal(claim with { Seconds = 0 }, Claim.FromJson(claim.ToJson(withSeconds: false)));
+        Assert.Equal(
+            (outcome, outcomeText, measuredText, boundText),
+            (claim.Outcome, claim.OutcomeText, claim.MeasuredText, claim.BoundText)
+        );
+    }
+
+    [Fact]
+    public void ASkippedClaimIsReadBackAsItWasWritten()
+    {
+        var claim = new Claim("03-a", "a", "no data", double.NaN, "", double.NaN, false, 0, "no data");
+        Assert.Equal(claim, Claim.FromJson(JsonNode.Parse(claim.ToJson().ToJsonString())));
+        Assert.Equal(
+            (ClaimOutcome.Skipped, "– skipped", "", ""),
+            (claim.Outcome, claim.OutcomeText, claim.MeasuredText, claim.BoundText)
         );
     }
 

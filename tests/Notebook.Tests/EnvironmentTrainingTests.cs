@@ -69,13 +69,13 @@ public sealed class EnvironmentTrainingTests : IDisposable
         var file = Weights("weights", "relu-diffusion-memorizing");
         using var model = ReluDiffusionCheckpoint.Load(file);
         Assert.Equal((1024, 256), (model.Dimension, model.Units));
-        var told = ReluDiffusionCheckpoint.Provenance(file);
+        var provenance = ReluDiffusionCheckpoint.Provenance(file);
         Assert.Equal(
             "dotnet run --project environment -- train relu-diffusion-memorizing --data faces --seed 3 --steps 2",
-            told["command"]
+            provenance["command"]
         );
-        Assert.Equal(("5", "2"), (told["images"], told["steps"]));
-        Assert.DoesNotContain(place.Root, string.Join(" ", told.Values));
+        Assert.Equal(("5", "2"), (provenance["images"], provenance["steps"]));
+        Assert.DoesNotContain(place.Root, string.Join(" ", provenance.Values));
         Assert.Empty(AllUnfinished);
     }
 
@@ -94,11 +94,19 @@ public sealed class EnvironmentTrainingTests : IDisposable
         Assert.IsType(kind, network);
         Assert.Equal([1, 32, 32], network.SampleShape);
         ((IDisposable)network).Dispose();
-        var told = DeepCheckpoint.Provenance(file);
-        Assert.Equal($"dotnet run --project environment -- train {model} --data faces --steps 2", told["command"]);
-        Assert.Equal(("faces", "10", "0", "2"), (told["data"], told["images"], told["seed"], told["steps"]));
-        Assert.True(double.IsFinite(double.Parse(told["loss"], System.Globalization.CultureInfo.InvariantCulture)));
-        Assert.DoesNotContain(place.Root, string.Join(" ", told.Values));
+        var provenance = DeepCheckpoint.Provenance(file);
+        Assert.Equal(
+            $"dotnet run --project environment -- train {model} --data faces --steps 2",
+            provenance["command"]
+        );
+        Assert.Equal(
+            ("faces", "10", "0", "2"),
+            (provenance["data"], provenance["images"], provenance["seed"], provenance["steps"])
+        );
+        Assert.True(
+            double.IsFinite(double.Parse(provenance["loss"], System.Globalization.CultureInfo.InvariantCulture))
+        );
+        Assert.DoesNotContain(place.Root, string.Join(" ", provenance.Values));
         Assert.Empty(AllUnfinished);
     }
 
@@ -112,13 +120,13 @@ public sealed class EnvironmentTrainingTests : IDisposable
         var file = Weights("data", "attribute-regressor");
         using var reader = AttributeRegressor.Load(file);
         Assert.Equal(["Age", "Glasses", "Smile", "Beard", "LightX"], reader.Names);
-        var told = BalancedDiffusion.Checkpoints.DeepCheckpoint.Provenance(file);
+        var provenance = BalancedDiffusion.Checkpoints.DeepCheckpoint.Provenance(file);
         Assert.Equal(
             "dotnet run --project environment -- train attribute-regressor --data faces --seed 1 --steps 2",
-            told["command"]
+            provenance["command"]
         );
-        Assert.StartsWith("Age ", told["explained variance on held-out images"]);
-        Assert.DoesNotContain(place.Root, string.Join(" ", told.Values));
+        Assert.StartsWith("Age ", provenance["explained variance on held-out images"]);
+        Assert.DoesNotContain(place.Root, string.Join(" ", provenance.Values));
     }
 
     [Fact]

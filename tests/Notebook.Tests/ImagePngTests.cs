@@ -97,8 +97,8 @@ public class ImagePngTests
     {
         const string text = "the quick brown fox σ = 0.2 jumps over antidisestablishmentarianism";
         for (var width = 40; width <= 400; width++)
-            Assert.All(Letters.Wrap(text, width), line => Assert.InRange(Letters.Measure(line), 1, width));
-        Assert.Equal(text, string.Join(' ', Letters.Wrap(text, 300)));
+            Assert.All(BitmapFont.Wrap(text, width), line => Assert.InRange(BitmapFont.Measure(line), 1, width));
+        Assert.Equal(text, string.Join(' ', BitmapFont.Wrap(text, 300)));
     }
 
     // Written from the PNG specification: chunks with their checksums, one of the five filters a row, grey or RGB of 8

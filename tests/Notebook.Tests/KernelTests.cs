@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using BalancedDiffusion.Notebook;
 
 namespace Notebook.Tests;
 
@@ -56,6 +58,7 @@ public sealed class KernelTests
 
         var claim = await kernel.RunAsync("Claims.Check(\"a\", \"one is at most two\", 1, Relation.AtMost, 2);");
         Assert.Contains("✓ holds", claim["text/plain"]);
+        Assert.Equal(ClaimOutcome.Holds, Claim.FromJson(JsonNode.Parse(claim[Claim.MimeType])).Outcome);
 
         var every = await kernel.RunAsync(
             "using (var bar = Progress.Start(\"counting\", 3)) for (var i = 1; i <= 3; i++) bar.Report(i);"

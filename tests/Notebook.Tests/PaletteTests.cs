@@ -140,9 +140,9 @@ public class PaletteTests
     private static (double Red, double Green, double Blue) Linear(string colour)
     {
         var n = Convert.ToInt32(colour[1..], 16);
-        static double Of(int v) =>
+        static double LinearChannel(int v) =>
             v / 255.0 <= 0.04045 ? v / 255.0 / 12.92 : Math.Pow((v / 255.0 + 0.055) / 1.055, 2.4);
-        return (Of(n >> 16), Of((n >> 8) & 255), Of(n & 255));
+        return (LinearChannel(n >> 16), LinearChannel((n >> 8) & 255), LinearChannel(n & 255));
     }
 
     private static (double L, double A, double B) Lab(double red, double green, double blue)

@@ -17,11 +17,7 @@ public class ReportTests
         TimeSpan.FromMinutes(1)
     );
 
-    private static RunSummary Summary(
-        IReadOnlyList<ClaimRecord> claims,
-        NotebookFailure? failure = null,
-        int asked = 1
-    ) =>
+    private static RunSummary Summary(IReadOnlyList<Claim> claims, NotebookFailure? failure = null, int asked = 1) =>
         new(
             Options,
             DateTimeOffset.UnixEpoch,
@@ -45,14 +41,14 @@ public class ReportTests
             false
         );
 
-    private static ClaimRecord Claim(string id, bool? holds, string? skipped = null) =>
+    private static Claim Claimed(string id, bool holds, string? skipped = null) =>
         new("02-a", id, $"statement of {id}", 0.5, skipped is null ? "<" : "", 1.0, holds, 0.1, skipped);
 
     [Fact]
     public void Failed_claims_stand_first_and_skipped_ones_last()
     {
         var page = HtmlReport.Render(
-            Summary([Claim("skipped", null, "no data"), Claim("good", true), Claim("bad", false)]),
+            Summary([Claimed("skipped", false, "no data"), Claimed("good", true), Claimed("bad", false)]),
             []
         );
         var order = Regex.Matches(page, "statement of (\\w+)").Select(m => m.Groups[1].Value);
@@ -104,35 +100,39 @@ public class ReportTests
     [Theory]
     [MemberData(nameof(Outcomes))]
     public void Only_a_whole_run_whose_claims_hold_exits_with_0(bool holds, string? skipped, int asked, int exitCode) =>
-        Assert.Equal(exitCode, Summary([Claim("a", skipped is null ? holds : null, skipped)], null, asked).ExitCode);
+        Assert.Equal(exitCode, Summary([Claimed("a", holds, skipped)], null, asked).ExitCode);
 
     [Theory]
     [InlineData(
         "{\"id\":\"a\",\"statement\":\"s\",\"measured\":\"NaN\",\"relation\":\"<\",\"bound\":1,\"holds\":false,\"seconds\":0}",
-        "NaN",
-        false,
+        double.NaN,
+        ClaimOutcome.Fails,
         null
     )]
     [InlineData(
         "{\"id\":\"a\",\"statement\":\"s\",\"measured\":1.5,\"relation\":\"=±0.1\",\"bound\":1.5,\"holds\":true}",
-        "1.5",
-        true,
+        1.5,
+        ClaimOutcome.Holds,
         null
     )]
-    [InlineData("{\"id\":\"a\",\"skipped\":true,\"reason\":\"no data\",\"seconds\":0}", null, null, "no data")]
-    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"skipped\":\"no data\"}", null, null, "no data")]
     [InlineData(
-        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":0.4,\"relation\":\">=\",\"bound\":0.5,\"skipped\":true,\"reason\":\"photographs\"}",
-        "0.4",
-        null,
+        "{\"id\":\"a\",\"statement\":\"s\",\"holds\":null,\"skipped\":\"no data\"}",
+        double.NaN,
+        ClaimOutcome.Skipped,
+        "no data"
+    )]
+    [InlineData(
+        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":0.4,\"relation\":\">=\",\"bound\":0.5,\"skipped\":\"photographs\"}",
+        0.4,
+        ClaimOutcome.Exception,
         "photographs"
     )]
-    public void A_claim_is_read(string line, string? measured, bool? holds, string? skipped)
+    public void A_claim_is_read(string line, double measured, ClaimOutcome outcome, string? skipped)
     {
         var (claims, problems) = Read(line);
         Assert.Empty(problems);
         var claim = Assert.Single(claims);
-        Assert.Equal((measured, holds, skipped), (claim.Measured?.ToString(), claim.Holds, claim.Skipped));
+        Assert.Equal((measured, outcome, skipped), (claim.Measured, claim.Outcome, claim.Skipped));
         Assert.Equal("02-a", claim.Notebook);
     }
 
@@ -143,7 +143,12 @@ public class ReportTests
     [InlineData("{\"id\":\"a\",\"relation\":\"<\",\"holds\":true}", "lacks \"statement\"")]
     [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\"}", "lacks \"holds\"")]
     [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":\"yes\"}", "lacks \"holds\"")]
-    [InlineData("{\"id\":\"a\",\"skipped\":true}", "lacks \"reason\"")]
+    [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"skipped\":true}", "\"skipped\" is no text")]
+    [InlineData("{\"id\":\"a\",\"skipped\":\"no data\"}", "lacks \"statement\"")]
+    [InlineData(
+        "{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":true,\"measured\":\"many\"}",
+        "\"measured\" is no number"
+    )]
     [InlineData(
         "{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":true,\"seconds\":\"x\"}",
         "\"seconds\" is no number"
@@ -342,7 +347,7 @@ public class ReportTests
     [InlineData(double.NaN, "–")]
     public void Durations_are_for_people(double seconds, string text) => Assert.Equal(text, Clock.Format(seconds));
 
-    private static (IReadOnlyList<ClaimRecord> Claims, IReadOnlyList<string> Problems) Read(string text)
+    private static (IReadOnlyList<Claim> Claims, IReadOnlyList<string> Problems) Read(string text)
     {
         var file = Path.GetTempFileName();
         try

@@ -114,7 +114,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     [Fact]
     public void The_table_of_claims_has_every_claim_that_the_notebooks_show_once()
     {
-        // Counted from the plain text of the outputs; the site reads the HTML.
+        // Counted from the plain text of the outputs; the site reads their records.
         var shown = SiteFixture
             .Repository.Notebooks()
             .SelectMany(n => NotebookDocument.Load(n.File).CodeCells)

@@ -26,7 +26,7 @@ public sealed class ExerciseTest(Workspace workspace, RunOptions options)
             workspace,
             options with
             {
-                Place = new KernelEnvironment(new ExerciseFolder(workspace).Folder),
+                KernelEnvironment = new KernelEnvironment(new ExerciseFolder(workspace).Folder),
             }
         );
         var jobs = sources.SelectMany(s => new[] { (Source: s, Solved: true), (Source: s, Solved: false) }).ToList();

@@ -46,22 +46,22 @@ public sealed class KernelProcess : IAsyncDisposable
     /// The tool's assembly; null leaves the search to <c>dotnet interactive</c>, a process more, and a third of a
     /// second.
     /// </param>
-    /// <param name="place">Where it runs, and what it is given.</param>
+    /// <param name="environment">Where it runs, and what it is given.</param>
     /// <param name="cancellation">Stops waiting and kills the kernel.</param>
     /// <exception cref="KernelException">The tool did not start; the message holds what it said.</exception>
     public static async Task<KernelProcess> StartAsync(
         string? executable,
-        KernelEnvironment place,
+        KernelEnvironment environment,
         CancellationToken cancellation
     )
     {
-        ArgumentNullException.ThrowIfNull(place);
+        ArgumentNullException.ThrowIfNull(environment);
         cancellation.ThrowIfCancellationRequested();
         var marker = $"balanced-diffusion-{Guid.NewGuid():N}";
-        string[] command = [.. place.Launcher, "dotnet", executable ?? "interactive", "stdio"];
+        string[] command = [.. environment.Launcher, "dotnet", executable ?? "interactive", "stdio"];
         var start = new ProcessStartInfo(command[0], command[1..])
         {
-            WorkingDirectory = place.Folder,
+            WorkingDirectory = environment.Folder,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -71,10 +71,10 @@ public sealed class KernelProcess : IAsyncDisposable
             StandardOutputEncoding = new UTF8Encoding(false),
             StandardErrorEncoding = new UTF8Encoding(false),
         };
-        if (place.Inherited is { } inherited)
+        if (environment.Inherited is { } inherited)
             foreach (var name in start.Environment.Keys.Except(inherited).ToList())
                 start.Environment.Remove(name);
-        foreach (var (name, value) in place.Variables)
+        foreach (var (name, value) in environment.Variables)
             start.Environment[name] = value;
         start.Environment[ProcessTree.MarkerVariable] = marker;
         // 'dotnet run' and 'dotnet test' leave variables behind that would steer the tool's own use of MSBuild and the

@@ -200,7 +200,7 @@ public static class Figure
         // A picture that packs badly, such as a cloud of points, is drawn smaller rather than left out.
         foreach (var scale in new[] { 2.0, 1.5, 1.0 })
         {
-            var (drawn, trouble) = StaticImageRenderer.Render(json, Width, height, scale);
+            var (drawn, trouble) = StaticChartRenderer.Render(json, Width, height, scale);
             if (drawn is null)
             {
                 if (!saidNoBrowser && trouble is not null)

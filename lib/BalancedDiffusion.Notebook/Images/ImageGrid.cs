@@ -114,8 +114,8 @@ public static class ImageGrid
                 nameof(range)
             );
 
-        var labels = rowLabels?.Select(label => Letters.Wrap(label, 150)).ToArray();
-        var labelWidth = labels is null ? 0 : labels.Max(lines => lines.Max(line => Letters.Measure(line))) + 10;
+        var labels = rowLabels?.Select(label => BitmapFont.Wrap(label, 150)).ToArray();
+        var labelWidth = labels is null ? 0 : labels.Max(lines => lines.Max(line => BitmapFont.Measure(line))) + 10;
         if (scale == 0)
             scale = Math.Clamp(
                 Math.Min(
@@ -130,10 +130,10 @@ public static class ImageGrid
             ? drawnWidth
             : Math.Max(
                 drawnWidth,
-                Math.Min(WidestCell, captions.Max(c => c.Split('\n').Max(line => Letters.Measure(line))) + 4)
+                Math.Min(WidestCell, captions.Max(c => c.Split('\n').Max(line => BitmapFont.Measure(line))) + 4)
             );
-        var words = captions?.Select(caption => Letters.Wrap(caption, cell)).ToArray();
-        var below = words is null ? 0 : words.Max(lines => lines.Count) * Letters.LineHeight + 4;
+        var words = captions?.Select(caption => BitmapFont.Wrap(caption, cell)).ToArray();
+        var below = words is null ? 0 : words.Max(lines => lines.Count) * BitmapFont.LineHeight + 4;
         var note = signed ? $"white 0, red +{TensorSummary.Format(high)}, blue −{TensorSummary.Format(high)}" : null;
         var bodyWidth = labelWidth + columns * (cell + Gap) - Gap;
         var totalWidth =
@@ -142,17 +142,17 @@ public static class ImageGrid
                 bodyWidth,
                 Math.Min(
                     TargetWidth - 2 * Margin,
-                    Math.Max(Letters.Measure(title, true), note is null ? 0 : Letters.Measure(note))
+                    Math.Max(BitmapFont.Measure(title, true), note is null ? 0 : BitmapFont.Measure(note))
                 )
             );
-        var heading = Letters.Wrap(title, totalWidth - 2 * Margin, bold: true);
-        var top = Margin + heading.Count * Letters.LineHeight + 8;
+        var heading = BitmapFont.Wrap(title, totalWidth - 2 * Margin, bold: true);
+        var top = Margin + heading.Count * BitmapFont.LineHeight + 8;
         var canvas = new PixelCanvas(
             totalWidth,
-            top + rows * (drawnHeight + below + Gap) - Gap + (note is null ? 0 : Letters.LineHeight + 6) + Margin
+            top + rows * (drawnHeight + below + Gap) - Gap + (note is null ? 0 : BitmapFont.LineHeight + 6) + Margin
         );
         for (var i = 0; i < heading.Count; i++)
-            canvas.Text(heading[i], Margin, Margin + 14 + i * Letters.LineHeight, bold: true);
+            canvas.Text(heading[i], Margin, Margin + 14 + i * BitmapFont.LineHeight, bold: true);
 
         var pixels = batch.contiguous().data<float>().ToArray();
         for (var k = 0; k < n; k++)
@@ -190,8 +190,8 @@ public static class ImageGrid
             for (var i = 0; i < (words?[k].Count ?? 0); i++)
                 canvas.Text(
                     words![k][i],
-                    Margin + labelWidth + k % columns * (cell + Gap) + (cell - Letters.Measure(words[k][i])) / 2,
-                    y0 + drawnHeight + 16 + i * Letters.LineHeight
+                    Margin + labelWidth + k % columns * (cell + Gap) + (cell - BitmapFont.Measure(words[k][i])) / 2,
+                    y0 + drawnHeight + 16 + i * BitmapFont.LineHeight
                 );
         }
         for (var r = 0; r < (labels?.Length ?? 0); r++)
@@ -203,7 +203,7 @@ public static class ImageGrid
                     + r * (drawnHeight + below + Gap)
                     + drawnHeight / 2
                     + 5
-                    + (2 * i + 1 - labels[r].Count) * Letters.LineHeight / 2
+                    + (2 * i + 1 - labels[r].Count) * BitmapFont.LineHeight / 2
             );
         if (note is not null)
             canvas.Text(note, Margin + labelWidth, canvas.Height - Margin - 3);

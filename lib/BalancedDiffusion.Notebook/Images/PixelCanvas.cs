@@ -32,7 +32,7 @@ internal sealed class PixelCanvas
     {
         foreach (var c in text)
         {
-            var letter = Letters.Find(c, bold);
+            var letter = BitmapFont.Find(c, bold);
             for (var i = 0; i < letter.Ink.Length; i++)
             {
                 if (letter.Ink[i] == 0)

@@ -9,7 +9,7 @@ namespace BalancedDiffusion.Notebook;
 /// from DejaVu Sans 2.37 (free licence, https://dejavu-fonts.github.io), 15 pixels regular and 16 bold: Latin, Greek,
 /// common signs.
 /// </summary>
-internal static class Letters
+internal static class BitmapFont
 {
     /// <summary>The distance from one line of text to the next, pixels.</summary>
     public const int LineHeight = 19;
@@ -61,7 +61,7 @@ internal static class Letters
 
     private static Dictionary<(bool, char), Letter> Load()
     {
-        using var packed = typeof(Letters).Assembly.GetManifestResourceStream("letters.bin")!;
+        using var packed = typeof(BitmapFont).Assembly.GetManifestResourceStream("letters.bin")!;
         using var zlib = new ZLibStream(packed, CompressionMode.Decompress);
         using var raw = new MemoryStream();
         zlib.CopyTo(raw);

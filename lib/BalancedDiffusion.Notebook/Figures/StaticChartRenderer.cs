@@ -9,7 +9,7 @@ namespace BalancedDiffusion.Notebook;
 /// through a pipe where it can,
 /// so that the browser ends with the kernel; it reaches no network and ends after a while without work.
 /// </summary>
-internal static class StaticImageRenderer
+internal static class StaticChartRenderer
 {
     private const string FolderPrefix = "balanced-diffusion-browser-",
         PidFile = "browser-process";

@@ -1,4 +1,4 @@
-namespace BalancedDiffusion.Reproduce.Site;
+namespace BalancedDiffusion.Notebook;
 
 /// <summary>What became of a claim.</summary>
 public enum ClaimOutcome
