@@ -50,6 +50,15 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         "train attribute-regressor --data fashion-mnist",
         "fashion-mnist has no attributes to read; use --data faces or --data celeba"
     )]
+    [InlineData("train attribute-regressor --data fashion-mnist --steps 0", "fashion-mnist has no attributes to read")]
+    [InlineData(
+        "train dit-hybrid --data fashion-mnist --out Notebooks.sln",
+        "--out must name a folder, but 'Notebooks.sln' is a file"
+    )]
+    [InlineData(
+        "train attribute-regressor --data celeba --out Notebooks.sln",
+        "--out must name a folder, but 'Notebooks.sln' is a file"
+    )]
     [InlineData(
         "train relu-diffusion-hybrid",
         "there is no model 'relu-diffusion-hybrid'; known are relu-diffusion-memorizing"
