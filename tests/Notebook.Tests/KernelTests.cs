@@ -115,6 +115,33 @@ public sealed class KernelTests
         }
     }
 
+    [Fact]
+    public async Task StoppingACellStopsItsTrainingAndTheKernelAnswers()
+    {
+        await using var kernel = await Kernel.StartAsync(Path.Combine(Root, "notebooks"));
+        await kernel.RunAsync("#!import \"lab.dib\"\nLab.Start(\"kernel-test\");");
+        await kernel.RunAsync("var dae = new ReluDae(16, 8, 0); var data = randn(64, 16);");
+        var clock = Stopwatch.StartNew();
+        await kernel.StopAsync(
+            "Lab.Train(\"without end\", dae, data, new TrainingOptions { Steps = 1_000_000_000, LogEvery = 100 });"
+        );
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 60);
+        // Nothing goes on behind the cell: the weights stand still, and record no gradients.
+        var answer = await kernel.RunAsync(
+            "System.Threading.Thread.Sleep(500); var before = dae.Encoder.sum().ToDouble();\n"
+                + "System.Threading.Thread.Sleep(1500);\n"
+                + "$\"{before == dae.Encoder.sum().ToDouble()}, {dae.parameters().Any(p => p.requires_grad)}\""
+        );
+        Assert.Contains("True, False", string.Concat(answer.Values));
+
+        // A loop of the cell's own that reports its progress.
+        await kernel.StopAsync(
+            "var rounds = 0L;\n"
+                + "using (var bar = Progress.Start(\"rounds\", long.MaxValue)) while (true) bar.Report(++rounds);"
+        );
+        Assert.Contains("42", string.Concat((await kernel.RunAsync("6 * 7")).Values));
+    }
+
     private static string FindRoot()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
@@ -170,8 +197,30 @@ public sealed class KernelTests
             return kernel;
         }
 
+        /// <summary>Runs a cell without end, stops it where it has shown its progress twice, and waits for its
+        /// end.</summary>
+        public async Task StopAsync(string code)
+        {
+            var seen = 0;
+            await Assert.ThrowsAsync<InvalidOperationException>(() =>
+                RunAsync(
+                    code,
+                    async () =>
+                    {
+                        if (++seen != 2)
+                            return;
+                        await process.StandardInput.WriteLineAsync(
+                            "{\"commandType\":\"Cancel\",\"token\":\"stop\","
+                                + "\"command\":{\"targetKernelName\":\"csharp\"}}"
+                        );
+                        await process.StandardInput.FlushAsync();
+                    }
+                )
+            );
+        }
+
         /// <summary>The newest value of each form that the cell showed.</summary>
-        public async Task<Dictionary<string, string>> RunAsync(string code)
+        public async Task<Dictionary<string, string>> RunAsync(string code, Func<Task>? onUpdate = null)
         {
             var token = $"cell-{++count}";
             await process.StandardInput.WriteLineAsync(
@@ -206,6 +255,8 @@ public sealed class KernelTests
                     case "DisplayedValueProduced" or "DisplayedValueUpdated" or "ReturnValueProduced":
                         foreach (var form in data.GetProperty("formattedValues").EnumerateArray())
                             shown[form.GetProperty("mimeType").GetString()!] = form.GetProperty("value").GetString()!;
+                        if (type.GetString() == "DisplayedValueUpdated" && onUpdate is not null)
+                            await onUpdate();
                         break;
                     case "CommandSucceeded" when command == token:
                         return shown;
