@@ -39,6 +39,7 @@ public static class Lab
             old.Dispose();
         (Lab.notebook, parameters, device, images) = (notebook, read, chosen, null);
         Formatters.Register();
+        HostCulture.UseInvariant();
         CellSafety.Begin();
         watch ??= new NativeMemoryWatch(step: 400_000_000);
         torch.random.manual_seed(read.Seed);

@@ -142,6 +142,23 @@ public sealed class KernelTests
         Assert.Contains("42", string.Concat((await kernel.RunAsync("6 * 7")).Values));
     }
 
+    [Fact]
+    public async Task NumbersHaveAPointWhereTheMachinesLanguageWritesAComma()
+    {
+        await using var kernel = await Kernel.StartAsync(Path.Combine(Root, "notebooks"), "de_DE.UTF-8");
+        const string number = "$\"{1.5} {System.Globalization.CultureInfo.CurrentCulture.Name}\"";
+        if (!string.Concat((await kernel.RunAsync(number)).Values).Contains("1,5 de-DE"))
+            Assert.Skip("this system does not take its language from LANG");
+        await kernel.RunAsync("#!import \"lab.dib\"\nLab.Start(\"kernel-test\");");
+        Assert.Contains("1.5 ", (await kernel.RunAsync(number))["text/plain"]);
+        Assert.Equal("1.5", (await kernel.RunAsync("1.5"))["text/plain"]);
+        Assert.Equal("0.333333", (await kernel.RunAsync("1m / 3"))["text/plain"]);
+        Assert.Contains(
+            "2.5|0.333333",
+            (await kernel.RunAsync("Console.WriteLine(await Task.Run(() => $\"{2.5}|{1.0 / 3:G6}\"))"))["text/plain"]
+        );
+    }
+
     private static string FindRoot()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
@@ -158,7 +175,9 @@ public sealed class KernelTests
 
         private Kernel(Process process) => this.process = process;
 
-        public static async Task<Kernel> StartAsync(string folder)
+        /// <param name="folder">Where it runs.</param>
+        /// <param name="language">The machine's language as <c>LANG</c> has it; null for this machine's.</param>
+        public static async Task<Kernel> StartAsync(string folder, string? language = null)
         {
             using (
                 var restore = Process.Start(
@@ -190,6 +209,11 @@ public sealed class KernelTests
                 start.Environment.Remove("BALANCED_DIFFUSION_" + name);
             start.Environment["BALANCED_DIFFUSION_DEVICE"] = "cpu";
             start.Environment["DOTNET_gcServer"] = "0";
+            if (language is not null)
+            {
+                start.Environment.Remove("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
+                (start.Environment["LANG"], start.Environment["LC_ALL"]) = (language, language);
+            }
             start.Environment["DOTNET_INTERACTIVE_CLI_TELEMETRY_OPTOUT"] = "1";
             var kernel = new Kernel(Process.Start(start)!);
             kernel.process.ErrorDataReceived += (_, _) => { };
@@ -257,6 +281,10 @@ public sealed class KernelTests
                             shown[form.GetProperty("mimeType").GetString()!] = form.GetProperty("value").GetString()!;
                         if (type.GetString() == "DisplayedValueUpdated" && onUpdate is not null)
                             await onUpdate();
+                        break;
+                    case "StandardOutputValueProduced":
+                        foreach (var form in data.GetProperty("formattedValues").EnumerateArray())
+                            shown[form.GetProperty("mimeType").GetString()!] = form.GetProperty("value").GetString()!;
                         break;
                     case "CommandSucceeded" when command == token:
                         return shown;
