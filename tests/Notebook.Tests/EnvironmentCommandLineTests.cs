@@ -184,6 +184,12 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         var (code, output) = await RunAsync("publish");
         Assert.Equal(1, code);
         Assert.Contains("Nothing was written", output);
+        // What runs is said before the first kernel starts.
+        Assert.InRange(
+            output.IndexOf("2 notebooks, quick, images faces, ", StringComparison.Ordinal),
+            0,
+            output.IndexOf("00-good: 1 cells", StringComparison.Ordinal)
+        );
         Assert.Equal(before, File.ReadAllText(good.File));
 
         File.Delete(bad.File);
