@@ -63,7 +63,7 @@ public sealed class KernelInstallCommand : AsyncCommand<KernelInstallCommand.Set
     /// computation: TorchSharp hands numbers to libtorch in small
     /// objects of its own that nothing keeps alive during the call, and a collection in that moment frees them under
     /// its hands. The kernel's HTTP server, which tells the values of variables to whoever asks, listens to this
-    /// machine alone. A stop comes as a message, which ends the cell; a signal would end the kernel.
+    /// machine alone.
     /// </summary>
     internal static JsonObject Spec(string? executable) =>
         new()
@@ -83,7 +83,6 @@ public sealed class KernelInstallCommand : AsyncCommand<KernelInstallCommand.Set
             ]),
             ["display_name"] = ".NET (C#)",
             ["language"] = "C#",
-            ["interrupt_mode"] = "message",
             ["env"] = new JsonObject
             {
                 ["DOTNET_gcServer"] = "0",

@@ -1,5 +1,7 @@
+using System.Runtime.InteropServices;
 using BalancedDiffusion.Runtime;
 using Microsoft.DotNet.Interactive;
+using Microsoft.DotNet.Interactive.Commands;
 
 namespace BalancedDiffusion.Notebook;
 
@@ -8,6 +10,7 @@ namespace BalancedDiffusion.Notebook;
 internal static class CellSafety
 {
     private static Kernel? watched;
+    private static PosixSignalRegistration? interrupt;
 
     /// <summary>Begins, in the kernel that runs the current cell; does nothing outside a notebook, and nothing more the
     /// second time.</summary>
@@ -22,6 +25,15 @@ internal static class CellSafety
             {
                 await next(command, context);
                 SafePoint.Serve();
+            }
+        );
+        // Jupyter's stop is this signal, which would end the kernel and all that it holds.
+        interrupt ??= PosixSignalRegistration.Create(
+            PosixSignal.SIGINT,
+            signal =>
+            {
+                signal.Cancel = true;
+                _ = watched?.RootKernel.SendAsync(new Cancel(watched.Name));
             }
         );
     }

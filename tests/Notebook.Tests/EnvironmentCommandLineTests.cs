@@ -170,7 +170,6 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         Assert.Equal("0", (string?)spec["env"]!["DOTNET_gcConcurrent"]);
         Assert.Contains("{connection_file}", words);
         Assert.Contains("--http-local-only", words);
-        Assert.Equal("message", (string?)spec["interrupt_mode"]);
         Assert.True(File.Exists(words[1]), $"{words[1]} is no file");
         Assert.Contains(BalancedDiffusion.Reproduce.Running.ToolManifest.Load(place.Repository).Version, words[1]);
     }

@@ -140,6 +140,16 @@ public sealed class KernelTests
                 + "using (var bar = Progress.Start(\"rounds\", long.MaxValue)) while (true) bar.Report(++rounds);"
         );
         Assert.Contains("42", string.Concat((await kernel.RunAsync("6 * 7")).Values));
+
+        // Jupyter stops a cell by a signal.
+        if (OperatingSystem.IsWindows())
+            return;
+        var id = string.Concat((await kernel.RunAsync("Console.Write(Environment.ProcessId)")).Values);
+        await kernel.StopAsync(
+            "using (var bar = Progress.Start(\"rounds\", long.MaxValue)) while (true) bar.Report(++rounds);",
+            () => Process.Start("kill", ["-INT", id])!.WaitForExitAsync()
+        );
+        Assert.Contains("42", string.Concat((await kernel.RunAsync("6 * 7")).Values));
     }
 
     [Fact]
@@ -223,7 +233,7 @@ public sealed class KernelTests
 
         /// <summary>Runs a cell without end, stops it where it has shown its progress twice, and waits for its
         /// end.</summary>
-        public async Task StopAsync(string code)
+        public async Task StopAsync(string code, Func<Task>? stop = null)
         {
             var seen = 0;
             await Assert.ThrowsAsync<InvalidOperationException>(() =>
@@ -233,6 +243,11 @@ public sealed class KernelTests
                     {
                         if (++seen != 2)
                             return;
+                        if (stop is not null)
+                        {
+                            await stop();
+                            return;
+                        }
                         await process.StandardInput.WriteLineAsync(
                             "{\"commandType\":\"Cancel\",\"token\":\"stop\","
                                 + "\"command\":{\"targetKernelName\":\"csharp\"}}"
