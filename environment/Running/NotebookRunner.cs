@@ -12,6 +12,9 @@ namespace BalancedDiffusion.Reproduce.Running;
 /// known.</param>
 public sealed class NotebookRunner(Workspace workspace, RunOptions options, Timings? timings = null)
 {
+    // Seconds on an idle machine.
+    private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(10);
+
     private readonly string? executable = ToolManifest.Load(workspace).Executable;
 
     /// <summary>
@@ -91,7 +94,7 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options, Timi
             }
             using (var patience = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token))
             {
-                patience.CancelAfter(options.Timeout);
+                patience.CancelAfter(StartLimit);
                 kernel = await KernelProcess.StartAsync(executable, Place(notebook, claimsFile), patience.Token);
             }
             startSeconds = watch.Elapsed.TotalSeconds - started;
@@ -156,7 +159,9 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options, Timi
         {
             trouble ??=
                 deadline.IsCancellationRequested ? TookLonger("notebook", options.NotebookLimit!.Value)
-                : failure is null ? TookLonger("kernel's start", options.Timeout)
+                : failure is null
+                    ? $"the kernel's start took longer than {CellWatch.Length(StartLimit)}; see what else this machine "
+                        + "is doing, then run the notebook again"
                 : TookLonger("cell", options.CellLimits[failure.CellId!]);
             var (kind, error) = cancellation.IsCancellationRequested
                 ? (

@@ -8,8 +8,8 @@ namespace BalancedDiffusion.Reproduce.Running;
 /// <param name="Device"><c>auto</c>, <c>cpu</c> or <c>cuda</c>.</param>
 /// <param name="Seed">The seed every notebook starts from, or null for the notebooks' own.</param>
 /// <param name="Out">The folder results go to, absolute.</param>
-/// <param name="Timeout">The longest that a cell may compute where no earlier run has timed it, and that a kernel may
-/// take to start; see <see cref="CellWatch"/>.</param>
+/// <param name="Timeout">The longest that a cell may compute where no earlier run has timed it; see
+/// <see cref="CellWatch"/>.</param>
 /// <param name="Jobs">How many notebooks run side by side.</param>
 /// <param name="Threads">Threads of each kernel; null where the environment decides.</param>
 public sealed record RunOptions(
