@@ -63,7 +63,8 @@ public sealed class KernelInstallCommand : AsyncCommand<KernelInstallCommand.Set
     /// is the local tool, which answers anywhere inside the repository. The garbage collector does not run beside the
     /// computation: TorchSharp hands numbers to libtorch in small
     /// objects of its own that nothing keeps alive during the call, and a collection in that moment frees them under
-    /// its hands.
+    /// its hands. The kernel's HTTP server, which tells the values of variables to whoever asks, listens to this
+    /// machine alone.
     /// </summary>
     internal static JsonObject Spec(string? executable) =>
         new()
@@ -77,6 +78,7 @@ public sealed class KernelInstallCommand : AsyncCommand<KernelInstallCommand.Set
                         "{connection_file}",
                         "--http-port-range",
                         "2048-3000",
+                        "--http-local-only",
                     ])
                     .Select(w => (JsonNode)JsonValue.Create(w)!),
             ]),

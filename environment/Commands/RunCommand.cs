@@ -37,6 +37,12 @@ public sealed class RunCommand : AsyncCommand<RunSettings>
     )
     {
         var session = settings.Session;
+        // Before anything that takes time: restore and build have been silent for a minute or more.
+        session.Say(
+            $"{notebooks.Count} notebook{(notebooks.Count == 1 ? "" : "s")}, {options.Profile}, images "
+                + $"{options.Data}, {options.Pace}; results go to "
+                + $"{Path.GetRelativePath(session.StartFolder, options.Out)}"
+        );
         await ToolManifest.Load(workspace).EnsureAsync(session.Say, cancellation);
         var timings = Timings.Load(Path.Combine(options.Out, "timings.json"));
         var cells = notebooks.Select(n => (n.Stem, CellIds(n))).ToList();

@@ -53,7 +53,11 @@ public sealed class RunSettings : SessionSettings
 
     /// <summary>The time limit.</summary>
     [CommandOption("--timeout <MIN>")]
-    [Description("Minutes a notebook may take before it is killed; 30 for quick, 600 for full when not given.")]
+    [Description(
+        "Minutes a cell may compute before it is given up. When not given, ten times what an earlier run "
+            + "measured, at least 10; where none did, 30 for quick and 600 for full. A cell that computes "
+            + "nothing for 5 minutes is given up in any case."
+    )]
     public string? Timeout { get; init; }
 
     /// <summary>How many notebooks at a time.</summary>
@@ -141,7 +145,10 @@ public sealed class RunSettings : SessionSettings
             TimeSpan.FromMinutes(timeout),
             plan.Jobs,
             plan.Threads
-        );
+        )
+        {
+            IsTimeoutFixed = Timeout is not null,
+        };
     }
 
     private static ValidationResult Error(string option, string was, string[] allowed) =>

@@ -68,6 +68,8 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
                 return ValidationResult.Error(
                     $"--data must be one of {string.Join(", ", ImageSources.Names)}, was '{Data}'."
                 );
+            if (Model == Reader && SteeringConcept.OfData(Data).Count == 0)
+                return ValidationResult.Error($"{Data} has no attributes to read; use --data faces or --data celeba.");
             if (Steps is < 1)
                 return ValidationResult.Error($"--steps must be at least 1, was {Steps}.");
             if (Seed < 0)
@@ -82,13 +84,13 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
         var session = settings.Session;
+        var named = settings.Out is null ? null : Path.GetFullPath(settings.Out, session.StartFolder);
+        if (File.Exists(named))
+            throw new UsageException($"--out must name a folder, but '{settings.Out}' is a file.");
         var source = ImageSources.Open(settings.Data, seed: settings.Seed);
         var folder =
-            settings.Out is { } named ? Path.GetFullPath(named, session.StartFolder)
-            : source.MayBePublished ? Path.Combine(session.Workspace.Root, "data")
-            : DataFolders.DownloadFolder;
-        if (File.Exists(folder))
-            throw new UsageException($"--out must name a folder, but '{settings.Out}' is a file.");
+            named
+            ?? (source.MayBePublished ? Path.Combine(session.Workspace.Root, "data") : DataFolders.DownloadFolder);
         if (settings.Model == Reader)
             return TrainReader(session, settings, source, folder, cancellationToken);
         using var job = Prepare(settings, source);
@@ -150,8 +152,6 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
     )
     {
         var attributes = SteeringConcept.Of(source).Select(c => c.Attribute).ToArray();
-        if (attributes.Length == 0)
-            throw new UsageException($"{settings.Data} has no attributes to read; use --data faces or --data celeba.");
         using var images = SteeringConcept.ForReader(source, SteeringConcept.ReaderImages);
         var recipe = AttributeRegressor.Recipe(images.Count) with { Seed = settings.Seed };
         if (settings.Steps is { } steps)

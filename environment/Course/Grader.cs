@@ -91,17 +91,9 @@ public sealed class Grader(Workspace workspace, Confinement confinement, TimeSpa
                 var limits = source
                     .Tasks.SelectMany(t => new[] { t.AnswerCell, t.CheckCell })
                     .ToDictionary(id => id, _ => limit);
-                var options = new RunOptions(
-                    "quick",
-                    "faces",
-                    "cpu",
-                    null,
-                    own,
-                    StartLimit + limits.Count * limit,
-                    1,
-                    threads
-                )
+                var options = new RunOptions("quick", "faces", "cpu", null, own, StartLimit, 1, threads)
                 {
+                    NotebookLimit = StartLimit + limits.Count * limit,
                     CellLimits = limits,
                     KeepGoing = true,
                     KernelEnvironment = confinement.KernelEnvironmentFor(new ExerciseFolder(workspace).Folder, own),

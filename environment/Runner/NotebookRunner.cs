@@ -7,8 +7,13 @@ namespace BalancedDiffusion.Reproduce.Runner;
 /// <summary>Runs one notebook in a kernel of its own.</summary>
 /// <param name="workspace">The repository.</param>
 /// <param name="options">What the run was asked for.</param>
-public sealed class NotebookRunner(Workspace workspace, RunOptions options)
+/// <param name="timings">How long cells took before, which limits how long they may compute now; null where nothing is
+/// known.</param>
+public sealed class NotebookRunner(Workspace workspace, RunOptions options, Timings? timings = null)
 {
+    // Seconds on an idle machine.
+    private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(10);
+
     private readonly string? executable = ToolManifest.Load(workspace).Executable;
 
     /// <summary>
@@ -73,7 +78,9 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
         NotebookFailure? failure = null,
             passedOver = null;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(options.Timeout);
+        if (options.NotebookLimit is { } whole)
+            deadline.CancelAfter(whole);
+        string? trouble = null;
         KernelProcess? kernel = null;
         try
         {
@@ -84,11 +91,11 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
                 if (firstOutput is null && collector.HasOutputs)
                     firstOutput = watch.Elapsed.TotalSeconds - started;
             }
-            kernel = await KernelProcess.StartAsync(
-                executable,
-                KernelEnvironmentFor(notebook, claimsFile),
-                deadline.Token
-            );
+            using (var patience = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token))
+            {
+                patience.CancelAfter(StartLimit);
+                kernel = await KernelProcess.StartAsync(executable, KernelEnvironmentFor(notebook, claimsFile), patience.Token);
+            }
             startSeconds = watch.Elapsed.TotalSeconds - started;
             for (var i = 0; i < cells.Count && failure is null; i++)
             {
@@ -105,13 +112,26 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
                 using var patience = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
                 if (options.CellLimits.TryGetValue(cells[i].Id!, out var cellLimit))
                     patience.CancelAfter(cellLimit);
-                var message = await kernel.SubmitAsync(
-                    Token(i),
-                    cells[i].Source,
-                    cells[i].Language,
-                    Take,
-                    patience.Token
-                );
+                var cellWatch = Watch(notebook, cells[i].Id!, kernel);
+                using var ended = new CancellationTokenSource();
+                var watching = WatchAsync(cellWatch, patience, ended.Token);
+                string? message;
+                try
+                {
+                    message = await kernel.SubmitAsync(
+                        Token(i),
+                        cells[i].Source,
+                        cells[i].Language,
+                        Take,
+                        patience.Token
+                    );
+                }
+                finally
+                {
+                    await ended.CancelAsync();
+                    await watching;
+                    trouble = cellWatch.Trouble;
+                }
                 failure = message is null
                     ? null
                     : failure with
@@ -136,24 +156,18 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
         }
         catch (OperationCanceledException)
         {
-            var (subject, limit) = deadline.IsCancellationRequested
-                ? ("notebook", options.Timeout)
-                : ("cell", options.CellLimits[failure!.CellId!]);
-            var length =
-                limit.TotalMinutes >= 1 ? $"{limit.TotalMinutes:0.##} minutes" : $"{limit.TotalSeconds:0.#} seconds";
+            trouble ??=
+                deadline.IsCancellationRequested ? TookLonger("notebook", options.NotebookLimit!.Value)
+                : failure is null
+                    ? $"the kernel's start took longer than {CellWatch.Length(StartLimit)}; see what else this machine "
+                        + "is doing, then run the notebook again"
+                : TookLonger("cell", options.CellLimits[failure.CellId!]);
             var (kind, error) = cancellation.IsCancellationRequested
                 ? (
                     FailureKind.Cancelled,
                     new CellError("Interrupted", "the run was interrupted", ["the run was interrupted"])
                 )
-                : (
-                    FailureKind.Timeout,
-                    new CellError(
-                        "Timeout",
-                        $"the {subject} took longer than {length}; give it more with --timeout",
-                        [$"the {subject} took longer than {length}"]
-                    )
-                );
+                : (FailureKind.Timeout, new CellError("Timeout", trouble, [trouble]));
             failure = (failure ?? new NotebookFailure(kind, 0, null, "", error)) with { Kind = kind, Error = error };
         }
         catch (KernelException e)
@@ -206,6 +220,38 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
         );
         progress.NotebookFinished(result);
         return result;
+    }
+
+    private static string TookLonger(string subject, TimeSpan limit) =>
+        $"the {subject} took longer than {CellWatch.Length(limit)}; give it more with --timeout";
+
+    private CellWatch Watch(NotebookFile notebook, string cell, KernelProcess kernel)
+    {
+        var measured = timings?.Cell(options.TimingKey, notebook.Stem, cell);
+        return new CellWatch(
+            CellWatch.LimitOf(measured, options.Timeout, options.IsTimeoutFixed),
+            measured,
+            options.StandStill,
+            () => kernel.ProcessorTime
+        );
+    }
+
+    // Stops a cell that is to be given up.
+    private static async Task WatchAsync(CellWatch watch, CancellationTokenSource stop, CancellationToken ended)
+    {
+        using var timer = new PeriodicTimer(watch.Pause);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(ended))
+                if (watch.Look())
+                {
+                    await stop.CancelAsync();
+                    return;
+                }
+        }
+        catch (OperationCanceledException)
+        { /* the cell has ended */
+        }
     }
 
     private static string Token(int cell) => $"cell-{cell + 1}";

@@ -33,7 +33,7 @@ public sealed class RunSession(Workspace workspace, RunOptions options, RunEstim
         var watch = Stopwatch.StartNew();
         var writer = new ArtifactWriter(options.Out);
         writer.Clear();
-        var runner = new NotebookRunner(workspace, options);
+        var runner = new NotebookRunner(workspace, options, timings);
         var inTurn = new InTurn(progress);
         var results = new NotebookResult?[notebooks.Count];
         var writing = new Lock();

@@ -30,7 +30,7 @@ public static class Claims
     /// <summary>Checks a claim, shows it and records it.</summary>
     /// <param name="id">Its name within the notebook: letters, digits, '-', '.' and '_'.</param>
     /// <param name="statement">What is claimed, one sentence with its unit.</param>
-    /// <param name="measured">The measured number; NaN does not hold.</param>
+    /// <param name="measured">The measured number; NaN and infinity never hold.</param>
     /// <param name="relation">How it must stand to the bound, e.g. <see cref="Relation.AtMost"/> or
     /// <c>Relation.Within(0.01)</c>.</param>
     /// <param name="bound">The bound, finite.</param>
@@ -57,7 +57,7 @@ public static class Claims
                 $"the bound of claim '{id}' must be finite, was {bound.ToString(CultureInfo.InvariantCulture)}",
                 nameof(bound)
             );
-        var holds = !double.IsNaN(measured) && relation.Holds(measured, bound);
+        var holds = relation.Holds(measured, bound);
         return Record(
             id,
             statement,

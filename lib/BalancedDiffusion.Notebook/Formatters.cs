@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using Deedle;
 using MathNet.Numerics.LinearAlgebra;
@@ -6,13 +7,16 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Notebook;
 
-/// <summary>How values left at the end of a cell are shown: tensors, frames, series, matrices and vectors.</summary>
+/// <summary>How values left at the end of a cell are shown: numbers, tensors, frames, series, matrices and
+/// vectors.</summary>
 public static class Formatters
 {
     /// <summary>Registers the formatters with the notebook kernel; doing so twice does no harm.</summary>
     public static void Register()
     {
         Both(typeof(torch.Tensor), value => OfTensor((torch.Tensor)value));
+        foreach (var type in new[] { typeof(double), typeof(float), typeof(Half), typeof(decimal) })
+            Both(type, value => Lines(Digits((IFormattable)value)));
         Both(typeof(Frame<,>), value => Generic(nameof(OfFrame), typeof(Frame<,>), value));
         Both(typeof(Series<,>), value => Generic(nameof(OfSeries), typeof(Series<,>), value));
         Both(typeof(Matrix<>), value => Generic(nameof(OfMatrix), typeof(Matrix<>), value));
@@ -29,6 +33,7 @@ public static class Formatters
         value switch
         {
             torch.Tensor tensor => OfTensor(tensor),
+            double or float or Half or decimal => Lines(Digits((IFormattable)value)),
             _ when Base(value.GetType(), typeof(Frame<,>)) is not null => Generic(
                 nameof(OfFrame),
                 typeof(Frame<,>),
@@ -127,6 +132,15 @@ public static class Formatters
             ]
         );
         return ($"<p><code>{title}</code></p>{table.Html}", $"{title}\n{table.Plain}");
+    }
+
+    /// <summary>A number as a reader wants it: six digits, a whole one in full, a point on every machine.</summary>
+    internal static string Digits(IFormattable number)
+    {
+        var value = Convert.ToDouble(number is Half half ? (double)half : number, CultureInfo.InvariantCulture);
+        return value == Math.Floor(value) && Math.Abs(value) < 1e15
+            ? value.ToString("0", CultureInfo.InvariantCulture)
+            : value.ToString("G6", CultureInfo.InvariantCulture);
     }
 
     private static (string, string) Lines(string text) => ($"<p><code>{Output.Escape(text)}</code></p>", text);

@@ -42,6 +42,8 @@ public static class Lab
             old.Dispose();
         (Lab.notebook, parameters, device, images) = (notebook, read, chosen, null);
         Formatters.Register();
+        HostCulture.UseInvariant();
+        CellSafety.Begin();
         watch ??= new NativeMemoryWatch(step: 400_000_000);
         torch.random.manual_seed(read.Seed);
         string[][] rows =
@@ -117,16 +119,32 @@ public static class Lab
     /// <param name="data">Clean samples, (n, SampleShape…).</param>
     /// <param name="options">The recipe.</param>
     /// <returns>The history of the training, which the caller owns.</returns>
+    /// <exception cref="OperationCanceledException">The cell was stopped; the model keeps the weights it had
+    /// then.</exception>
     public static TrainingResult Train<TModel>(string what, TModel model, torch.Tensor data, TrainingOptions options)
         where TModel : torch.nn.Module, IDenoiser
     {
+        SafePoint.Pass();
         using var bar = Progress.Training(what);
         foreach (var parameter in model.parameters())
             parameter.requires_grad_(true);
-        var result = Trainer.Fit(model, data, options, bar);
-        foreach (var parameter in model.parameters())
-            parameter.requires_grad_(false);
-        return result;
+        try
+        {
+            var stop = SafePoint.Token;
+            var result = Trainer.Fit(model, data, options, bar, stop);
+            if (!result.Cancelled)
+                return result;
+            using (result)
+                throw new OperationCanceledException(
+                    $"the training was stopped after step {result.StepsDone} of {options.Steps}",
+                    stop
+                );
+        }
+        finally
+        {
+            foreach (var parameter in model.parameters())
+                parameter.requires_grad_(false);
+        }
     }
 
     internal static LabParameters Parameters => parameters ?? throw NotStarted();

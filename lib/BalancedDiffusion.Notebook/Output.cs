@@ -1,4 +1,5 @@
 using System.Net;
+using BalancedDiffusion.Runtime;
 using Microsoft.DotNet.Interactive;
 using Microsoft.DotNet.Interactive.Events;
 using Microsoft.DotNet.Interactive.Formatting;
@@ -14,6 +15,7 @@ internal static class Output
     /// <returns>The name under which <see cref="Replace"/> finds it again.</returns>
     public static string Show(params (string Mime, string Value)[] forms)
     {
+        SafePoint.Serve();
         var id = Guid.NewGuid().ToString("N");
         if (KernelInvocationContext.Current is { } context)
             context.Publish(new DisplayedValueProduced(null, context.Command, Values(forms), id));

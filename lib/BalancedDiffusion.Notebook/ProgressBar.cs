@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Training;
 using Microsoft.DotNet.Interactive;
 
@@ -17,6 +18,7 @@ public sealed class ProgressBar
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
     private readonly Lock gate = new();
     private readonly Stopwatch clock = Stopwatch.StartNew();
+    private readonly int thread = Environment.CurrentManagedThreadId;
     private readonly KernelInvocationContext? context = KernelInvocationContext.Current;
     private readonly string what;
     private readonly string? shown;
@@ -35,15 +37,24 @@ public sealed class ProgressBar
             shown = Output.Show(Forms());
     }
 
-    /// <summary>Says how many steps are done.</summary>
-    public void Report(int value) => Move(value);
+    /// <summary>Says how many steps are done. A cell that was stopped ends here.</summary>
+    /// <exception cref="OperationCanceledException">The cell was stopped.</exception>
+    public void Report(int value) => Report((long)value);
 
-    /// <summary>Says how many steps are done.</summary>
-    public void Report(long value) => Move(value);
+    /// <inheritdoc cref="Report(int)"/>
+    public void Report(long value)
+    {
+        Move(value);
+        Pass();
+    }
 
-    /// <summary>Says which share is done, 0 to 1.</summary>
-    public void Report(double value) =>
+    /// <summary>Says which share is done, 0 to 1. A cell that was stopped ends here.</summary>
+    /// <exception cref="OperationCanceledException">The cell was stopped.</exception>
+    public void Report(double value)
+    {
         Move((long)Math.Round(Math.Clamp(double.IsNaN(value) ? 0 : value, 0, 1) * total));
+        Pass();
+    }
 
     /// <summary>Takes a report of the trainer.</summary>
     public void Report(TrainingProgress value)
@@ -60,11 +71,13 @@ public sealed class ProgressBar
         Move(value.Step);
     }
 
-    /// <summary>Counts one more step.</summary>
+    /// <summary>Counts one more step. A cell that was stopped ends here.</summary>
+    /// <exception cref="OperationCanceledException">The cell was stopped.</exception>
     public void Step()
     {
         lock (gate)
             Move(done + 1);
+        Pass();
     }
 
     /// <summary>Ends the bar: it becomes one line.</summary>
@@ -98,6 +111,13 @@ public sealed class ProgressBar
         return ended
             ? $"{what}: {steps}{(loss is null ? "" : loss + ", ")}{seconds} s"
             : $"{what}: {steps}{seconds} s{note}";
+    }
+
+    // The loop that reports is between two of its steps; a helper of it on another thread need not be.
+    private void Pass()
+    {
+        if (Environment.CurrentManagedThreadId == thread)
+            SafePoint.Pass();
     }
 
     private void Move(long to)

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace BalancedDiffusion.Notebook;
 
-/// <summary>How a measured number must stand to a bound for a claim to hold. A measured NaN never holds.</summary>
+/// <summary>How a measured number must stand to a bound for a claim to hold. What is measured as NaN or infinite never
+/// holds.</summary>
 public sealed class Relation
 {
     private readonly Func<double, double, bool> holds;
@@ -42,8 +43,17 @@ public sealed class Relation
         );
     }
 
-    /// <summary>Whether the measured number stands so to the bound.</summary>
-    public bool Holds(double measured, double bound) => holds(measured, bound);
+    /// <summary>Whether the measured number is finite and stands so to the bound.</summary>
+    /// <exception cref="ArgumentException">The bound is not finite.</exception>
+    public bool Holds(double measured, double bound)
+    {
+        if (!double.IsFinite(bound))
+            throw new ArgumentException(
+                $"the bound must be finite, was {bound.ToString(CultureInfo.InvariantCulture)}",
+                nameof(bound)
+            );
+        return double.IsFinite(measured) && holds(measured, bound);
+    }
 
     /// <summary>The relation in signs, as recorded: <c>&lt;=</c>, <c>&gt;=</c>, <c>&lt;</c>, <c>&gt;</c> or
     /// <c>=±tolerance</c>.</summary>

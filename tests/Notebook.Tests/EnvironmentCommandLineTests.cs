@@ -51,6 +51,15 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         "train attribute-regressor --data fashion-mnist",
         "fashion-mnist has no attributes to read; use --data faces or --data celeba"
     )]
+    [InlineData("train attribute-regressor --data fashion-mnist --steps 0", "fashion-mnist has no attributes to read")]
+    [InlineData(
+        "train dit-hybrid --data fashion-mnist --out Notebooks.sln",
+        "--out must name a folder, but 'Notebooks.sln' is a file"
+    )]
+    [InlineData(
+        "train attribute-regressor --data celeba --out Notebooks.sln",
+        "--out must name a folder, but 'Notebooks.sln' is a file"
+    )]
     [InlineData(
         "train relu-diffusion-hybrid",
         "there is no model 'relu-diffusion-hybrid'; known are relu-diffusion-memorizing"
@@ -161,6 +170,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         Assert.Equal("dotnet", words[0]);
         Assert.Equal("0", (string?)spec["env"]!["DOTNET_gcConcurrent"]);
         Assert.Contains("{connection_file}", words);
+        Assert.Contains("--http-local-only", words);
         Assert.True(File.Exists(words[1]), $"{words[1]} is no file");
         Assert.Contains(BalancedDiffusion.Reproduce.Runner.ToolManifest.Load(place.Repository).Version, words[1]);
     }
@@ -174,6 +184,12 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         var (code, output) = await RunAsync("publish");
         Assert.Equal(1, code);
         Assert.Contains("Nothing was written", output);
+        // What runs is said before the first kernel starts.
+        Assert.InRange(
+            output.IndexOf("2 notebooks, quick, images faces, ", StringComparison.Ordinal),
+            0,
+            output.IndexOf("00-good: 1 cells", StringComparison.Ordinal)
+        );
         Assert.Equal(before, File.ReadAllText(good.File));
 
         File.Delete(bad.File);

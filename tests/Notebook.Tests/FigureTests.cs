@@ -127,6 +127,84 @@ public class FigureTests
         );
     }
 
+    private static string? Note(Plotly.NET.GenericChart chart)
+    {
+        var (json, _, alt) = Figure.Prepare(chart, "1.1", "t", "see");
+        var layout = JObject.Parse(json)["layout"]!;
+        var note = (layout["annotations"] as JArray)
+            ?.Select(a => (string?)a["text"])
+            .SingleOrDefault(t => t!.Contains("finite"));
+        Assert.Equal(note is not null, alt.Contains("finite"));
+        if (note is not null)
+        {
+            Assert.EndsWith($" {note}.", alt);
+            Assert.Equal(72, (int)layout["margin"]!["t"]!);
+        }
+        return note;
+    }
+
+    [Fact]
+    public void AFigureSaysWhatItLeavesOut()
+    {
+        const double nan = double.NaN,
+            inf = double.PositiveInfinity;
+        Curve whole = Plot.Curve("whole", X, Y),
+            poor = Plot.Curve("poor", [1, 2, 3, 4], [1, nan, -inf, 2]),
+            empty = Plot.Curve("empty", X, [nan, nan, inf]);
+        Plotly.NET.GenericChart Lines(params Curve[] curves) => Plot.Lines(curves, "x (s)", "y (m)");
+        Assert.Null(Note(Lines(whole)));
+        Assert.Equal("2 of 4 points are not finite and are left out", Note(Lines(poor)));
+        Assert.Equal("none of 3 points is finite, so nothing is drawn", Note(Lines(empty)));
+        Assert.Equal(
+            "poor: 2 of 4 points are not finite and are left out; empty: none of 3 points is finite, so nothing "
+                + "is drawn",
+            Note(Lines(whole, poor, empty))
+        );
+        Assert.Equal(
+            "in 3 of 3 series 7 of 11 numbers are not finite and are left out; 1 of them has no finite number",
+            Note(Lines(poor, empty, Plot.Curve("other", [1.0, nan, 3, inf], [1.0, 2, 3, 4])))
+        );
+        Assert.Equal(
+            "whole: 1 of 6 edges of the band is not finite and is left out",
+            Note(Lines(whole.WithBand([3, 4, 5], [5, inf, 7])))
+        );
+        Assert.Equal(
+            "b: 1 of 2 bars is not finite and is left out",
+            Note(Plot.Bars(["p", "q"], [Plot.BarGroup("a", [1.0, 2]), Plot.BarGroup("b", [nan, 2])], "place", "y (m)"))
+        );
+        double[,] cells =
+        {
+            { 1, nan, 3 },
+            { inf, 5, 6 },
+        };
+        Assert.Equal(
+            "2 of 6 cells are not finite and are left out",
+            Note(Plot.Heatmap(cells, [1, 2, 3], [1, 2], "x (s)", "y (m)", "v"))
+        );
+        // A line over a heatmap is drawn twice, with a white rim, and counts once.
+        Assert.Equal(
+            "2 of 6 cells are not finite and are left out; poor: 2 of 4 points are not finite and are left out",
+            Note(Plot.Heatmap(cells, [1, 2, 3], [1, 2], "x (s)", "y (m)", "v", over: [poor]))
+        );
+        Assert.Equal(
+            "poor: 2 of 4 points are not finite and are left out",
+            Note(Plot.Grid(2, ("left", Lines(whole)), ("right", Lines(poor))))
+        );
+        Assert.Equal(
+            "2 of 3 points are not finite and are left out",
+            Figure
+                .Prepare(
+                    Plotly.NET.CSharp.Chart.Line<double, double, string>(X, [nan, 1, inf]),
+                    "1.1",
+                    "t",
+                    "see",
+                    "x (s)",
+                    "y (m)"
+                )
+                .Alt[^46..^1]
+        );
+    }
+
     [Fact]
     public void AHistogramCountsEveryValueOnce()
     {

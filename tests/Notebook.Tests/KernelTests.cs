@@ -120,6 +120,60 @@ public sealed class KernelTests
         }
     }
 
+    [Fact]
+    public async Task StoppingACellStopsItsTrainingAndTheKernelAnswers()
+    {
+        await using var kernel = await Kernel.StartAsync(Path.Combine(Root, "notebooks"));
+        await kernel.RunAsync("#!import \"lab.dib\"\nLab.Start(\"kernel-test\");");
+        await kernel.RunAsync("var dae = new ReluDae(16, 8, 0); var data = randn(64, 16);");
+        var clock = Stopwatch.StartNew();
+        await kernel.StopAsync(
+            "Lab.Train(\"without end\", dae, data, new TrainingOptions { Steps = 1_000_000_000, LogEvery = 100 });"
+        );
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 60);
+        // Nothing goes on behind the cell: the weights stand still, and record no gradients.
+        var answer = await kernel.RunAsync(
+            "System.Threading.Thread.Sleep(500); var before = dae.Encoder.sum().ToDouble();\n"
+                + "System.Threading.Thread.Sleep(1500);\n"
+                + "$\"{before == dae.Encoder.sum().ToDouble()}, {dae.parameters().Any(p => p.requires_grad)}\""
+        );
+        Assert.Contains("True, False", string.Concat(answer.Values));
+
+        // A loop of the cell's own that reports its progress.
+        await kernel.StopAsync(
+            "var rounds = 0L;\n"
+                + "using (var bar = Progress.Start(\"rounds\", long.MaxValue)) while (true) bar.Report(++rounds);"
+        );
+        Assert.Contains("42", string.Concat((await kernel.RunAsync("6 * 7")).Values));
+
+        // Jupyter stops a cell by a signal.
+        if (OperatingSystem.IsWindows())
+            return;
+        var id = string.Concat((await kernel.RunAsync("Console.Write(Environment.ProcessId)")).Values);
+        await kernel.StopAsync(
+            "using (var bar = Progress.Start(\"rounds\", long.MaxValue)) while (true) bar.Report(++rounds);",
+            () => Process.Start("kill", ["-INT", id])!.WaitForExitAsync()
+        );
+        Assert.Contains("42", string.Concat((await kernel.RunAsync("6 * 7")).Values));
+    }
+
+    [Fact]
+    public async Task NumbersHaveAPointWhereTheMachinesLanguageWritesAComma()
+    {
+        await using var kernel = await Kernel.StartAsync(Path.Combine(Root, "notebooks"), "de_DE.UTF-8");
+        const string number = "$\"{1.5} {System.Globalization.CultureInfo.CurrentCulture.Name}\"";
+        if (!string.Concat((await kernel.RunAsync(number)).Values).Contains("1,5 de-DE"))
+            Assert.Skip("this system does not take its language from LANG");
+        await kernel.RunAsync("#!import \"lab.dib\"\nLab.Start(\"kernel-test\");");
+        Assert.Contains("1.5 ", (await kernel.RunAsync(number))["text/plain"]);
+        Assert.Equal("1.5", (await kernel.RunAsync("1.5"))["text/plain"]);
+        Assert.Equal("0.333333", (await kernel.RunAsync("1m / 3"))["text/plain"]);
+        Assert.Contains(
+            "2.5|0.333333",
+            (await kernel.RunAsync("Console.WriteLine(await Task.Run(() => $\"{2.5}|{1.0 / 3:G6}\"))"))["text/plain"]
+        );
+    }
+
     private static string FindRoot()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
@@ -136,7 +190,9 @@ public sealed class KernelTests
 
         private Kernel(Process process) => this.process = process;
 
-        public static async Task<Kernel> StartAsync(string folder)
+        /// <param name="folder">Where it runs.</param>
+        /// <param name="language">The machine's language as <c>LANG</c> has it; null for this machine's.</param>
+        public static async Task<Kernel> StartAsync(string folder, string? language = null)
         {
             using (
                 var restore = Process.Start(
@@ -168,6 +224,11 @@ public sealed class KernelTests
                 start.Environment.Remove("BALANCED_DIFFUSION_" + name);
             start.Environment["BALANCED_DIFFUSION_DEVICE"] = "cpu";
             start.Environment["DOTNET_gcServer"] = "0";
+            if (language is not null)
+            {
+                start.Environment.Remove("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
+                (start.Environment["LANG"], start.Environment["LC_ALL"]) = (language, language);
+            }
             start.Environment["DOTNET_INTERACTIVE_CLI_TELEMETRY_OPTOUT"] = "1";
             var kernel = new Kernel(Process.Start(start)!);
             kernel.process.ErrorDataReceived += (_, _) => { };
@@ -175,8 +236,35 @@ public sealed class KernelTests
             return kernel;
         }
 
+        /// <summary>Runs a cell without end, stops it where it has shown its progress twice, and waits for its
+        /// end.</summary>
+        public async Task StopAsync(string code, Func<Task>? stop = null)
+        {
+            var seen = 0;
+            await Assert.ThrowsAsync<InvalidOperationException>(() =>
+                RunAsync(
+                    code,
+                    async () =>
+                    {
+                        if (++seen != 2)
+                            return;
+                        if (stop is not null)
+                        {
+                            await stop();
+                            return;
+                        }
+                        await process.StandardInput.WriteLineAsync(
+                            "{\"commandType\":\"Cancel\",\"token\":\"stop\","
+                                + "\"command\":{\"targetKernelName\":\"csharp\"}}"
+                        );
+                        await process.StandardInput.FlushAsync();
+                    }
+                )
+            );
+        }
+
         /// <summary>The newest value of each form that the cell showed.</summary>
-        public async Task<Dictionary<string, string>> RunAsync(string code)
+        public async Task<Dictionary<string, string>> RunAsync(string code, Func<Task>? onUpdate = null)
         {
             var token = $"cell-{++count}";
             await process.StandardInput.WriteLineAsync(
@@ -209,6 +297,12 @@ public sealed class KernelTests
                 switch (type.GetString())
                 {
                     case "DisplayedValueProduced" or "DisplayedValueUpdated" or "ReturnValueProduced":
+                        foreach (var form in data.GetProperty("formattedValues").EnumerateArray())
+                            shown[form.GetProperty("mimeType").GetString()!] = form.GetProperty("value").GetString()!;
+                        if (type.GetString() == "DisplayedValueUpdated" && onUpdate is not null)
+                            await onUpdate();
+                        break;
+                    case "StandardOutputValueProduced":
                         foreach (var form in data.GetProperty("formattedValues").EnumerateArray())
                             shown[form.GetProperty("mimeType").GetString()!] = form.GetProperty("value").GetString()!;
                         break;

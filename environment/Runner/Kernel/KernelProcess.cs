@@ -41,6 +41,10 @@ public sealed class KernelProcess : IAsyncDisposable
     /// system does not say, or all are gone.</summary>
     public long? PeakBytes => ProcessTree.PeakBytes(process, Marker);
 
+    /// <summary>The processor time that the kernel and all it started have used; null where the system does not
+    /// say.</summary>
+    public TimeSpan? ProcessorTime => ProcessTree.ProcessorTime(process, Marker);
+
     /// <summary>Starts the tool and waits until it is ready.</summary>
     /// <param name="executable">
     /// The tool's assembly; null leaves the search to <c>dotnet interactive</c>, a process more, and a third of a

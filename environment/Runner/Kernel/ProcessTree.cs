@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using BalancedDiffusion.Reproduce.Runner;
+using System.Globalization;
 
 namespace BalancedDiffusion.Reproduce.Runner.Kernel;
 
@@ -57,6 +59,49 @@ public static class ProcessTree
             when (e is InvalidOperationException or System.ComponentModel.Win32Exception or NotSupportedException)
         {
             return null; // already gone
+        }
+    }
+
+    /// <summary>
+    /// The processor time that the tree has used, of all its threads together; null where the system does not say.
+    /// Where it lists processes in /proc, all that carry the marker count, and those that have ended and were waited
+    /// for; else the process alone.
+    /// </summary>
+    public static TimeSpan? ProcessorTime(Process process, string marker)
+    {
+        ArgumentNullException.ThrowIfNull(process);
+        if (OperatingSystem.IsLinux())
+            return Marked(marker)
+                .Append(process.Id)
+                .Distinct()
+                .Select(Ticks)
+                .Aggregate((TimeSpan?)null, (sum, ticks) => ticks is null ? sum : (sum ?? TimeSpan.Zero) + ticks);
+        try
+        {
+            process.Refresh();
+            return process.TotalProcessorTime;
+        }
+        catch (Exception e)
+            when (e is InvalidOperationException or System.ComponentModel.Win32Exception or NotSupportedException)
+        {
+            return null; // already gone
+        }
+    }
+
+    // Fields 14 to 17 of /proc/ID/stat: its own time and that of its ended children, in hundredths of a second.
+    private static TimeSpan? Ticks(int id)
+    {
+        try
+        {
+            // The name in the second field may hold blanks and parentheses.
+            var fields = File.ReadAllText($"/proc/{id}/stat")
+                .Split(')')[^1]
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            return TimeSpan.FromSeconds(fields[11..15].Sum(f => long.Parse(f, CultureInfo.InvariantCulture)) / 100.0);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null; // gone, or another user's
         }
     }
 

@@ -137,6 +137,11 @@ public static class Figure
             ["b"] = 62,
         };
         var alt = AltText.OfChart(figure, title, takeaway);
+        if (LeftOut.Of(data) is { } note)
+        {
+            LeftOut.Write(layout, note);
+            alt += $" {note}.";
+        }
         layout["meta"] = new JObject { ["alt"] = alt };
         var clean = new JObject
         {

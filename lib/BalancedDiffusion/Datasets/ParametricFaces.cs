@@ -106,6 +106,7 @@ public sealed class ParametricFaces : IImageSource
             Parallel.For(
                 0,
                 (count + Block - 1) / Block,
+                new ParallelOptions { CancellationToken = SafePoint.Token },
                 block =>
                 {
                     for (var i = block * Block; i < Math.Min(count, (block + 1) * Block); i++)

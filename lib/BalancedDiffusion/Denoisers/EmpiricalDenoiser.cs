@@ -278,6 +278,7 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         var scores = torch.empty([batch, blocks.BlockRows], dtype: torch.float64, device: blocks.Device);
         for (var at = 0L; at < rows.shape[0]; at += batch)
         {
+            SafePoint.Pass();
             using var step = torch.NewDisposeScope();
             var count = Math.Min(batch, rows.shape[0] - at);
             body(blocks.Frame(rows.narrow(0, at, count)), buffer, scores.narrow(0, 0, count), at, count);
@@ -293,6 +294,7 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
     {
         for (var at = 0L; at < Count; at += blocks.BlockRows)
         {
+            SafePoint.Pass();
             using var step = torch.NewDisposeScope();
             var block = blocks.Fill(buffer, at);
             body(block, blocks.Scores(scoreBuffer, queries, block, at), at);

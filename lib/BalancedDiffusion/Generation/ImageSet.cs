@@ -128,6 +128,7 @@ public static class ImageSet
         for (var at = 0; at < missing.Count; at += batch)
         {
             cancellation.ThrowIfCancellationRequested();
+            SafePoint.Pass();
             var part = missing[at..Math.Min(at + batch, missing.Count)];
             using var scope = torch.NewDisposeScope();
             var images = draw(part);

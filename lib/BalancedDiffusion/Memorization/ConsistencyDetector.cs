@@ -70,6 +70,7 @@ public sealed class ConsistencyDetector : IMemorizationDetector
         var copies = new torch.Tensor[Copies];
         for (var k = 0; k < Copies; k++)
         {
+            SafePoint.Pass();
             using var step = torch.NewDisposeScope();
             var noisy = DetectorInput.Renoise(samples, Sigma, seed, firstIndex, k);
             copies[k] = (

@@ -1,4 +1,5 @@
 using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Memorization;
@@ -42,6 +43,7 @@ internal static class DenoiserJacobian
         var products = torch.empty_like(directions);
         for (var k = 0L; k < directions.shape[2]; k++)
         {
+            SafePoint.Pass();
             using var one = torch.NewDisposeScope();
             products.select(2, k).copy_(Product(denoiser, samples, directions.select(2, k), sigma, step));
         }

@@ -130,6 +130,7 @@ public static class DetectionBenchmark
         for (var at = 0L; at < count; at += batch)
         {
             cancellation.ThrowIfCancellationRequested();
+            SafePoint.Pass();
             using var scope = torch.NewDisposeScope();
             var part = samples.narrow(0, at, Math.Min(batch, count - at));
             var start = Stopwatch.GetTimestamp();

@@ -73,6 +73,7 @@ internal static class DetectorInput
         var sum = torch.zeros(samples.shape[0], dtype: torch.float64, device: samples.device);
         for (var draw = 0; draw < draws; draw++)
         {
+            SafePoint.Pass();
             using var step = torch.NewDisposeScope();
             sum.add_(score(Renoise(samples, sigma, seed, firstIndex, draw)));
         }

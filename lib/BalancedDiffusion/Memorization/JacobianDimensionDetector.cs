@@ -116,6 +116,7 @@ public sealed class JacobianDimensionDetector : IMemorizationDetector
         var sum = torch.zeros(samples.shape[0], dtype: torch.float64, device: samples.device);
         for (var probe = 0; probe < Probes; probe++)
         {
+            SafePoint.Pass();
             using var step = torch.NewDisposeScope();
             var z = exact
                 ? DenoiserJacobian.Unit(samples, probe)

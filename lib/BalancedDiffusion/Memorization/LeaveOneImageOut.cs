@@ -94,6 +94,7 @@ public static class LeaveOneImageOut
         var (areas, rates) = (new double[bootstrap], new double[bootstrap]);
         for (var b = 0; b < bootstrap; b++)
         {
+            SafePoint.Pass();
             var random = new Random(unchecked((int)Seeds.Derive(seed, b)));
             var drawn = judging.Select(_ => judging[random.Next(judging.Length)]).ToArray();
             double area = 0,

@@ -89,6 +89,7 @@ public static class NearestNeighbours
             scoreBuffer = null;
         for (var at = 0L; at < rows.shape[0]; at += batch)
         {
+            SafePoint.Pass();
             using var step = torch.NewDisposeScope();
             var count = Math.Min(batch, rows.shape[0] - at);
             var framed = blocks.Frame(rows.narrow(0, at, count));
@@ -166,6 +167,7 @@ public static class NearestNeighbours
             bestIndices = null;
         for (var at = 0L; at < blocks.Count; at += blocks.BlockRows)
         {
+            SafePoint.Pass();
             using var step = torch.NewDisposeScope();
             var block = blocks.Fill(buffer, at);
             var scores = blocks.Scores(scoreBuffer, queries, block, at);

@@ -144,6 +144,7 @@ public sealed class AttributeRegressor : torch.nn.Module
         for (var step = 0; step < options.Steps; step++)
         {
             cancellation.ThrowIfCancellationRequested();
+            SafePoint.Pass();
             using var inner = torch.NewDisposeScope();
             var index = torch.randint(images.Count, [batch], dtype: torch.int64, generator: generator);
             var blur = torch.rand([batch, 1, 1, 1], generator: generator).mul_(0.1);
@@ -197,6 +198,7 @@ public sealed class AttributeRegressor : torch.nn.Module
         var parts = new List<torch.Tensor>();
         for (var at = 0L; at < images.shape[0]; at += 256)
         {
+            SafePoint.Pass();
             using var step = torch.NewDisposeScope();
             parts.Add(
                 (net.call(images.narrow(0, at, Math.Min(256, images.shape[0] - at))) * scale + mean)

@@ -29,7 +29,19 @@ public sealed record SteeringConcept(string Name, string Attribute, double With,
         ArgumentNullException.ThrowIfNull(source);
         return source switch
         {
-            ParametricFaces =>
+            ParametricFaces => OfData("faces"),
+            CelebA => OfData("celeba"),
+            _ => [],
+        };
+    }
+
+    /// <summary>The concepts of a data set by its name, before its files are opened; none where the name is not one of
+    /// <see cref="ImageSources.Names"/>.</summary>
+    /// <param name="data">The data set's name, e.g. <c>faces</c>.</param>
+    public static IReadOnlyList<SteeringConcept> OfData(string data) =>
+        data switch
+        {
+            "faces" =>
             [
                 new("old", "Age", 0.8, 0.2),
                 new("glasses", "Glasses", 0.5, 0),
@@ -37,7 +49,7 @@ public sealed record SteeringConcept(string Name, string Attribute, double With,
                 new("beard", "Beard", 0.5, 0),
                 new("light from the right", "LightX", 0.5, -0.5),
             ],
-            CelebA =>
+            "celeba" =>
             [
                 new("old", "Young", 0, 1),
                 new("glasses", "Eyeglasses", 1, 0),
@@ -46,7 +58,6 @@ public sealed record SteeringConcept(string Name, string Attribute, double With,
             ],
             _ => [],
         };
-    }
 
     /// <summary>Images to choose references from. Of the endless faces such as train no network here and no reader; of
     /// CelebA every other training image (the networks are trained on it, the reader is not).</summary>

@@ -52,6 +52,7 @@ public static class ColumnCosines
         var block = Math.Max(1, BlockElements / Math.Max(size, Math.Max(1, w.shape[0])));
         for (var at = 0L; at < rows.shape[0]; at += block)
         {
+            SafePoint.Pass();
             using var step = torch.NewDisposeScope();
             var x = rows.narrow(0, at, Math.Min(block, rows.shape[0] - at)).to_type(torch.float64);
             Guard.Finite(x, nameof(images));

@@ -40,6 +40,7 @@ internal static class SamplerLoop
         for (var i = 0; i + 1 < sigmas.Count; i++)
         {
             options.Cancellation.ThrowIfCancellationRequested();
+            SafePoint.Pass();
             using var inner = torch.NewDisposeScope();
             state.Begin(i);
             step(state);

@@ -363,6 +363,7 @@ public sealed class SteeringDirection
             for (var draw = 0; draw < references.Draws; draw++)
             {
                 references.Cancellation.ThrowIfCancellationRequested();
+                SafePoint.Pass();
                 using var step = torch.NewDisposeScope();
                 var noise = GaussianNoise.DrawEach(
                     part.shape,

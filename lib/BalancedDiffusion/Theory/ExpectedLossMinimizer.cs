@@ -70,6 +70,7 @@ public static class ExpectedLossMinimizer
             (double[] Point, double Value, double[] Slope)? found = null;
             for (var trial = 0; trial < 40; trial++)
             {
+                SafePoint.Pass();
                 var there = (double[])point.Clone();
                 Lanczos.Add(there, direction, length);
                 var (height, tilt) = At(there);

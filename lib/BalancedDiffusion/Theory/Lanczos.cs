@@ -45,6 +45,7 @@ public static class Lanczos
             off = [];
         while (true)
         {
+            SafePoint.Pass();
             basis.Add(next);
             var image = (double[])apply(next).Clone();
             diagonal.Add(Dot(image, next));

@@ -312,6 +312,7 @@ public sealed record MinimizerCertificate
             var length = 1.0;
             for (var step = 0; step < 60 && length > 1e-4; step++)
             {
+                SafePoint.Pass();
                 var slope = Slope(u, pull);
                 var ahead = Unit(u + length * Unit(slope - (slope * u).sum() * u));
                 var there = Pull(ahead);

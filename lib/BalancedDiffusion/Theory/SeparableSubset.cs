@@ -76,6 +76,7 @@ public sealed record SeparableSubset(
         AddColumns(units, n, sets, sets.Select(s => s.Members[0]).ToArray());
         for (var size = 1; size < count; size++)
         {
+            SafePoint.Pass();
             Parallel.ForEach(sets, set => set.Next = set.Farthest(usable, without: -1).Index);
             foreach (var set in sets)
                 set.Members.Add(set.Next);
@@ -83,6 +84,7 @@ public sealed record SeparableSubset(
         }
         for (var open = sets; open.Length > 0; )
         {
+            SafePoint.Pass();
             Parallel.ForEach(open, set => set.Exchange(usable));
             open = open.Where(set => set.Next >= 0).ToArray();
             if (open.Length > 0)

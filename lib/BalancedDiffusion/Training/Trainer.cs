@@ -1,4 +1,5 @@
 using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Training;
@@ -25,6 +26,8 @@ public static class Trainer
     /// damaged; the file and the model are untouched.</exception>
     /// <exception cref="InvalidOperationException">That checkpoint belongs to another run; the file and the model are
     /// untouched.</exception>
+    /// <exception cref="OperationCanceledException">The host stopped it (<see cref="SafePoint"/>), e.g. a notebook its
+    /// cell; it is saved where a path is given.</exception>
     /// <exception cref="TrainingDivergedException">A loss or weight became NaN or infinite; the model is back at its
     /// last finite weights.</exception>
     public static TrainingResult Fit<TModel>(
@@ -58,6 +61,8 @@ public static class Trainer
     /// damaged; the file and the model are untouched.</exception>
     /// <exception cref="InvalidOperationException">That checkpoint belongs to another run; the file and the model are
     /// untouched.</exception>
+    /// <exception cref="OperationCanceledException">The host stopped it (<see cref="SafePoint"/>), e.g. a notebook its
+    /// cell; it is saved where a path is given.</exception>
     /// <exception cref="TrainingDivergedException">A loss or weight became NaN or infinite; the model is back at its
     /// last finite weights.</exception>
     public static TrainingResult Fit<TModel>(

@@ -176,17 +176,20 @@ internal sealed class TrainingRun
         return ownNormals ? new Dictionary<string, string>(identity) { [NormalNumbers] = "a stream a row" } : identity;
     }
 
-    /// <summary>Trains until the end or until cancelled.</summary>
+    /// <summary>Trains until the end or until cancelled: by the token, with what there is so far as the result, or by
+    /// the host (<see cref="SafePoint"/>), with an exception, after the same clean end.</summary>
     public TrainingResult Work(IProgress<TrainingProgress>? progress, CancellationToken cancellation)
     {
         var wasTraining = model.training;
         var saved = step;
+        var host = SafePoint.Token;
         try
         {
             model.train();
             clock.Restart();
-            while (step < options.Steps && !cancellation.IsCancellationRequested)
+            while (step < options.Steps && !cancellation.IsCancellationRequested && !host.IsCancellationRequested)
             {
+                SafePoint.Serve();
                 TakeStep();
                 var isRow = step % options.LogEvery == 0 || step == options.Steps;
                 if (onCpu || unread == VerifyEvery || isRow)
@@ -203,6 +206,11 @@ internal sealed class TrainingRun
             Verify();
             if (saved != step || options.CheckpointPath is { } path && !File.Exists(path))
                 Save();
+            if (step < options.Steps && !cancellation.IsCancellationRequested)
+                throw new OperationCanceledException(
+                    $"the training was stopped after step {step} of {options.Steps}",
+                    host
+                );
             return Result(step < options.Steps);
         }
         finally

@@ -67,6 +67,14 @@ public class SteeringConceptTests
     [Fact]
     public void FashionHasNoConcepts() => Assert.Empty(SteeringConcept.Of(new Counted(3)));
 
+    [Theory]
+    [InlineData("faces", "Age", "Glasses", "Smile", "Beard", "LightX")]
+    [InlineData("celeba", "Young", "Eyeglasses", "Smiling", "Male")]
+    [InlineData("fashion-mnist")]
+    [InlineData("Faces")]
+    public void AttributesAreKnownFromTheNameOfADataSetAlone(string data, params string[] attributes) =>
+        Assert.Equal(attributes, SteeringConcept.OfData(data).Select(c => c.Attribute));
+
     [Fact]
     public void RefusesWhatTheImagesDoNotHave()
     {
