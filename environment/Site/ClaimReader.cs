@@ -28,7 +28,7 @@ public static partial class ClaimReader
         ArgumentNullException.ThrowIfNull(table);
         var names = Literal()
             .Matches(source)
-            .GroupBy(m => Regex.Unescape(m.Groups[2].Value))
+            .GroupBy(m => Regex.Unescape(Join().Replace(m.Groups[2].Value, "")))
             .ToDictionary(g => g.Key, g => g.First().Groups[1].Value);
         foreach (var row in table.QuerySelectorAll("tbody tr"))
         {
@@ -57,6 +57,13 @@ public static partial class ClaimReader
         }
     }
 
-    [GeneratedRegex(@"Claims\.(?:Check|Skip)\(""([\w.-]+)"",\s*""((?:[^""\\]|\\.)*)""", RegexOptions.CultureInvariant)]
+    // A long statement is wrapped: "…" + "…".
+    [GeneratedRegex(
+        @"Claims\.(?:Check|Skip)\(\s*""([\w.-]+)"",\s*""((?:[^""\\]|\\.|""\s*\+\s*"")*)""",
+        RegexOptions.CultureInvariant
+    )]
     private static partial Regex Literal();
+
+    [GeneratedRegex(@"""\s*\+\s*""", RegexOptions.CultureInvariant)]
+    private static partial Regex Join();
 }
