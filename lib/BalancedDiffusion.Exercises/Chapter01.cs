@@ -67,7 +67,7 @@ internal sealed class Chapter01 : Chapter
         ),
         new Exercise<Func<torch.Tensor, torch.Tensor>>(
             "01.4",
-            "How many samples vote",
+            "The effective sample size",
             truth: weights => torch.special.entr(weights).sum(1L).exp(),
             ask: (draw, votes) =>
             {

@@ -97,7 +97,7 @@ internal sealed class Chapter02 : Chapter
         ),
         new Exercise<Func<int, int, double, double>>(
             "02.5",
-            "The spikiness of a code",
+            "The spikiness of a representation",
             truth: (m, p, length) => Spikiness.StandardDeviation(Code(m, p, length)).ToDouble(),
             ask: (draw, std) =>
             {

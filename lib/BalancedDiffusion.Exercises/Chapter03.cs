@@ -159,7 +159,7 @@ internal sealed class Chapter03 : Chapter
         ),
         new Exercise<Func<double, int, double, double, double, double>>(
             "03.5",
-            "The price of a wrong length",
+            "The cost of a wrong norm",
             truth: ExactRise,
             ask: (draw, rise) =>
             {

@@ -55,7 +55,7 @@ internal sealed class Chapter05 : Chapter
         ),
         new Exercise<Func<double, int, double, int>>(
             "05.2",
-            "The copies that are enough",
+            "The duplicates that are enough",
             truth: (length, n, lambda) =>
                 Enumerable.Range(1, n).First(m => HybridMinimizer.IsStored(m, length * length, n, lambda)),
             ask: (draw, copies) =>
@@ -128,7 +128,7 @@ internal sealed class Chapter05 : Chapter
         ),
         new Exercise<Func<double, int, double, double, double, double>>(
             "05.4",
-            "The copies that win a unit",
+            "The duplicates that win a unit",
             truth: (length, n, sigma, rho, e) => HybridMinimizer.CopiesToWin(length * length, n, sigma, 0, rho, e),
             ask: (draw, copies) =>
                 copies(

@@ -15,7 +15,7 @@ internal sealed class Chapter06 : Chapter
     [
         new Exercise<Func<torch.Tensor, double, torch.Tensor>>(
             "06.1",
-            "How many units carry a code",
+            "The effective number of units",
             truth: (codes, alpha) => (torch.logsumexp(alpha * Shares(codes.square()).log(), 1) / (1 - alpha)).exp(),
             ask: (draw, units) =>
             {
@@ -53,7 +53,7 @@ internal sealed class Chapter06 : Chapter
         ),
         new Exercise<Func<torch.Tensor, int, int, double, double, (double Mean, double Spread)>>(
             "06.2",
-            "The law of a memorized code's std",
+            "The distribution of a memorized representation's std",
             truth: (x, n, p, sigma, lambda) =>
                 new MemorizationMinimizer(x.unsqueeze(0).repeat(n, 1), sigma, lambda) is var theory
                     ? (OneHotStd(theory.PeakActivations[0], p), OneHotStd(sigma * theory.StoredNorms[0], p))

@@ -14,7 +14,7 @@ internal sealed class Chapter07 : Chapter
     [
         new Exercise<Func<int, double, double, double, double[]>>(
             "07.1",
-            "The levels of a walk",
+            "The levels of a trajectory",
             truth: (steps, max, min, rho) => [.. new KarrasSchedule(max, min, rho).Levels(steps)],
             ask: (draw, levels) =>
                 levels(
@@ -100,7 +100,7 @@ internal sealed class Chapter07 : Chapter
         ),
         new Exercise<Func<torch.Tensor, torch.Tensor, torch.Tensor, double, double, torch.Tensor>>(
             "07.4",
-            "How much fresh noise",
+            "How much injected noise",
             truth: (x, clean, noise, sigma, next) =>
                 Ancestral(
                     x,

@@ -95,7 +95,7 @@ internal sealed class Chapter08 : Chapter
         ),
         new Exercise<Func<torch.Tensor, torch.Tensor, torch.Tensor>>(
             "08.2",
-            "Copy or not",
+            "Memorized or not",
             truth: (samples, training) => GapRatio.Of(samples, training),
             ask: (draw, gap) =>
             {

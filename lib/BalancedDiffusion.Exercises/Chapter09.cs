@@ -80,7 +80,7 @@ internal sealed class Chapter09 : Chapter
         ),
         new Exercise<Func<double[], double[], double, double>>(
             "09.3",
-            "Hits at few false alarms",
+            "The TPR at a low FPR",
             truth: (copies, others, rate) => new RocCurve(copies, others).TruePositiveRateAt(rate).TruePositiveRate,
             ask: (draw, hits) =>
             {
@@ -118,7 +118,7 @@ internal sealed class Chapter09 : Chapter
         ),
         new Exercise<Func<int, int, double, (double, double)>>(
             "09.4",
-            "How sure is a share",
+            "The interval of a fraction",
             truth: Wilson,
             ask: (draw, interval) =>
             {

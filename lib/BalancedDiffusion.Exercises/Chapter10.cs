@@ -93,7 +93,7 @@ internal sealed class Chapter10 : Chapter
         ),
         new Exercise<Func<double, double[], double>>(
             "10.3",
-            "Could it be luck",
+            "A permutation test",
             truth: (observed, shuffled) =>
                 (1.0 + shuffled.Count(d => Math.Abs(d) >= Math.Abs(observed))) / (1 + shuffled.Length),
             ask: (draw, chance) =>
@@ -129,7 +129,7 @@ internal sealed class Chapter10 : Chapter
         ),
         new Exercise<Func<torch.Tensor, torch.Tensor, double, double>>(
             "10.4",
-            "Where a copy lets go",
+            "Where a memorized image jumps",
             truth: (held, other, sigma) => Memorizer(held, other, sigma).Threshold(0, 1),
             ask: (draw, threshold) =>
             {
