@@ -58,11 +58,9 @@ public sealed class KernelInstallCommand : AsyncCommand<KernelInstallCommand.Set
 
     /// <summary>
     /// The kernelspec. Jupyter may start a kernel in any folder, so the command names the pinned tool's assembly
-    /// itself; where that is not known it
-    /// is the local tool, which answers anywhere inside the repository. The garbage collector does not run beside the
-    /// computation: TorchSharp hands numbers to libtorch in small
-    /// objects of its own that nothing keeps alive during the call, and a collection in that moment frees them under
-    /// its hands.
+    /// itself; where that is not known it is the local tool, which answers anywhere inside the repository. The garbage
+    /// collector does not run beside the computation: TorchSharp hands numbers to libtorch in small objects of its own
+    /// that nothing keeps alive during the call, and a collection in that moment frees them under its hands.
     /// </summary>
     internal static JsonObject Spec(string? executable) =>
         new()

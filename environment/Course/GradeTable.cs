@@ -46,8 +46,7 @@ public sealed class GradeTable(IReadOnlyList<ExerciseSource> sources, IReadOnlyL
     }
 
     /// <summary>The table for the console: <c>✓</c> solved, <c>✗</c> not, <c>–</c> left blank, <c>·</c> not
-    /// handed in;
-    /// remarks below, a line each.</summary>
+    /// handed in; remarks below, a line each.</summary>
     public IEnumerable<string> Lines()
     {
         var width = Math.Max(submissions.Select(s => s.Student.Length).DefaultIfEmpty(0).Max(), 7);

@@ -8,8 +8,7 @@ namespace BalancedDiffusion.Reproduce.Kernel;
 
 /// <summary>
 /// The pinned .NET Interactive tool as a child process, spoken to over its standard input and output, one JSON object a
-/// line, as VS Code's
-/// Polyglot extension does. One kernel serves one notebook.
+/// line, as VS Code's Polyglot extension does. One kernel serves one notebook.
 /// </summary>
 public sealed class KernelProcess : IAsyncDisposable
 {

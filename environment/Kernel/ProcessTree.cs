@@ -41,8 +41,7 @@ public static class ProcessTree
 
     /// <summary>
     /// The most memory, in bytes, that any one living process of the tree has held at once; null where the system does
-    /// not say. Where it lists
-    /// processes in /proc, all that carry the marker count, else the process alone.
+    /// not say. Where it lists processes in /proc, all that carry the marker count, else the process alone.
     /// </summary>
     public static long? PeakBytes(Process process, string marker)
     {

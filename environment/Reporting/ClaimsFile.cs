@@ -8,10 +8,9 @@ public static class ClaimsFile
 {
     /// <summary>
     /// Reads the file. A missing file is a notebook without claims. A line that is no claim becomes a problem, one
-    /// sentence, never a silent loss;
-    /// so does an id that stands twice, since each claim must be found by its id. A claim that was left out has
-    /// <c>"skipped": true</c> and a
-    /// <c>"reason"</c> (or the reason as <c>"skipped"</c>); it counts neither as holding nor as failing.
+    /// sentence, never a silent loss; so does an id that stands twice, since each claim must be found by its id. A
+    /// claim that was left out has <c>"skipped": true</c> and a <c>"reason"</c> (or the reason as <c>"skipped"</c>); it
+    /// counts neither as holding nor as failing.
     /// </summary>
     /// <param name="file">The file.</param>
     /// <param name="notebook">The notebook's name.</param>

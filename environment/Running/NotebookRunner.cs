@@ -14,8 +14,7 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options)
 
     /// <summary>
     /// Runs all code cells in order and stops at the first that fails. Whatever happens to the notebook becomes part of
-    /// the result; nothing is
-    /// thrown for it. The kernel and all it started are gone when this returns.
+    /// the result; nothing is thrown for it. The kernel and all it started are gone when this returns.
     /// </summary>
     /// <param name="notebook">The notebook; its file is only read.</param>
     /// <param name="progress">Told how it goes on.</param>

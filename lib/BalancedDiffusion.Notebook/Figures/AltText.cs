@@ -5,9 +5,8 @@ namespace BalancedDiffusion.Notebook;
 
 /// <summary>
 /// The words that stand for a picture where it is not seen: read aloud, on a page that blocks images, in a search. They
-/// are the picture's plain text behind the first
-/// line, which VS Code takes for it, and a chart's <c>layout.meta.alt</c>; the runner writes them into the metadata of
-/// a published output, where nbconvert looks.
+/// are the picture's plain text behind the first line, which VS Code takes for it, and a chart's
+/// <c>layout.meta.alt</c>; the runner writes them into the metadata of a published output, where nbconvert looks.
 /// </summary>
 internal static partial class AltText
 {

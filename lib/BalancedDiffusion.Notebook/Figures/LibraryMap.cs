@@ -21,8 +21,7 @@ namespace BalancedDiffusion.Notebook;
 
 /// <summary>
 /// The library on one page: a box for each room with the types to begin with, in the order in which data flow through
-/// them. The names are the types' own, so that a
-/// type that is renamed or removed breaks the build and not the map.
+/// them. The names are the types' own, so that a type that is renamed or removed breaks the build and not the map.
 /// </summary>
 public static class LibraryMap
 {

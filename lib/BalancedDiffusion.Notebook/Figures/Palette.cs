@@ -2,9 +2,8 @@ namespace BalancedDiffusion.Notebook;
 
 /// <summary>
 /// Colours that people with each common colour blindness can tell apart, each dark enough for a line on white (contrast
-/// 3 to 1 and more), in the order in which
-/// series take them; each series has a dash and a marker, each group of bars a hatching of its own besides, so that a
-/// figure can be read without colour.
+/// 3 to 1 and more), in the order in which series take them; each series has a dash and a marker, each group of bars a
+/// hatching of its own besides, so that a figure can be read without colour.
 /// </summary>
 /// <remarks>The first four and black are of the set of Okabe and Ito, whose orange, sky blue and yellow are too pale
 /// for lines on white: brown and indigo stand in their places.</remarks>

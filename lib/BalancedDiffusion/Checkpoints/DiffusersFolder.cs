@@ -5,8 +5,8 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// A folder of Stable Diffusion v1 as diffusers writes it: <c>model_index.json</c> and the parts <c>unet</c>,
-/// <c>vae</c>, <c>text_encoder</c>, <c>tokenizer</c> and <c>scheduler</c>.
-/// It reads the configs and chooses the files of the weights; it opens none of them and builds no network.
+/// <c>vae</c>, <c>text_encoder</c>, <c>tokenizer</c> and <c>scheduler</c>. It reads the configs and chooses the files
+/// of the weights; it opens none of them and builds no network.
 /// </summary>
 public sealed class DiffusersFolder
 {

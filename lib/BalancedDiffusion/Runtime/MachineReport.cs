@@ -8,8 +8,7 @@ namespace BalancedDiffusion.Runtime;
 
 /// <summary>
 /// What a result was computed with: versions, machine, device and data. Fit to be published beside a result: no value
-/// holds a
-/// path or the name of the user or of the machine.
+/// holds a path or the name of the user or of the machine.
 /// </summary>
 /// <param name="Rows">Name and value of each fact, in reading order.</param>
 public sealed partial record MachineReport(IReadOnlyList<(string Name, string Value)> Rows)

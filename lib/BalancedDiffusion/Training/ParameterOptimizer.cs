@@ -6,11 +6,9 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// PyTorch's update rules, in place and with a state that can be read and put back: a run that is stopped and resumed
-/// goes on
-/// exactly as if nothing had happened. Nothing of the size of a parameter is allocated after the first update. Where a
-/// parameter and
-/// its gradient lie on the CPU, contiguous and of one type, float32 or float64, an update is one pass over them; else
-/// it is made of torch's operations.
+/// goes on exactly as if nothing had happened. Nothing of the size of a parameter is allocated after the first update.
+/// Where a parameter and its gradient lie on the CPU, contiguous and of one type, float32 or float64, an update is one
+/// pass over them; else it is made of torch's operations.
 /// </summary>
 public sealed class ParameterOptimizer : IDisposable
 {

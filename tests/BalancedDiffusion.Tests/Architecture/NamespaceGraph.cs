@@ -8,15 +8,16 @@ using System.Reflection.PortableExecutable;
 namespace BalancedDiffusion.Tests.Architecture;
 
 /// <summary>
-/// Which namespaces of an assembly use which, read from the compiled file: base types, interfaces, members' types, method
-/// bodies and attributes. What the compiler writes as a bare number or string leaves no trace and is not seen: the
-/// value of a constant, a member of an enumeration, <c>nameof</c>.
+/// Which namespaces of an assembly use which, read from the compiled file: base types, interfaces, members' types,
+/// method bodies and attributes. What the compiler writes as a bare number or string leaves no trace and is not seen:
+/// the value of a constant, a member of an enumeration, <c>nameof</c>.
 /// </summary>
 internal static class NamespaceGraph
 {
     /// <summary>Reads the graph.</summary>
     /// <param name="assemblyPath">The assembly's file.</param>
-    /// <param name="rootNamespace">The namespace to look at, with those under it, e.g. <c>BalancedDiffusion</c>.</param>
+    /// <param name="rootNamespace">The namespace to look at, with those under it, e.g.
+    /// <c>BalancedDiffusion</c>.</param>
     /// <returns>
     /// Every namespace of the assembly at or under the root, and the other such namespaces whose types its types name.
     /// A nested type, a lambda's class too, counts as part of the type that it stands in.
