@@ -114,10 +114,12 @@ public sealed class RunCommand : AsyncCommand<RunSettings>
         var claims = summary.Claims.ToList();
         var skipped = claims.Count(c => c.Skipped is not null);
         var excepted = claims.Count(c => c.IsExcepted);
+        var exceptions = excepted > 0 ? $", {excepted} known not to hold here" : "";
+        var skips = skipped > excepted ? $", {skipped - excepted} skipped" : "";
         session.Say(
             $"{summary.Results.Count(r => r.Failure is null)} of {summary.Asked} notebooks ran to their end; "
                 + $"{claims.Count(c => c.Holds == true)} of {claims.Count - skipped} claims "
-                + $"hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > excepted ? $", {skipped - excepted} skipped" : "")}; "
+                + $"hold{exceptions}{skips}; "
                 + $"{Clock.Format(summary.Seconds)}, {summary.Options.Pace}."
         );
         session.Say(

@@ -54,9 +54,13 @@ public sealed class GradeTable(IReadOnlyList<ExerciseSource> sources, IReadOnlyL
         yield return $"{"student".PadRight(width)}  "
             + $"{string.Join("  ", sources.Select((s, i) => s.Stem[..2].PadRight(widths[i])))}  points";
         foreach (var s in submissions)
-            yield return $"{s.Student.PadRight(width)}  "
-                + $"{string.Join("  ", sources.Select((c, i) => string.Concat(c.Tasks.Select(t => Mark(Answer(s, c, t)))).PadRight(widths[i])))}  "
+        {
+            var marks = sources.Select(
+                (c, i) => string.Concat(c.Tasks.Select(t => Mark(Answer(s, c, t)))).PadRight(widths[i])
+            );
+            yield return $"{s.Student.PadRight(width)}  {string.Join("  ", marks)}  "
                 + $"{Number(Points(s))} of {Number(sources.Sum(c => c.Tasks.Count))}";
+        }
         foreach (var s in submissions)
         foreach (var remark in Remarks(s))
             yield return $"{s.Student}: {remark}";

@@ -89,9 +89,9 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
             foreach (var source in group)
             {
                 var (number, name) = Split(source.Title);
+                var mark = source.Page == current ? " aria-current=\"page\"" : "";
                 html.Append(
-                    $"<li><a "
-                        + $"href=\"{root}{source.Page}\"{(source.Page == current ? " aria-current=\"page\"" : "")}><span "
+                    $"<li><a href=\"{root}{source.Page}\"{mark}><span "
                         + $"class=\"number\">{WebUtility.HtmlEncode(number)}</span> "
                         + $"{WebUtility.HtmlEncode(name)}</a></li>\n"
                 );
@@ -118,7 +118,8 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources)
             to < 0 || to >= group.Count
                 ? "<span></span>"
                 : $"<a class=\"{word}\" rel=\"{(word == "previous" ? "prev" : "next")}\" "
-                    + $"href=\"{source.Root}{group[to].Page}\"><span>{word}</span>{WebUtility.HtmlEncode(group[to].Title)}</a>";
+                    + $"href=\"{source.Root}{group[to].Page}\"><span>{word}</span>"
+                    + $"{WebUtility.HtmlEncode(group[to].Title)}</a>";
         return "<nav class=\"onward\" aria-label=\"previous and "
             + $"next\">{Way(at - 1, "previous")}{Way(at + 1, "next")}</nav>";
     }

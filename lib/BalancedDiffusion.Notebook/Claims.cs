@@ -96,10 +96,9 @@ public static class Claims
         var held = counted.Count(claim => claim.Holds);
         var excepted = claims.Count(claim => claim.IsExcepted);
         var skipped = claims.Count - counted.Count - excepted;
-        var sum =
-            $"{held} of {counted.Count} claims "
-            + $"hold{(excepted > 0 ? $", {excepted} known not to hold here" : "")}{(skipped > 0 ? $", {skipped} skipped" : "")}";
-        Show(claims, sum);
+        var exceptions = excepted > 0 ? $", {excepted} known not to hold here" : "";
+        var skips = skipped > 0 ? $", {skipped} skipped" : "";
+        Show(claims, $"{held} of {counted.Count} claims hold{exceptions}{skips}");
     }
 
     /// <summary>One line of the record: a JSON object without line breaks.</summary>

@@ -110,7 +110,8 @@ public class ReportTests
 
     [Theory]
     [InlineData(
-        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":\"NaN\",\"relation\":\"<\",\"bound\":1,\"holds\":false,\"seconds\":0}",
+        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":\"NaN\",\"relation\":\"<\",\"bound\":1,"
+            + "\"holds\":false,\"seconds\":0}",
         "NaN",
         false,
         null
@@ -124,7 +125,8 @@ public class ReportTests
     [InlineData("{\"id\":\"a\",\"skipped\":true,\"reason\":\"no data\",\"seconds\":0}", null, null, "no data")]
     [InlineData("{\"id\":\"a\",\"statement\":\"s\",\"skipped\":\"no data\"}", null, null, "no data")]
     [InlineData(
-        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":0.4,\"relation\":\">=\",\"bound\":0.5,\"skipped\":true,\"reason\":\"photographs\"}",
+        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":0.4,\"relation\":\">=\",\"bound\":0.5,"
+            + "\"skipped\":true,\"reason\":\"photographs\"}",
         "0.4",
         null,
         "photographs"

@@ -31,6 +31,6 @@ public static class Palette
     internal static string Faded(string colour, double opacity)
     {
         var number = Convert.ToInt32(colour[1..], 16);
-        return $"rgba({number >> 16},{(number >> 8) & 255},{number & 255},{opacity.ToString(System.Globalization.CultureInfo.InvariantCulture)})";
+        return FormattableString.Invariant($"rgba({number >> 16},{(number >> 8) & 255},{number & 255},{opacity})");
     }
 }

@@ -134,11 +134,16 @@ public sealed class DiffusersFolder
             && type.ValueKind == JsonValueKind.String
             && type.GetString() != "epsilon";
         if (width == 1024 || linear || velocity)
+        {
+            var sign =
+                linear ? "linear projections"
+                : velocity ? $"prediction_type {Listing.Quoted(type.GetString()!)}"
+                : "a text width of 1024";
             throw new InvalidDataException(
-                $"the folder '{Name}' holds Stable Diffusion of version 2 "
-                    + $"({(linear ? "linear projections" : velocity ? $"prediction_type {Listing.Quoted(type.GetString()!)}" : "a text width of 1024")}), "
+                $"the folder '{Name}' holds Stable Diffusion of version 2 ({sign}), "
                     + $"and only version 1 is read here; {Fetch}"
             );
+        }
         if (
             UNet.Number("in_channels") is { } channels
             && Vae.Number("latent_channels") is { } latent

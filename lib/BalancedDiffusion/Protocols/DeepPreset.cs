@@ -130,8 +130,8 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
     /// <param name="progress">Told of every new row of the history, or null.</param>
     /// <param name="cancellation">Stops the run between two steps.</param>
     /// <returns>The history, which the caller disposes.</returns>
-    /// <exception cref="ArgumentException">The network is of neither kind, or as for
-    /// <see cref="Trainer.Fit{TModel}(TModel, TorchSharp.torch.Tensor, TrainingOptions, IProgress{TrainingProgress}, CancellationToken)"/>.</exception>
+    /// <exception cref="ArgumentException">The network is of neither kind, or data, network and recipe do not go
+    /// together (see <see cref="Trainer"/>).</exception>
     public TrainingResult Fit(
         IDenoiser network,
         DeepTrainingSet images,

@@ -81,9 +81,11 @@ public sealed partial record MachineReport(IReadOnlyList<(string Name, string Va
 
     // A drive, a share, a home mark or a root, then folders (a folder's name may hold single spaces), then the last
     // part.
-    [GeneratedRegex(
-        """(?<![\w./\\])(?:file://)?(?:[A-Za-z]:[\\/]|\\\\|~[\\/]|/)(?:[^\s\\/"'<>|:*?]+(?: [^\s\\/"'<>|:*?]+)*[\\/]+)*(?<last>[^\s\\/"'<>|:*?,;)]*)"""
-    )]
+    private const string PathStart = """(?<![\w./\\])(?:file://)?(?:[A-Za-z]:[\\/]|\\\\|~[\\/]|/)""";
+    private const string PathFolders = """(?:[^\s\\/"'<>|:*?]+(?: [^\s\\/"'<>|:*?]+)*[\\/]+)*""";
+    private const string PathEnd = """(?<last>[^\s\\/"'<>|:*?,;)]*)""";
+
+    [GeneratedRegex(PathStart + PathFolders + PathEnd)]
     private static partial Regex AbsolutePath();
 
     private static string Version(Assembly assembly) =>

@@ -146,7 +146,7 @@ public sealed class RocCurve
     }
 
     /// <summary>A percentile bootstrap interval of <see cref="Auroc"/>; see the other overload.</summary>
-    /// <inheritdoc cref="Bootstrap(Func{RocCurve, double}, int, long, double, IReadOnlyList{int}?, IReadOnlyList{int}?)"/>
+    /// <inheritdoc cref="Bootstrap(Func{RocCurve,double},int,long,double,IReadOnlyList{int},IReadOnlyList{int})"/>
     public ConfidenceInterval Bootstrap(
         int samples,
         long seed,

@@ -1,4 +1,3 @@
-using System.Globalization;
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
@@ -297,10 +296,13 @@ public sealed class SteeringDirection
     }
 
     /// <summary>Its layers, lengths and network.</summary>
-    public override string ToString() =>
-        "direction in "
-        + $"{string.Join(", ", layers.Select(l => string.Create(CultureInfo.InvariantCulture, $"{l.Key} ({l.Value.Length} units, length {Math.Sqrt(Square(l.Value)):G4})")))} "
-        + $"of {Model}";
+    public override string ToString()
+    {
+        var each = layers.Select(l =>
+            FormattableString.Invariant($"{l.Key} ({l.Value.Length} units, length {Math.Sqrt(Square(l.Value)):G4})")
+        );
+        return $"direction in {string.Join(", ", each)} of {Model}";
+    }
 
     private SteeringDirection Each(Func<string, double[], double[]> change) =>
         new(Model, layers.Select(l => KeyValuePair.Create(l.Key, change(l.Key, l.Value))));

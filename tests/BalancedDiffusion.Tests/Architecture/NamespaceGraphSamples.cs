@@ -1,4 +1,5 @@
-#pragma warning disable CS0067, CS0168, CS0649, CS0169, CS0414 // Members that are there to be read by NamespaceGraph only.
+// Members are there to be read by NamespaceGraph only.
+#pragma warning disable CS0067, CS0168, CS0649, CS0169, CS0414
 
 // Each namespace under Uses names the namespace Used in one way and in no other.
 namespace NamespaceGraphSamples.Used
