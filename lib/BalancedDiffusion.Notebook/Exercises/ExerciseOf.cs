@@ -83,7 +83,8 @@ internal sealed class Exercise<TAnswer>(
 
     private Response Give(TAnswer answer, long seed, int number, out Draw draw)
     {
-        var inputs = draw = new Draw(Seeds.Derive(seed, number));
+        var inputs = new Draw(Seeds.Derive(seed, number));
+        draw = inputs;
         return Response.To(() => ask(inputs, answer));
     }
 

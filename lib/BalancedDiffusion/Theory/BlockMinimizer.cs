@@ -120,8 +120,14 @@ public sealed class BlockMinimizer : IDisposable
     {
         get
         {
+            var units = new List<IReadOnlyList<int>>();
             var next = 0;
-            return [.. ranks.Select(rank => (IReadOnlyList<int>)[.. Enumerable.Range((next += rank) - rank, rank)])];
+            foreach (var rank in ranks)
+            {
+                units.Add([.. Enumerable.Range(next, rank)]);
+                next += rank;
+            }
+            return units;
         }
     }
 

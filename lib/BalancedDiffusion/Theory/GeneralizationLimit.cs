@@ -239,9 +239,13 @@ public sealed class GeneralizationLimit : IDisposable
         var counts = new int[weights.Length];
         for (var i = 0; i < draws; i++)
         {
-            var (u, k) = (random.NextDouble(), 0);
-            while (k < weights.Length - 1 && (u -= weights[k]) > 0)
+            var k = 0;
+            var rest = random.NextDouble() - weights[k];
+            while (k < weights.Length - 1 && rest > 0)
+            {
                 k++;
+                rest -= weights[k];
+            }
             counts[k]++;
         }
         var d = means[0].shape[0];

@@ -189,10 +189,9 @@ public sealed class ParameterOptimizer : IDisposable
     private void RmsProp(int i, torch.Tensor p, torch.Tensor gradient, double rate)
     {
         second[i].mul_(options.Alpha).addcmul_(gradient, gradient, 1 - options.Alpha);
-        var root = (roots[i] ??= torch.zeros_like(p).DetachFromDisposeScope())
-            .copy_(second[i])
-            .sqrt_()
-            .add_(options.Epsilon);
+        var root = roots[i] ?? torch.zeros_like(p).DetachFromDisposeScope();
+        roots[i] = root;
+        root.copy_(second[i]).sqrt_().add_(options.Epsilon);
         if (options.Momentum > 0)
         {
             first[i].mul_(options.Momentum).addcdiv_(gradient, root, 1);
