@@ -8,8 +8,7 @@ using var interrupted = new CancellationTokenSource();
 void Stop(PosixSignalContext context)
 {
     // The first time, stop in good order: end the kernels and keep what there is. The second time (also where 'dotnet
-    // run' passes on what was sent to both), the
-    // system's own way, which leaves no kernel behind either.
+    // run' passes on what was sent to both), the system's own way, which leaves no kernel behind either.
     if (interrupted.IsCancellationRequested)
     {
         KernelProcess.KillAll();

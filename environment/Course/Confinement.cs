@@ -6,9 +6,8 @@ namespace BalancedDiffusion.Reproduce.Course;
 
 /// <summary>
 /// Where a submission runs: a folder of its own that is also its home, few of this process's variables, and, where
-/// Linux lets a user do so, no network, and the repository and the
-/// home only to read and the submissions and solutions not at all. Elsewhere the code can reach what the user who
-/// grades can.
+/// Linux lets a user do so, no network, and the repository and the home only to read and the submissions and solutions
+/// not at all. Elsewhere the code can reach what the user who grades can.
 /// </summary>
 public sealed class Confinement
 {

@@ -46,8 +46,7 @@ public sealed class GradeTable(IReadOnlyList<ExerciseSource> sources, IReadOnlyL
     }
 
     /// <summary>The table for the console: <c>✓</c> solved, <c>✗</c> not, <c>–</c> left blank, <c>·</c> not
-    /// handed in;
-    /// remarks below, a line each.</summary>
+    /// handed in; remarks below, a line each.</summary>
     public IEnumerable<string> Lines()
     {
         var width = Math.Max(submissions.Select(s => s.Student.Length).DefaultIfEmpty(0).Max(), 7);
@@ -55,9 +54,13 @@ public sealed class GradeTable(IReadOnlyList<ExerciseSource> sources, IReadOnlyL
         yield return $"{"student".PadRight(width)}  "
             + $"{string.Join("  ", sources.Select((s, i) => s.Stem[..2].PadRight(widths[i])))}  points";
         foreach (var s in submissions)
-            yield return $"{s.Student.PadRight(width)}  "
-                + $"{string.Join("  ", sources.Select((c, i) => string.Concat(c.Tasks.Select(t => Mark(Answer(s, c, t)))).PadRight(widths[i])))}  "
+        {
+            var marks = sources.Select(
+                (c, i) => string.Concat(c.Tasks.Select(t => Mark(Answer(s, c, t)))).PadRight(widths[i])
+            );
+            yield return $"{s.Student.PadRight(width)}  {string.Join("  ", marks)}  "
                 + $"{Number(Points(s))} of {Number(sources.Sum(c => c.Tasks.Count))}";
+        }
         foreach (var s in submissions)
         foreach (var remark in Remarks(s))
             yield return $"{s.Student}: {remark}";

@@ -8,9 +8,9 @@ namespace BalancedDiffusion.Reproduce.Course;
 
 /// <summary>
 /// Grades answers by running them in the teacher's own notebook: of a submission only the cells of answers are taken,
-/// so that changed checks and written outputs count for nothing. Each
-/// chapter of a student has a kernel, a folder and a time of its own. An answer that ends the kernel or does not end
-/// costs itself and is left blank in the next try, so that the others are graded.
+/// so that changed checks and written outputs count for nothing. Each chapter of a student has a kernel, a folder and a
+/// time of its own. An answer that ends the kernel or does not end costs itself and is left blank in the next try, so
+/// that the others are graded.
 /// </summary>
 /// <param name="workspace">The repository.</param>
 /// <param name="confinement">Where submissions run.</param>

@@ -17,10 +17,8 @@ public sealed record JobPlan(int Jobs, int? Threads, string? Notice)
 
     /// <summary>
     /// One notebook for each core, since a notebook computes on one core for most of its time; one at a time on a GPU.
-    /// The cores are shared
-    /// out by what was wanted, whatever memory and the number of notebooks make of it: on one machine a notebook's last
-    /// digits are the same
-    /// whether it runs alone, with others, or to be published.
+    /// The cores are shared out by what was wanted, whatever memory and the number of notebooks make of it: on one
+    /// machine a notebook's last digits are the same whether it runs alone, with others, or to be published.
     /// </summary>
     /// <param name="asked">What the user asked for, at least 1, or null.</param>
     /// <param name="notebooks">How many notebooks are to run.</param>

@@ -18,8 +18,7 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options, Timi
 
     /// <summary>
     /// Runs all code cells in order and stops at the first that fails. Whatever happens to the notebook becomes part of
-    /// the result; nothing is
-    /// thrown for it. The kernel and all it started are gone when this returns.
+    /// the result; nothing is thrown for it. The kernel and all it started are gone when this returns.
     /// </summary>
     /// <param name="notebook">The notebook; its file is only read.</param>
     /// <param name="progress">Told how it goes on.</param>
@@ -94,7 +93,11 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options, Timi
             using (var patience = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token))
             {
                 patience.CancelAfter(StartLimit);
-                kernel = await KernelProcess.StartAsync(executable, KernelEnvironmentFor(notebook, claimsFile), patience.Token);
+                kernel = await KernelProcess.StartAsync(
+                    executable,
+                    KernelEnvironmentFor(notebook, claimsFile),
+                    patience.Token
+                );
             }
             startSeconds = watch.Elapsed.TotalSeconds - started;
             for (var i = 0; i < cells.Count && failure is null; i++)

@@ -14,8 +14,8 @@ public sealed class RunSession(Workspace workspace, RunOptions options, RunEstim
 {
     /// <summary>
     /// Runs the notebooks, each whatever became of the others, and writes after each: an interrupted run leaves what it
-    /// had. Side by side the
-    /// longest start first, so that none is left to run alone for long; everything written keeps the order given.
+    /// had. Side by side the longest start first, so that none is left to run alone for long; everything written keeps
+    /// the order given.
     /// </summary>
     /// <param name="notebooks">The notebooks in the order of the reports, which is the order to run them in where they
     /// run one after another.</param>

@@ -6,9 +6,7 @@ namespace BalancedDiffusion.Reproduce.Site;
 
 /// <summary>
 /// Reads <c>$…$</c> and <c>$$…$$</c> as Jupyter and GitHub do, also over several lines and inside tables. A dollar
-/// sign
-/// that opens no formula is an
-/// error, since it would be shown as it is; <c>\$</c> is a dollar.
+/// sign that opens no formula is an error, since it would be shown as it is; <c>\$</c> is a dollar.
 /// </summary>
 public sealed class FormulaParser : InlineParser
 {

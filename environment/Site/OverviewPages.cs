@@ -13,12 +13,15 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
     public string Index()
     {
         var notebooks = pages.Where(p => !p.Source.IsExercise).ToList();
+        const string paper = "Generalization of Diffusion Models Arises with a Balanced Representation Space";
+        const string topics =
+            "memorization, generalization and the hybrid of both; spiky against balanced representations";
         var html = new StringBuilder(
-            """
+            $"""
             <div class="hero">
             <h1>Why do diffusion models generalize?</h1>
-            <p>These notebooks rebuild, check and correct the paper <cite>Generalization of Diffusion Models Arises with a Balanced Representation Space</cite> (ICLR 2026),
-            one experiment at a time: memorization, generalization and the hybrid of both; spiky against balanced representations. Every figure was computed by the code above it,
+            <p>These notebooks rebuild, check and correct the paper <cite>{paper}</cite> (ICLR 2026),
+            one experiment at a time: {topics}. Every figure was computed by the code above it,
             and every statement is checked by a number.</p>
 
             """
@@ -33,16 +36,17 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
             html.Append(Card(page));
         html.Append("</ol>\n");
         var exercises = pages.Where(p => p.Source.IsExercise).ToList();
+        var items = exercises.Select(e =>
+            $"<li><a href=\"{e.Source.Page}\">{WebUtility.HtmlEncode(e.Source.Title)}</a></li>\n"
+        );
         if (exercises.Count > 0)
-            html.Append(
-                $"<h2>Exercises</h2>\n<ul class=\"exercises\">\n"
-                    + $"{string.Concat(exercises.Select(e => $"<li><a href=\"{e.Source.Page}\">{WebUtility.HtmlEncode(e.Source.Title)}</a></li>\n"))}</ul>\n"
-            );
+            html.Append($"<h2>Exercises</h2>\n<ul class=\"exercises\">\n{string.Concat(items)}</ul>\n");
+        const string keeps = "# runs every notebook, keeps figures, claims and a report";
         html.Append(
-            """
+            $"""
             <h2>Run it yourself</h2>
             <p>You need the .NET 10 SDK and a clone of the repository; a laptop without a GPU will do.</p>
-            <pre class="text" tabindex="0">dotnet run --project environment     # runs every notebook, keeps figures, claims and a report
+            <pre class="text" tabindex="0">dotnet run --project environment     {keeps}
             dotnet test                          # passes the tests</pre>
 
             """
@@ -54,10 +58,13 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
     public string Claims()
     {
         var titles = pages.Where(p => p.Claims.Count > 0).ToDictionary(p => p.Source.Page, p => p.Source.Title);
+        const string lead =
+            "Each statement below was measured when the notebooks ran, and compared with a bound that was fixed "
+            + "beforehand.";
         var html = new StringBuilder(
             $"""
             <h1>Claims</h1>
-            <p class="lead">Each statement below was measured when the notebooks ran, and compared with a bound that was fixed beforehand. {claims.Count} in all: {Count()}.</p>
+            <p class="lead">{lead} {claims.Count} in all: {Count()}.</p>
             <form class="filter" role="search" aria-label="filter claims">
             <label>Words <input type="search" name="words" autocomplete="off"></label>
             <label>Notebook <select name="notebook"><option value="">all</option>
@@ -117,9 +124,9 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
                 + $"alt=\"{WebUtility.HtmlEncode(figure.Alt ?? figure.Title ?? figure.FileName)}\" loading=\"lazy\" "
                 + "decoding=\"async\">";
         var counted = page.Claims.Where(c => c.Claim.Outcome is ClaimOutcome.Holds or ClaimOutcome.Fails).ToList();
-        var counts =
-            $"{page.Figures.Count} "
-            + $"figures{(counted.Count > 0 ? $" · {counted.Count(c => c.Claim.Outcome == ClaimOutcome.Holds)} of {counted.Count} claims hold" : "")}";
+        var held = counted.Count(c => c.Claim.Outcome == ClaimOutcome.Holds);
+        var holding = counted.Count > 0 ? $" · {held} of {counted.Count} claims hold" : "";
+        var counts = $"{page.Figures.Count} figures{holding}";
         return $"<li><a href=\"{page.Source.Page}\"><span class=\"picture\">{picture}</span><span "
             + "class=\"words\"><span "
             + $"class=\"number\">{WebUtility.HtmlEncode(number)}</span><b>{WebUtility.HtmlEncode(words)}</b>"

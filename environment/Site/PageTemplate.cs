@@ -91,9 +91,9 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources, bool
             foreach (var source in group)
             {
                 var (number, name) = Split(source.Title);
+                var mark = source.Page == current ? " aria-current=\"page\"" : "";
                 html.Append(
-                    $"<li><a "
-                        + $"href=\"{root}{source.Page}\"{(source.Page == current ? " aria-current=\"page\"" : "")}><span "
+                    $"<li><a href=\"{root}{source.Page}\"{mark}><span "
                         + $"class=\"number\">{WebUtility.HtmlEncode(number)}</span> "
                         + $"{WebUtility.HtmlEncode(name)}</a></li>\n"
                 );
@@ -120,7 +120,8 @@ public sealed partial class PageTemplate(IReadOnlyList<SiteSource> sources, bool
             to < 0 || to >= group.Count
                 ? "<span></span>"
                 : $"<a class=\"{word}\" rel=\"{(word == "previous" ? "prev" : "next")}\" "
-                    + $"href=\"{source.Root}{group[to].Page}\"><span>{word}</span>{WebUtility.HtmlEncode(group[to].Title)}</a>";
+                    + $"href=\"{source.Root}{group[to].Page}\"><span>{word}</span>"
+                    + $"{WebUtility.HtmlEncode(group[to].Title)}</a>";
         return "<nav class=\"onward\" aria-label=\"previous and "
             + $"next\">{Way(at - 1, "previous")}{Way(at + 1, "next")}</nav>";
     }

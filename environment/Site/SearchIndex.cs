@@ -55,8 +55,8 @@ public static partial class SearchIndex
                 )
             ),
         };
-        return "window.siteIndex = "
-            + $"{index.ToJsonString(new JsonSerializerOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping })};\n";
+        var options = new JsonSerializerOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        return $"window.siteIndex = {index.ToJsonString(options)};\n";
     }
 
     /// <summary>The words of a text in lower case: runs of letters and digits, and the parts of a name such as

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace BalancedDiffusion.Reproduce.Site;
 
 /// <summary>What a site holds.</summary>
@@ -20,7 +22,9 @@ public sealed record SiteSummary(
 {
     /// <inheritdoc/>
     public override string ToString() =>
-        FormattableString.Invariant(
-            $"{Pages} pages, {Figures} figures ({Charts} interactive), {Formulas} formulas, {Claims} claims, {Bytes / 1e6:0.0} MB"
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Pages} pages, {Figures} figures ({Charts} interactive), {Formulas} formulas, {Claims} claims, "
+                + $"{Bytes / 1e6:0.0} MB"
         );
 }

@@ -61,7 +61,8 @@ internal sealed class Chapter02 : Chapter
                 var (n, x) = (draw.Whole("n", 2, 30), draw.Between("length", 0.5, 3) * draw.Normal(5));
                 var square = x.square().sum().ToDouble();
                 // Beyond 1 the penalty is too strong for the sample to be stored.
-                return norm(x, n, draw.Between("sigma", 0.2, 2), draw.Between("n lambda / ‖x‖²", 0.1, 2) * square / n);
+                var sigma = draw.Between("sigma", 0.2, 2);
+                return norm(x, n, sigma, draw.Between("n lambda / ‖x‖²", 0.1, 2) * square / n);
             },
             slips:
             [

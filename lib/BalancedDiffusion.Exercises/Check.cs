@@ -7,9 +7,8 @@ namespace BalancedDiffusion.Exercises;
 
 /// <summary>
 /// Checks answers to the exercises. An answer is a function; it is called with fresh random inputs and compared with
-/// the truth, so that no constant and no number read off
-/// the page satisfies it. One row says that it is right, or what is wrong without giving the answer away. Nothing is
-/// thrown into the notebook.
+/// the truth, so that no constant and no number read off the page satisfies it. One row says that it is right, or what
+/// is wrong without giving the answer away. Nothing is thrown into the notebook.
 /// </summary>
 public static class Check
 {

@@ -10,6 +10,17 @@ internal static class Diagnosis
     /// <param name="tolerance">How far results may be apart, as a fraction of the largest expected number.</param>
     public static bool IsRight(IReadOnlyList<Case> cases, double tolerance) => cases.All(c => IsRight(c, tolerance));
 
+    /// <summary>The powers of an input that an answer is likely to be off by, and how they are written.</summary>
+    private static readonly (double Power, string Text)[] Powers =
+    [
+        (1, ""),
+        (2, "²"),
+        (0.5, "^½"),
+        (-1, ""),
+        (-2, "²"),
+        (-0.5, "^½"),
+    ];
+
     /// <summary>What is wrong, half a sentence.</summary>
     /// <param name="cases">Cases without faults, of which one at least is wrong.</param>
     /// <param name="tolerance">As for <see cref="IsRight(IReadOnlyList{Case}, double)"/>.</param>
@@ -26,8 +37,11 @@ internal static class Diagnosis
                 + $"{Shape(expected[at].Shape)}{wrong.Inputs.Where}";
         var lost = given[at].Values.Count(v => !double.IsFinite(v));
         if (lost > 0)
-            return $"{which}{(given[at].Values.Length == 1 ? "it is" : $"{lost} of {Count(given[at].Values.Length, "number")} are")} "
-                + $"NaN or infinite{wrong.Inputs.Where}";
+        {
+            var all = given[at].Values.Length;
+            var subject = all == 1 ? "it is" : $"{lost} of {Count(all, "number")} are";
+            return $"{which}{subject} NaN or infinite{wrong.Inputs.Where}";
+        }
         var pairs = cases
             .Where(c =>
                 c.Given.Parts.Count > at && c.Given.Parts[at].Values.Length == c.Expected.Parts[at].Values.Length
@@ -41,8 +55,8 @@ internal static class Diagnosis
         if (cases.FirstOrDefault(c => IsRight(c, tolerance)) is { } right)
             return $"{which}right in {cases.Count(c => IsRight(c, tolerance))} of {cases.Count} cases, such "
                 + $"as{right.Inputs.Where[(right.Inputs.Where.Length > 0 ? 6 : 0)..]}, and wrong{wrong.Inputs.Where}";
-        return $"{which}not the right numbers: off by "
-            + $"{Claims.Number(Math.Round(100 * Distance(given[at].Values, expected[at].Values) / Size(expected[at].Values), 1))} "
+        var distance = 100 * Distance(given[at].Values, expected[at].Values) / Size(expected[at].Values);
+        return $"{which}not the right numbers: off by {Claims.Number(Math.Round(distance, 1))} "
             + $"% of the largest{wrong.Inputs.Where}";
     }
 
@@ -137,7 +151,7 @@ internal static class Diagnosis
             var values = pairs.Select(p => p.Inputs.Named[input].Value).ToArray();
             if (values.All(v => Math.Abs(v / values[0] - 1) < 0.01))
                 continue;
-            foreach (var (power, text) in new[] { (1.0, ""), (2, "²"), (0.5, "^½"), (-1, ""), (-2, "²"), (-0.5, "^½") })
+            foreach (var (power, text) in Powers)
             {
                 var rest = factors.Zip(values, (f, v) => f / Math.Pow(v, power)).ToArray();
                 var name = (power < 0 ? "1/" : "") + pairs[0].Inputs.Named[input].Name + text;

@@ -25,9 +25,11 @@ internal abstract class Exercise
     public abstract Verdict Judge(object? answer, long seed);
 
     /// <summary>E.g. <c>(Tensor y, double sigma) → Tensor</c>.</summary>
-    private protected static string Describe(Delegate function) =>
-        $"({string.Join(", ", function.Method.GetParameters().Select(p => $"{Name(p.ParameterType)} {p.Name}".Trim()))}) "
-        + $"→ {Name(function.Method.ReturnType)}";
+    private protected static string Describe(Delegate function)
+    {
+        var parameters = function.Method.GetParameters().Select(p => $"{Name(p.ParameterType)} {p.Name}".Trim());
+        return $"({string.Join(", ", parameters)}) → {Name(function.Method.ReturnType)}";
+    }
 
     private protected static string Name(Type type) =>
         type switch

@@ -9,8 +9,7 @@ namespace BalancedDiffusion.Exercises;
 /// text.</param>
 /// <param name="ask">
 /// Draws inputs, calls the answer with them, and gives what is to be compared: what the answer gave, or what follows
-/// from it where several answers are right. Must do the
-/// same for the same draw, and give other results for other draws.
+/// from it where several answers are right. Must do the same for the same draw, and give other results for other draws.
 /// </param>
 /// <param name="tolerance">How far results may be apart, as a fraction of the largest number of the truth; loose enough
 /// for float32.</param>
@@ -84,7 +83,8 @@ internal sealed class Exercise<TAnswer>(
 
     private Response Give(TAnswer answer, long seed, int number, out Draw draw)
     {
-        var inputs = draw = new Draw(Seeds.Derive(seed, number));
+        var inputs = new Draw(Seeds.Derive(seed, number));
+        draw = inputs;
         return Response.To(() => ask(inputs, answer));
     }
 

@@ -9,8 +9,7 @@ namespace BalancedDiffusion.Notebook;
 
 /// <summary>
 /// The claims of a notebook: each compares a measured number with a bound, shows one row, and is recorded. A claim that
-/// does
-/// not hold is shown as such and the notebook runs on; the program that runs the notebooks fails the run.
+/// does not hold is shown as such and the notebook runs on; the program that runs the notebooks fails the run.
 /// </summary>
 public static class Claims
 {
@@ -36,8 +35,7 @@ public static class Claims
     /// <param name="bound">The bound, finite.</param>
     /// <param name="exception">Where the statement is known not to hold on what this run computes with (a data set,
     /// say): why, one sentence. If it fails then, number and bound are shown and recorded with that sentence, and it
-    /// counts neither as
-    /// holding nor as failing; if it holds, it holds. Null where it must hold.</param>
+    /// counts neither as holding nor as failing; if it holds, it holds. Null where it must hold.</param>
     /// <returns>The claim as recorded.</returns>
     /// <exception cref="ArgumentException">The id or statement is empty, the id is used already, or the bound is not
     /// finite.</exception>

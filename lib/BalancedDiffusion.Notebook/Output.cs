@@ -45,15 +45,14 @@ internal static class Output
         string? caption = null
     )
     {
-        var head = header is null
-            ? ""
-            : $"<thead><tr>{string.Concat(header.Select(cell => $"<th style=\"text-align:left\">{cell}</th>"))}</tr></thead>";
+        const string left = "style=\"text-align:left\"";
+        var titles = header?.Select(cell => $"<th {left}>{cell}</th>");
+        var head = titles is null ? "" : $"<thead><tr>{string.Concat(titles)}</tr></thead>";
         var body = string.Concat(
-            rows.Select(row =>
-                $"<tr>{string.Concat(row.Select(cell => $"<td style=\"text-align:left\">{cell}</td>"))}</tr>"
-            )
+            rows.Select(row => $"<tr>{string.Concat(row.Select(cell => $"<td {left}>{cell}</td>"))}</tr>")
         );
-        return $"<table>{(caption is null ? "" : $"<caption style=\"text-align:left\"><b>{caption}</b></caption>")}{head}<tbody>{body}</tbody></table>";
+        var top = caption is null ? "" : $"<caption {left}><b>{caption}</b></caption>";
+        return $"<table>{top}{head}<tbody>{body}</tbody></table>";
     }
 
     /// <summary>A table in plain text, its columns aligned.</summary>

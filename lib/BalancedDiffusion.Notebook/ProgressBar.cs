@@ -64,9 +64,8 @@ public sealed class ProgressBar
         {
             total = value.Steps;
             var left = value.SecondsLeft;
-            note =
-                ", loss "
-                + $"{TensorSummary.Format(value.Loss)}{(double.IsFinite(left) && left >= 1 ? $", {left.ToString("0", CultureInfo.InvariantCulture)} s left" : "")}";
+            var remaining = double.IsFinite(left) && left >= 1 ? FormattableString.Invariant($", {left:0} s left") : "";
+            note = $", loss {TensorSummary.Format(value.Loss)}{remaining}";
         }
         Move(value.Step);
     }

@@ -104,10 +104,12 @@ public static class Table
         IReadOnlyList<IReadOnlyList<string>> rows
     )
     {
-        var shown =
-            rows.Count <= MostRows
-                ? rows
-                : [.. rows.Take(MostRows / 2), [.. rows[0].Select(_ => "…")], .. rows.Skip(rows.Count - MostRows / 2)];
+        var shown = rows;
+        if (rows.Count > MostRows)
+        {
+            string[] gap = [.. rows[0].Select(_ => "…")];
+            shown = [.. rows.Take(MostRows / 2), gap, .. rows.Skip(rows.Count - MostRows / 2)];
+        }
         var html = Output.HtmlTable(
             header?.Select(Output.Escape).ToArray(),
             shown.Select(row => row.Select(Output.Escape).ToArray()),

@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Benchmarks;
 
 /// <summary>
 /// The plain loop as the authors write it, on the same libtorch: noise, two layers, the mean squared error,
-/// <c>backward</c>, an optimizer of torch. "Tied" means two parameters over
-/// one storage, which the optimizer updates one after the other.
+/// <c>backward</c>, an optimizer of torch. "Tied" means two parameters over one storage, which the optimizer updates
+/// one after the other.
 /// </summary>
 public sealed class AuthorsLoop : IDisposable
 {

@@ -10,14 +10,12 @@ namespace BalancedDiffusion.Benchmarks;
 
 /// <summary>
 /// What all benchmarks share. They run in this process: in a project that BenchmarkDotNet generates, libtorch and its
-/// mended copy would not lie where the library looks for them.
-/// Few iterations, each of half a second or of one invocation where that takes longer: the subjects take milliseconds
-/// to seconds, not nanoseconds.
+/// mended copy would not lie where the library looks for them. Few iterations, each of half a second or of one
+/// invocation where that takes longer: the subjects take milliseconds to seconds, not nanoseconds.
 /// </summary>
 /// <remarks>
 /// A new class of benchmarks is found by itself. Methods of one category share a table group with one baseline, to
-/// which the column Ratio refers; a method marked by
-/// <see cref="SamplesAttribute"/> fills the column samples/s.
+/// which the column Ratio refers; a method marked by <see cref="SamplesAttribute"/> fills the column samples/s.
 /// </remarks>
 public sealed class BenchmarkConfig : ManualConfig
 {

@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Benchmarks;
 
 /// <summary>
 /// How fast parametric faces are made, factors, pixels and the data set around them. The goal, which nothing enforces:
-/// 50,000 grey faces of 32×32 pixels a second on two cores, in the column samples/s.
-/// The first row is the share of drawing the factors.
+/// 50,000 grey faces of 32×32 pixels a second on two cores, in the column samples/s. The first row is the share of
+/// drawing the factors.
 /// </summary>
 public class FaceBenchmarks
 {

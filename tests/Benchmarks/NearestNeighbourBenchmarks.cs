@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Benchmarks;
 
 /// <summary>
 /// How close the exact nearest among 60,000 samples of dimension 1,024 come to what their arithmetic must cost: the
-/// baseline is the product of queries and samples alone, in float32, in blocks of the
-/// same shapes, warm in the cache. The goal, which nothing enforces: a Ratio below 1.67, which is 60 % of that rate.
+/// baseline is the product of queries and samples alone, in float32, in blocks of the same shapes, warm in the cache.
+/// The goal, which nothing enforces: a Ratio below 1.67, which is 60 % of that rate.
 /// </summary>
 [InvocationCount(1), IterationCount(3)]
 public class NearestNeighbourBenchmarks

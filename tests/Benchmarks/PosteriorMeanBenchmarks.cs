@@ -6,11 +6,11 @@ namespace BalancedDiffusion.Benchmarks;
 
 /// <summary>
 /// How close the posterior mean under 60,000 samples of dimension 1,024 comes to what its arithmetic must cost: the
-/// baseline is the products alone, queries with samples and weights with samples,
-/// in float32, in blocks of the same shapes, warm in the cache. The goal, which nothing enforces: a Ratio below 1.67,
-/// which is 60 % of that rate. Where few samples have weight the second product is
-/// not taken, and the Ratio may fall below 1; where many have, the first is taken in float64, which costs about twice
-/// as much as in float32 (the row "both in float64" is the rate if all were).
+/// baseline is the products alone, queries with samples and weights with samples, in float32, in blocks of the same
+/// shapes, warm in the cache. The goal, which nothing enforces: a Ratio below 1.67, which is 60 % of that rate. Where
+/// few samples have weight the second product is not taken, and the Ratio may fall below 1; where many have, the first
+/// is taken in float64, which costs about twice as much as in float32 (the row "both in float64" is the rate if all
+/// were).
 /// </summary>
 [InvocationCount(1), IterationCount(3)]
 public class PosteriorMeanBenchmarks

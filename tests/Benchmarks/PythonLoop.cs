@@ -59,8 +59,10 @@ public sealed class PythonLoop : IDisposable
         process.Dispose();
         if (rates.Count > 0)
             Console.WriteLine(
-                FormattableString.Invariant(
-                    $"The Python loop with {threads} threads counted {rates.Min():F0} to {rates.Max():F0} steps a second."
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The Python loop with {threads} threads counted {rates.Min():F0} to {rates.Max():F0} "
+                        + $"steps a second."
                 )
             );
     }

@@ -13,10 +13,9 @@ namespace BalancedDiffusion.Benchmarks;
 
 /// <summary>
 /// What sampling, and recording codes while sampling, add to a network: a ReLU-DAE of 100 units on 256 samples, and the
-/// deep networks of <see cref="DeepPreset"/> on 16 faces, in ten steps of Euler. The
-/// baseline only calls the network, ten times. Ratio - 1 is the overhead; the goal, which nothing enforces, is 0.05.
-/// Recorded is the code of one layer, pooled; kept a step, or gone into
-/// <see cref="RunningStatistics"/>.
+/// deep networks of <see cref="DeepPreset"/> on 16 faces, in ten steps of Euler. The baseline only calls the network,
+/// ten times. Ratio - 1 is the overhead; the goal, which nothing enforces, is 0.05. Recorded is the code of one layer,
+/// pooled; kept a step, or gone into <see cref="RunningStatistics"/>.
 /// </summary>
 [IterationCount(5)]
 public class RecorderBenchmarks

@@ -9,13 +9,13 @@ namespace BalancedDiffusion.Benchmarks;
 
 /// <summary>
 /// <para>How fast samplers are. In category <see cref="Mixture"/>: 100,000 two-dimensional samples in 50 steps of
-/// Karras levels over the exact posterior mean of a mixture of three Gaussians,
-/// in batches of 10,000 and once in the default batches of 256, where the calls cost more than the arithmetic. The
-/// goal, which nothing enforces: less than 10 seconds on two cores for Euler.</para>
+/// Karras levels over the exact posterior mean of a mixture of three Gaussians, in batches of 10,000 and once in the
+/// default batches of 256, where the calls cost more than the arithmetic. The goal, which nothing enforces: less than
+/// 10 seconds on two cores for Euler.</para>
 /// <para>In the categories <see cref="Calls60"/> and <see cref="Calls119"/>: what a sampler adds to its network. The
-/// baseline only calls the network, a ReLU-DAE of 100 units on 256 samples of
-/// dimension 1,024, as often as 60 steps do: once a step, or twice but for the last step (Heun). Ratio - 1 is the
-/// sampler's overhead: its arithmetic, its checks and, for DDPM, its noise.</para>
+/// baseline only calls the network, a ReLU-DAE of 100 units on 256 samples of dimension 1,024, as often as 60 steps do:
+/// once a step, or twice but for the last step (Heun). Ratio - 1 is the sampler's overhead: its arithmetic, its checks
+/// and, for DDPM, its noise.</para>
 /// </summary>
 public class SamplerBenchmarks
 {

@@ -13,11 +13,10 @@ namespace BalancedDiffusion.Benchmarks;
 
 /// <summary>
 /// How long it takes to come within one per cent of the objective that the authors' recipe reaches after 50,000 steps,
-/// for five images and for all, on the faces and, where it is there, on CelebA. Both start at the same
-/// weights under the same penalty. The objective of the five images is exact; that of the many is taken over three
-/// draws of noise, the same for both. Each training is timed once, and the
-/// eager loop by 1,000 of its steps (see <see cref="RunFilter"/>). The goal, which nothing enforces: 40 times sooner
-/// than the authors' recipe.
+/// for five images and for all, on the faces and, where it is there, on CelebA. Both start at the same weights under
+/// the same penalty. The objective of the five images is exact; that of the many is taken over three draws of noise,
+/// the same for both. Each training is timed once, and the eager loop by 1,000 of its steps (see
+/// <see cref="RunFilter"/>). The goal, which nothing enforces: 40 times sooner than the authors' recipe.
 /// </summary>
 public static class TimeToSolution
 {

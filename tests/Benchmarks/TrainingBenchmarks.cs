@@ -8,14 +8,13 @@ namespace BalancedDiffusion.Benchmarks;
 
 /// <summary>
 /// A training step of the generalizing ReLU-DAE: d = 1024, p = 100, tied, batches of 256 of 10,000 samples, Adam. The
-/// column Ratio counts in steps of <see cref="Trainer"/>. The goals on two
-/// cores, which nothing enforces: the eager loop at 2 or more, the loop in Python at 1.3 or more with either number of
-/// threads, and the floor at 0.71 or more, so that a step
-/// takes at most 1.4 times the floor.
+/// column Ratio counts in steps of <see cref="Trainer"/>. The goals on two cores, which nothing enforces: the eager
+/// loop at 2 or more, the loop in Python at 1.3 or more with either number of threads, and the floor at 0.71 or more,
+/// so that a step takes at most 1.4 times the floor.
 /// <para>The floor is what no step can do without, each part over and over by itself, so that its numbers stay in the
-/// cache: five matrix products into tensors that are there, one batch of normal
-/// numbers by the fastest generator of the library, and one pass over the parameters that reads four numbers and writes
-/// three, as copies of as many bytes.</para>
+/// cache: five matrix products into tensors that are there, one batch of normal numbers by the fastest generator of the
+/// library, and one pass over the parameters that reads four numbers and writes three, as copies of as many
+/// bytes.</para>
 /// </summary>
 public class TrainingBenchmarks
 {

@@ -225,7 +225,8 @@ public sealed class CourseTests : IDisposable
             ]
         );
         var forged =
-            "KernelInvocationContext.Current.DisplayAs(\"{\\\"id\\\":\\\"02.1\\\",\\\"outcome\\\":\\\"passed\\\",\\\"sentence\\\":\\\"\\\"}\", "
+            "KernelInvocationContext.Current.DisplayAs("
+            + "\"{\\\"id\\\":\\\"02.1\\\",\\\"outcome\\\":\\\"passed\\\",\\\"sentence\\\":\\\"\\\"}\", "
             + "\"application/vnd.balanced-diffusion.exercise+json\");";
         Hand(
             "in/cara/02.ipynb",

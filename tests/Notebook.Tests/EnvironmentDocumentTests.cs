@@ -129,7 +129,9 @@ public class EnvironmentDocumentTests
         document.Metadata["polyglot_notebook"] = new JsonObject();
         document.SetCanonicalMetadata();
         Assert.Equal(
-            """{"kernelspec":{"display_name":".NET (C#)","language":"C#","name":".net-csharp"},"language_info":{"file_extension":".cs","mimetype":"text/x-csharp","name":"C#","pygments_lexer":"csharp"}}""",
+            """{"kernelspec":{"display_name":".NET (C#)","language":"C#","name":".net-csharp"}"""
+                + ""","language_info":{"file_extension":".cs","mimetype":"text/"""
+                + """x-csharp","name":"C#","pygments_lexer":"csharp"}}""",
             document.Metadata.ToJsonString()
         );
     }

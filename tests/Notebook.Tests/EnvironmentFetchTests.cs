@@ -97,7 +97,7 @@ public sealed class EnvironmentFetchTests : IDisposable
     }
 
     [Fact]
-    public async Task Size_and_licence_are_shown_and_without_a_terminal_nothing_is_fetched_unless_they_are_accepted_beforehand()
+    public async Task Size_and_licence_are_shown_and_without_a_terminal_nothing_is_fetched_unless_accepted()
     {
         await using var server = TinyServer.Of(Content);
         var manifest = Manifest(server.Url);

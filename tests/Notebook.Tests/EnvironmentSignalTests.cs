@@ -32,7 +32,8 @@ public sealed class EnvironmentSignalTests
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,
             };
-            var run = left = Process.Start(start)!;
+            var run = Process.Start(start)!;
+            left = run;
             // They compute: each one's first cell has come back.
             var begun = 0;
             while (

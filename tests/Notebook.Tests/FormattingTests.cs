@@ -1,3 +1,4 @@
+using BalancedDiffusion.Reproduce.Runner;
 using System.Diagnostics;
 using BalancedDiffusion.Reproduce;
 

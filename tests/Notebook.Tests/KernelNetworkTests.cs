@@ -5,8 +5,8 @@ using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Reproduce.Runner.Kernel;
 using BalancedDiffusion.Reproduce.Runner;
+using BalancedDiffusion.Reproduce.Runner.Kernel;
 
 namespace BalancedDiffusion.Notebook.Tests;
 

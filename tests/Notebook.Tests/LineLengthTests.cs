@@ -1,5 +1,6 @@
+using BalancedDiffusion.Reproduce.Runner;
 using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Reproduce.Notebooks;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Notebook.Tests;
 

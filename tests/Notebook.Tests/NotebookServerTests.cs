@@ -142,7 +142,8 @@ public sealed partial class NotebookServerTests
         await page.WaitForFunctionAsync(
             """
             () => document.querySelector('.output_error')
-                || Jupyter.notebook.get_cells().filter(c => c.cell_type === 'code').every(c => typeof c.input_prompt_number === 'number')
+                || Jupyter.notebook.get_cells().filter(c => c.cell_type === 'code')
+                    .every(c => typeof c.input_prompt_number === 'number')
                 && [...document.images].every(i => i.complete)
             """,
             null,

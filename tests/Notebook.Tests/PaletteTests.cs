@@ -5,9 +5,8 @@ namespace Notebook.Tests;
 
 /// <summary>
 /// What is demanded of the colours: a contrast of 3 to 1 with the page (WCAG 2.2, criterion 1.4.11, for graphics), and
-/// between any two a CIEDE2000 difference of 10, seen by
-/// any eye. 1 is just noticeable side by side; about 10 is what thin lines and small marks apart from each other need
-/// (Stone, Szafir and Setlur 2014).
+/// between any two a CIEDE2000 difference of 10, seen by any eye. 1 is just noticeable side by side; about 10 is what
+/// thin lines and small marks apart from each other need (Stone, Szafir and Setlur 2014).
 /// </summary>
 public class PaletteTests
 {

@@ -8,14 +8,20 @@ namespace BalancedDiffusion.Notebook.Tests;
 public class RunnerProtocolTests
 {
     private static string Event(string type, string token, string body) =>
-        $"{{\"event\":{body},\"eventType\":\"{type}\",\"command\":{{\"token\":\"{token}\",\"commandType\":\"SubmitCode\",\"command\":{{\"code\":\"c\"}}}},\"routingSlip\":[]}}";
+        $"{{\"event\":{body},\"eventType\":\"{type}\","
+        + $"\"command\":{{\"token\":\"{token}\",\"commandType\":\"SubmitCode\","
+        + $"\"command\":{{\"code\":\"c\"}}}},\"routingSlip\":[]}}";
 
-    private static string Output(string type, string token, string mime, string value, string? id = null) =>
-        Event(
+    private static string Output(string type, string token, string mime, string value, string? id = null)
+    {
+        var (quoted, valueId) = (JsonSerializer.Serialize(value), id is null ? "null" : $"\"{id}\"");
+        return Event(
             type,
             token,
-            $"{{\"formattedValues\":[{{\"mimeType\":\"{mime}\",\"value\":{JsonSerializer.Serialize(value)},\"suppressDisplay\":false}}],\"valueId\":{(id is null ? "null" : $"\"{id}\"")}}}"
+            $"{{\"formattedValues\":[{{\"mimeType\":\"{mime}\",\"value\":{quoted},\"suppressDisplay\":false}}],"
+                + $"\"valueId\":{valueId}}}"
         );
+    }
 
     private static OutputCollector Collect(params string[] lines)
     {

@@ -31,7 +31,8 @@ public sealed class RunnerTests : IDisposable
                 + "\"application/vnd.plotly.v1+json\");\nKernelInvocationContext.Current.DisplayAs(\""
                 + Pixel
                 + "\", \"image/png\");\n"
-                + "KernelInvocationContext.Current.DisplayAs(\"<script>probeAddresses(['http://10.1.2.3:99/'])</script>\", "
+                + "KernelInvocationContext.Current.DisplayAs("
+                + "\"<script>probeAddresses(['http://10.1.2.3:99/'])</script>\", "
                 + "\"text/html\");",
             "   ",
             "foreach (var i in System.Linq.Enumerable.Range(0, 40)) Console.WriteLine(new string('y', 50_000));",
@@ -39,7 +40,8 @@ public sealed class RunnerTests : IDisposable
                 + "}.Select(n => Environment.GetEnvironmentVariable(\"BALANCED_DIFFUSION_\" + n))));",
             "System.IO.File.AppendAllLines(Environment.GetEnvironmentVariable(\"BALANCED_DIFFUSION_CLAIMS\"), "
                 + "new[] { \"{\\\"id\\\":\\\"one\\\",\\\"statement\\\":\\\"1 < "
-                + "2\\\",\\\"measured\\\":1,\\\"relation\\\":\\\"<\\\",\\\"bound\\\":2,\\\"holds\\\":true,\\\"seconds\\\":0.5}\" "
+                + "2\\\",\\\"measured\\\":1,\\\"relation\\\":\\\"<\\\","
+                + "\\\"bound\\\":2,\\\"holds\\\":true,\\\"seconds\\\":0.5}\" "
                 + "});"
         );
         var before = File.ReadAllText(notebook.File);
@@ -92,7 +94,8 @@ public sealed class RunnerTests : IDisposable
             JsonNode.Parse(File.ReadAllText(Path.Combine(options.Out, "claims.json")))!.AsArray()
         )!;
         Assert.Equal(
-            """{"notebook":"03-good","id":"one","statement":"1 < 2","measured":1,"relation":"<","bound":2,"holds":true,"seconds":0.5}""",
+            """{"notebook":"03-good","id":"one","statement":"1 < 2","measured":1"""
+                + ""","relation":"<","bound":2,"holds":true,"seconds":0.5}""",
             claim.ToJsonString(
                 new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }
             )
@@ -261,7 +264,7 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task Side_by_side_the_longest_starts_first_a_failure_stays_its_own_and_what_is_written_keeps_the_order()
+    public async Task Side_by_side_the_longest_starts_first_failures_stay_apart_and_results_keep_the_order()
     {
         var options = place.Options() with { Jobs = 2, Threads = 3 };
         const string claim =

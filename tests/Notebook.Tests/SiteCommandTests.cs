@@ -255,7 +255,8 @@ public sealed class SiteCommandTests : IDisposable
             Display(
                 "text/html",
                 "<table onclick=\"x()\"><thead><tr><th "
-                    + "style=\"a\">n</th></tr></thead><tbody><tr><td>-1.5e-3</td></tr></tbody></table><script>alert(1)</script><img "
+                    + "style=\"a\">n</th></tr></thead><tbody><tr><td>-1.5e-3</td></tr></tbody></table>"
+                    + "<script>alert(1)</script><img "
                     + "src=\"data:image/png;base64,AA==\">"
             ),
             Display("image/svg+xml", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "[Figure 1.1: A map]"),

@@ -4,11 +4,9 @@ namespace BalancedDiffusion.Reproduce.Course.Exercises;
 
 /// <summary>
 /// The source of an exercise notebook: Markdown in which every fenced block of C# is a code cell. An exercise begins
-/// with a heading <c>## 03.2 · Title</c> and a line such as
-/// <c>●●○ · 10 minutes</c>, and holds one answer and one check. In an answer the lines between <c>///
-/// solution</c> and
-/// <c>/// blank</c> are the worked solution, and those from
-/// there to <c>/// end</c> are what a student sees in its place.
+/// with a heading <c>## 03.2 · Title</c> and a line such as <c>●●○ · 10 minutes</c>, and holds one answer and
+/// one check. In an answer the lines between <c>/// solution</c> and <c>/// blank</c> are the worked solution, and
+/// those from there to <c>/// end</c> are what a student sees in its place.
 /// </summary>
 public sealed partial class ExerciseSource
 {

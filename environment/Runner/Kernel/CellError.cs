@@ -43,9 +43,10 @@ public sealed partial record CellError(string Name, string Message, IReadOnlyLis
     [GeneratedRegex(@"^\s+at \S", RegexOptions.CultureInvariant)]
     private static partial Regex StackFrame();
 
-    [GeneratedRegex(
-        @"^\s+at (Microsoft\.CodeAnalysis\.Scripting|Microsoft\.DotNet\.Interactive|System\.Runtime\.CompilerServices|System\.Threading\.Tasks)\.",
-        RegexOptions.CultureInvariant
-    )]
+    private const string EngineNamespaces =
+        @"Microsoft\.CodeAnalysis\.Scripting|Microsoft\.DotNet\.Interactive|"
+        + @"System\.Runtime\.CompilerServices|System\.Threading\.Tasks";
+
+    [GeneratedRegex(@"^\s+at (" + EngineNamespaces + @")\.", RegexOptions.CultureInvariant)]
     private static partial Regex EngineFrame();
 }

@@ -6,8 +6,7 @@ namespace BalancedDiffusion.Reproduce.Runner.Kernel;
 
 /// <summary>
 /// Reads the kernel's line protocol. Native code inside the kernel may write to the same standard output, so a line can
-/// be noise, or begin
-/// or end with noise, or hold two events.
+/// be noise, or begin or end with noise, or hold two events.
 /// </summary>
 public static partial class KernelLineParser
 {

@@ -8,8 +8,7 @@ namespace BalancedDiffusion.Reproduce.Runner.Kernel;
 
 /// <summary>
 /// The pinned .NET Interactive tool as a child process, spoken to over its standard input and output, one JSON object a
-/// line, as VS Code's
-/// Polyglot extension does. One kernel serves one notebook.
+/// line, as VS Code's Polyglot extension does. One kernel serves one notebook.
 /// </summary>
 public sealed class KernelProcess : IAsyncDisposable
 {
@@ -259,10 +258,9 @@ public sealed class KernelProcess : IAsyncDisposable
             .Select(l => l.TrimEnd())
             .Where(l => l.Length > 0 && !l.StartsWith("   at ", StringComparison.Ordinal))
             .ToList();
-        return new KernelException(
-            "the kernel process "
-                + $"ended{code}{(said.Count > 0 ? ": " + string.Join(' ', said.Take(2)) : "")}{string.Concat(said.Skip(2).Select(l => "\n" + l))}"
-        );
+        var first = said.Count > 0 ? ": " + string.Join(' ', said.Take(2)) : "";
+        var further = string.Concat(said.Skip(2).Select(l => "\n" + l));
+        return new KernelException($"the kernel process ended{code}{first}{further}");
     }
 
     private async Task ReadOutAsync()
@@ -328,10 +326,10 @@ public sealed class KernelProcess : IAsyncDisposable
         public override string ToString()
         {
             lock (head)
-                return string.Join(
-                    '\n',
-                    head.Concat(dropped > 0 ? [$"… {dropped} lines left out …"] : Array.Empty<string>()).Concat(tail)
-                );
+            {
+                string[] gap = dropped > 0 ? [$"… {dropped} lines left out …"] : [];
+                return string.Join('\n', head.Concat(gap).Concat(tail));
+            }
         }
     }
 }

@@ -9,8 +9,7 @@ namespace BalancedDiffusion.Reproduce.Runner.Kernel;
 
 /// <summary>
 /// Turns the kernel's events into nbformat outputs, cell by cell: order kept, updated displays replaced where they
-/// stand, streams merged,
-/// JSON as JSON, nothing of this machine left in.
+/// stand, streams merged, JSON as JSON, nothing of this machine left in.
 /// </summary>
 /// <param name="scrubber">Makes paths relative.</param>
 public sealed partial class OutputCollector(OutputScrubber scrubber)

@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using BalancedDiffusion.Reproduce.Runner;
 using System.Globalization;
+using BalancedDiffusion.Reproduce.Runner;
 
 namespace BalancedDiffusion.Reproduce.Runner.Kernel;
 
@@ -42,8 +42,7 @@ public static class ProcessTree
 
     /// <summary>
     /// The most memory, in bytes, that any one living process of the tree has held at once; null where the system does
-    /// not say. Where it lists
-    /// processes in /proc, all that carry the marker count, else the process alone.
+    /// not say. Where it lists processes in /proc, all that carry the marker count, else the process alone.
     /// </summary>
     public static long? PeakBytes(Process process, string marker)
     {

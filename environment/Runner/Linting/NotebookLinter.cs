@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
@@ -153,8 +154,10 @@ public sealed partial class NotebookLinter
             find(
                 LintRule.Size,
                 0,
-                FormattableString.Invariant(
-                    $"the file has {size / 1e6:0.0} MB, it must be smaller than {SizeLimit / 1e6:0} MB; show fewer or smaller pictures"
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"the file has {size / 1e6:0.0} MB, it must be smaller than {SizeLimit / 1e6:0} MB; "
+                        + $"show fewer or smaller pictures"
                 )
             );
         CheckMetadata(document, find);
@@ -404,8 +407,10 @@ public sealed partial class NotebookLinter
     )]
     private static partial Regex EmbeddedData();
 
+    private const string QuotedWords = """(?:"[^"]*\S[^"]*"|'[^']*\S[^']*')""";
+
     [GeneratedRegex(
-        """<img\b(?![^>]*\balt\s*=\s*(?:"[^"]*\S[^"]*"|'[^']*\S[^']*'))[^>]*>""",
+        @"<img\b(?![^>]*\balt\s*=\s*" + QuotedWords + ")[^>]*>",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant
     )]
     private static partial Regex PictureWithoutAlt();
@@ -413,17 +418,24 @@ public sealed partial class NotebookLinter
     [GeneratedRegex(@"!\[\s*\]\(", RegexOptions.CultureInvariant)]
     private static partial Regex BlankMarkdownPicture();
 
+    private const string IPv4 = @"\d{1,3}(?:\.\d{1,3}){3}";
+    private const string BracketedIPv6 = @"\[[0-9a-f:]+\]";
+    private const string AddressWithScheme = "(?:https?|wss?|tcp)://(?:" + IPv4 + "|" + BracketedIPv6 + @")(?::\d+)?";
+    private const string PrivateNetwork = @"10(?:\.\d{1,3}){2}|192\.168\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])\.\d{1,3}";
+    private const string PrivateHost = @"(?<![\w.=])(?:" + PrivateNetwork + @")\.(?!0\b)\d{1,3}(?!\w|\.\d)";
+    private const string LinkLocalIPv6 = @"\bfe80::[0-9a-f:]+";
+
     // With a scheme any address counts; bare, only private ones of a host, since 1.2.3.4 or 10.1.0.0 may as well be a
     // version.
     [GeneratedRegex(
-        @"(?:https?|wss?|tcp)://(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])(?::\d+)?|(?<![\w.=])(?:10(?:\.\d{1,3}){2}|192\.168\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])\.\d{1,3})\.(?!0\b)\d{1,3}(?!\w|\.\d)|\bfe80::[0-9a-f:]+",
+        AddressWithScheme + "|" + PrivateHost + "|" + LinkLocalIPv6,
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant
     )]
     private static partial Regex Address();
 
-    [GeneratedRegex(
-        @"(?<![\w.~*-])/(?:home|Users|root|work)(?:/[\w.]|(?![\w/-]))|\b[A-Za-z]:\\{1,2}Users\\|\b[A-Za-z]:/Users/",
-        RegexOptions.CultureInvariant
-    )]
+    private const string UnixFolder = @"(?<![\w.~*-])/(?:home|Users|root|work)(?:/[\w.]|(?![\w/-]))";
+    private const string WindowsFolder = @"\b[A-Za-z]:\\{1,2}Users\\|\b[A-Za-z]:/Users/";
+
+    [GeneratedRegex(UnixFolder + "|" + WindowsFolder, RegexOptions.CultureInvariant)]
     private static partial Regex MachinePath();
 }

@@ -59,8 +59,8 @@ public sealed partial class NotebookDocument
 
     /// <summary>
     /// The sha256 of the sources of all code cells in order, in lower-case hexadecimal: outputs belong to sources when
-    /// the hash that
-    /// was stored with them is this one. Prose is left out, so that a mended sentence does not ask for a new run.
+    /// the hash that was stored with them is this one. Prose is left out, so that a mended sentence does not ask for a
+    /// new run.
     /// </summary>
     public string SourcesHash
     {
@@ -79,8 +79,7 @@ public sealed partial class NotebookDocument
 
     /// <summary>
     /// The sha256 of <see cref="SourcesHash"/> and of all outputs, in lower-case hexadecimal, so that neither can be
-    /// changed alone. A client that saves the notebook
-    /// without running it does not change it.
+    /// changed alone. A client that saves the notebook without running it does not change it.
     /// </summary>
     public string OutputsHash => Notebooks.OutputsHash.Of(SourcesHash, CodeCells);
 

@@ -6,8 +6,7 @@ namespace BalancedDiffusion.Reproduce.Runner.Notebooks;
 /// <summary>
 /// The alt text of the pictures in an output. It stands in the output's metadata under the picture's MIME type,
 /// <c>"metadata": { "image/png": { "alt": "…" } }</c>, where nbformat has a picture's size too and nbconvert looks
-/// for
-/// it.
+/// for it.
 /// </summary>
 public static partial class PictureText
 {

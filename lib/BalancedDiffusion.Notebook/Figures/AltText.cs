@@ -5,9 +5,8 @@ namespace BalancedDiffusion.Notebook;
 
 /// <summary>
 /// The words that stand for a picture where it is not seen: read aloud, on a page that blocks images, in a search. They
-/// are the picture's plain text behind the first
-/// line, which VS Code takes for it, and a chart's <c>layout.meta.alt</c>; the runner writes them into the metadata of
-/// a published output, where nbconvert looks.
+/// are the picture's plain text behind the first line, which VS Code takes for it, and a chart's
+/// <c>layout.meta.alt</c>; the runner writes them into the metadata of a published output, where nbconvert looks.
 /// </summary>
 internal static partial class AltText
 {
@@ -26,14 +25,17 @@ internal static partial class AltText
             .GroupBy(trace => (string?)trace["xaxis"] ?? "x")
             .Select(panel => (Kind: Kind([.. panel]), Words: Panel(layout, [.. panel])))
             .ToList();
+        var annotations = (layout["annotations"] as JArray ?? []).Select(a => (string?)a["text"] ?? "").ToList();
         if (panels.Count == 0)
-            return $"Diagram: {Sentence(title)} {Sentence(takeaway)} "
-                + $"{string.Join("; ", (layout["annotations"] as JArray ?? []).Select(a => Plain(((string?)a["text"] ?? "").Replace("<br>", ", ", StringComparison.Ordinal))))}.";
+        {
+            var words = annotations.Select(text => Plain(text.Replace("<br>", ", ", StringComparison.Ordinal)));
+            return $"Diagram: {Sentence(title)} {Sentence(takeaway)} {string.Join("; ", words)}.";
+        }
         if (panels.Count == 1)
             return $"{Capital(panels[0].Kind)}: {Sentence(title)} {Sentence(takeaway)} {panels[0].Words}";
-        var titles = (layout["annotations"] as JArray ?? []).Select(a => Plain((string?)a["text"] ?? "")).ToList();
-        return $"{panels.Count} charts: {Sentence(title)} {Sentence(takeaway)} "
-            + $"{string.Join(" ", panels.Select((panel, i) => $"{(i < titles.Count ? titles[i] : $"Chart {i + 1}")} ({panel.Kind}). {panel.Words}"))}";
+        string Heading(int i) => i < annotations.Count ? Plain(annotations[i]) : $"Chart {i + 1}";
+        var charts = panels.Select((panel, i) => $"{Heading(i)} ({panel.Kind}). {panel.Words}");
+        return $"{panels.Count} charts: {Sentence(title)} {Sentence(takeaway)} {string.Join(" ", charts)}";
     }
 
     /// <summary>The words for a grid of images.</summary>

@@ -7,9 +7,8 @@ namespace BalancedDiffusion.Notebook;
 
 /// <summary>
 /// Shows charts in the house's style: as Plotly's own format, which editors draw and let the reader turn and zoom
-/// without the
-/// web, and as a still PNG for everything else. Plotly's HTML is never emitted: it fetches scripts from the web and
-/// hides the rest.
+/// without the web, and as a still PNG for everything else. Plotly's HTML is never emitted: it fetches scripts from the
+/// web and hides the rest.
 /// </summary>
 public static class Figure
 {

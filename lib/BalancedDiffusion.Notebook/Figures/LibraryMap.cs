@@ -21,8 +21,7 @@ namespace BalancedDiffusion.Notebook;
 
 /// <summary>
 /// The library on one page: a box for each room with the types to begin with, in the order in which data flow through
-/// them. The names are the types' own, so that a
-/// type that is renamed or removed breaks the build and not the map.
+/// them. The names are the types' own, so that a type that is renamed or removed breaks the build and not the map.
 /// </summary>
 public static class LibraryMap
 {
@@ -146,13 +145,16 @@ public static class LibraryMap
             },
         };
 
-    private static JObject Words(LibraryFolder room) =>
-        Text(
-            $"<b>{room.Name.Replace(", ", "<br>", StringComparison.Ordinal)}</b><br><i>{room.Question}</i><br>{string.Join("<br>", room.Types)}",
+    private static JObject Words(LibraryFolder room)
+    {
+        var name = room.Name.Replace(", ", "<br>", StringComparison.Ordinal);
+        return Text(
+            $"<b>{name}</b><br><i>{room.Question}</i><br>{string.Join("<br>", room.Types)}",
             Left(room) + Width / 2,
             Bottom(room) + Tall / 2,
             12
         );
+    }
 
     private static JObject Verb(LibraryFolder from, LibraryFolder to, string verb) =>
         from.Row == to.Row
@@ -173,6 +175,9 @@ public static class LibraryMap
             ["font"] = new JObject { ["size"] = size },
         };
 
+    private static string Triangle((double X, double Y) tip, (double X, double Y) a, (double X, double Y) b) =>
+        FormattableString.Invariant($"M {tip.X:F4} {tip.Y:F4} L {a.X:F4} {a.Y:F4} L {b.X:F4} {b.Y:F4} Z");
+
     // A line from edge to edge with a triangle at its end.
     private static IEnumerable<JObject> Arrow(LibraryFolder from, LibraryFolder to)
     {
@@ -188,17 +193,15 @@ public static class LibraryMap
             var sign = Math.Sign(to.Column - from.Column);
             (x0, x1) = sign > 0 ? (Left(from) + Width, Left(to)) : (Left(from), Left(to) + Width);
             y0 = y1 = Bottom(from) + Tall / 2;
-            head = FormattableString.Invariant(
-                $"M {x1:F4} {y1:F4} L {x1 - sign * headLong:F4} {y1 - headWide:F4} L {x1 - sign * headLong:F4} {y1 + headWide:F4} Z"
-            );
+            var back = x1 - sign * headLong;
+            head = Triangle((x1, y1), (back, y1 - headWide), (back, y1 + headWide));
         }
         else
         {
             x0 = x1 = Left(from) + Width / 2;
             (y0, y1) = (Bottom(from), Bottom(to) + Tall);
-            head = FormattableString.Invariant(
-                $"M {x1:F4} {y1:F4} L {x1 - headLong * 0.7:F4} {y1 + 1.7 * headWide:F4} L {x1 + headLong * 0.7:F4} {y1 + 1.7 * headWide:F4} Z"
-            );
+            var back = y1 + 1.7 * headWide;
+            head = Triangle((x1, y1), (x1 - headLong * 0.7, back), (x1 + headLong * 0.7, back));
         }
         yield return new JObject
         {

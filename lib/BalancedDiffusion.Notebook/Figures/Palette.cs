@@ -2,9 +2,8 @@ namespace BalancedDiffusion.Notebook;
 
 /// <summary>
 /// Colours that people with each common colour blindness can tell apart, each dark enough for a line on white (contrast
-/// 3 to 1 and more), in the order in which
-/// series take them; each series has a dash and a marker, each group of bars a hatching of its own besides, so that a
-/// figure can be read without colour.
+/// 3 to 1 and more), in the order in which series take them; each series has a dash and a marker, each group of bars a
+/// hatching of its own besides, so that a figure can be read without colour.
 /// </summary>
 /// <remarks>The first four and black are of the set of Okabe and Ito, whose orange, sky blue and yellow are too pale
 /// for lines on white: brown and indigo stand in their places.</remarks>
@@ -32,6 +31,6 @@ public static class Palette
     internal static string Faded(string colour, double opacity)
     {
         var number = Convert.ToInt32(colour[1..], 16);
-        return $"rgba({number >> 16},{(number >> 8) & 255},{number & 255},{opacity.ToString(System.Globalization.CultureInfo.InvariantCulture)})";
+        return FormattableString.Invariant($"rgba({number >> 16},{(number >> 8) & 255},{number & 255},{opacity})");
     }
 }

@@ -9,8 +9,8 @@ namespace BalancedDiffusion.Notebook;
 
 /// <summary>
 /// Builds the charts that the notebooks need in one call. Axis titles are demanded, with their unit; each series
-/// differs from the others in
-/// colour, dash and marker. What is built is an ordinary chart of Plotly.NET and can be changed with its functions.
+/// differs from the others in colour, dash and marker. What is built is an ordinary chart of Plotly.NET and can be
+/// changed with its functions.
 /// </summary>
 public static class Plot
 {
@@ -222,8 +222,7 @@ public static class Plot
     /// <param name="over">Lines drawn over the cells, such as a predicted boundary over measured ones, each with a
     /// white rim; null for none. The view stays that of the cells.</param>
     /// <exception cref="ArgumentException">The sizes do not fit, a title is empty, or a logarithmic axis gets a value
-    /// ≤
-    /// 0.</exception>
+    /// ≤ 0.</exception>
     public static GenericChart Heatmap(
         double[,] values,
         IReadOnlyList<double> x,

@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Notebook;
 
 /// <summary>
 /// Draws still pictures of charts in one headless browser that all figures of a notebook share. It talks to the browser
-/// through a pipe where it can,
-/// so that the browser ends with the kernel; it reaches no network and ends after a while without work.
+/// through a pipe where it can, so that the browser ends with the kernel; it reaches no network and ends after a while
+/// without work.
 /// </summary>
 internal static class StaticChartRenderer
 {

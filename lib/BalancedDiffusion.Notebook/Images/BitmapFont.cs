@@ -5,9 +5,8 @@ namespace BalancedDiffusion.Notebook;
 
 /// <summary>
 /// Letters as small grey pictures, so that a picture can carry words without a browser or a graphics library. They were
-/// drawn
-/// from DejaVu Sans 2.37 (free licence, https://dejavu-fonts.github.io), 15 pixels regular and 16 bold: Latin, Greek,
-/// common signs.
+/// drawn from DejaVu Sans 2.37 (free licence, https://dejavu-fonts.github.io), 15 pixels regular and 16 bold: Latin,
+/// Greek, common signs.
 /// </summary>
 internal static class BitmapFont
 {

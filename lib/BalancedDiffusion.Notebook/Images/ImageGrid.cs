@@ -5,8 +5,7 @@ namespace BalancedDiffusion.Notebook;
 
 /// <summary>
 /// A grid of images as one PNG that needs no browser. Pixels are enlarged by whole factors without smoothing, so that
-/// every
-/// square is one pixel of the data.
+/// every square is one pixel of the data.
 /// </summary>
 public static class ImageGrid
 {
@@ -29,8 +28,8 @@ public static class ImageGrid
     /// <param name="scale">The side of one pixel, 1 to 16; 0 chooses.</param>
     /// <param name="range">What is drawn black and white, (-1, 1) where null; values outside are cut off.</param>
     /// <param name="signed">Draws 0 white, the largest magnitude of all images deep red (positive) or deep blue
-    /// (negative), for weights and
-    /// differences; grey images only, and <paramref name="range"/> must be null or symmetric.</param>
+    /// (negative), for weights and differences; grey images only, and <paramref name="range"/> must be null or
+    /// symmetric.</param>
     /// <exception cref="ArgumentException">A shape, a count or a value does not fit; the message names it.</exception>
     public static void Show(
         torch.Tensor images,

@@ -79,8 +79,8 @@ public static class StrengthControl
         return $"<div role=\"group\" aria-label=\"{name}\"><label>strength <input type=\"range\" min=\"0\" "
             + $"max=\"{frames.Count - 1}\" step=\"1\" value=\"{start}\" aria-label=\"strength of steering\" "
             + "style=\"width:320px;vertical-align:middle\" "
-            + "oninput=\"var "
-            + "v=+this.value;this.closest('div').querySelectorAll('img').forEach(function(e,i){e.style.display=i===v?'block':'none';});\"></label>"
+            + "oninput=\"var v=+this.value;this.closest('div').querySelectorAll('img')"
+            + ".forEach(function(e,i){e.style.display=i===v?'block':'none';});\"></label>"
             + pictures
             + "</div>";
     }

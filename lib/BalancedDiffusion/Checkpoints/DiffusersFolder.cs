@@ -5,8 +5,8 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// A folder of Stable Diffusion v1 as diffusers writes it: <c>model_index.json</c> and the parts <c>unet</c>,
-/// <c>vae</c>, <c>text_encoder</c>, <c>tokenizer</c> and <c>scheduler</c>.
-/// It reads the configs and chooses the files of the weights; it opens none of them and builds no network.
+/// <c>vae</c>, <c>text_encoder</c>, <c>tokenizer</c> and <c>scheduler</c>. It reads the configs and chooses the files
+/// of the weights; it opens none of them and builds no network.
 /// </summary>
 public sealed class DiffusersFolder
 {
@@ -134,11 +134,16 @@ public sealed class DiffusersFolder
             && type.ValueKind == JsonValueKind.String
             && type.GetString() != "epsilon";
         if (width == 1024 || linear || velocity)
+        {
+            var sign =
+                linear ? "linear projections"
+                : velocity ? $"prediction_type {Listing.Quoted(type.GetString()!)}"
+                : "a text width of 1024";
             throw new InvalidDataException(
-                $"the folder '{Name}' holds Stable Diffusion of version 2 "
-                    + $"({(linear ? "linear projections" : velocity ? $"prediction_type {Listing.Quoted(type.GetString()!)}" : "a text width of 1024")}), "
+                $"the folder '{Name}' holds Stable Diffusion of version 2 ({sign}), "
                     + $"and only version 1 is read here; {Fetch}"
             );
+        }
         if (
             UNet.Number("in_channels") is { } channels
             && Vae.Number("latent_channels") is { } latent

@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// Reads DiT networks from the published <c>.pth</c> or <c>.pt</c> files and from <c>.safetensors</c> files, and writes
-/// the latter, under the names of the published code. The sizes
-/// stand in the metadata of a safetensors file as <see cref="DitOptions.ToMetadata"/> writes them.
+/// the latter, under the names of the published code. The sizes stand in the metadata of a safetensors file as
+/// <see cref="DitOptions.ToMetadata"/> writes them.
 /// </summary>
 public static class DitCheckpoint
 {

@@ -7,9 +7,9 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// Reads EDM-preconditioned U-Nets from state dicts under EDM's published names, with or without the prefix
-/// <c>model.</c> (a <c>.safetensors</c>, or a
-/// <c>.pth</c> written from the published network) and from EDM's published <c>.pkl</c>, none of whose code is run, and
-/// writes the first. The options stand in the metadata under <c>config</c>, s under <c>sigma_data</c>.
+/// <c>model.</c> (a <c>.safetensors</c>, or a <c>.pth</c> written from the published network) and from EDM's published
+/// <c>.pkl</c>, none of whose code is run, and writes the first. The options stand in the metadata under <c>config</c>,
+/// s under <c>sigma_data</c>.
 /// </summary>
 public static class EdmCheckpoint
 {
@@ -25,8 +25,8 @@ public static class EdmCheckpoint
     /// caller owns.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged, says no options where none are given, or holds
-    /// something else: the message lists every missing,
-    /// unexpected and mis-shaped tensor. Resampling filters may lack, since the options fix them.</exception>
+    /// something else: the message lists every missing, unexpected and mis-shaped tensor. Resampling filters may lack,
+    /// since the options fix them.</exception>
     public static EdmPreconditioner Load(string path, SongUNetOptions? options = null)
     {
         using var scope = torch.NewDisposeScope();

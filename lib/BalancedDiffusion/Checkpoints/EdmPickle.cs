@@ -7,9 +7,9 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// Reads EDM's published <c>.pkl</c> files. Such a file is a pickle of whole Python objects, each with the source text
-/// of its class, which Python runs when it loads the file. Nothing is
-/// run here: objects are taken as records of what the file says of them, and of these only the parameters, the buffers
-/// and the arguments of the network under <c>ema</c> are used.
+/// of its class, which Python runs when it loads the file. Nothing is run here: objects are taken as records of what
+/// the file says of them, and of these only the parameters, the buffers and the arguments of the network under
+/// <c>ema</c> are used.
 /// </summary>
 internal static class EdmPickle
 {

@@ -7,8 +7,7 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// What a checkpoint file holds: tensors by name, in the file's order, and its metadata. The caller owns it; disposing
-/// it
-/// disposes every tensor in it. No two tensors share memory.
+/// it disposes every tensor in it. No two tensors share memory.
 /// </summary>
 public sealed class NamedTensors : IReadOnlyDictionary<string, torch.Tensor>, IDisposable
 {

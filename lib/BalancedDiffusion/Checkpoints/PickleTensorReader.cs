@@ -8,12 +8,9 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// Reads the pickle of a torch state dict as plain data. A pickle is a small program; this reader knows only the
-/// instructions
-/// that build numbers, texts, lists and dictionaries, and only the names in its allow-list, each of which it handles
-/// itself. It
-/// never looks up, loads or calls anything that a file names. Asked to keep objects inert, it takes what other names
-/// stand for as
-/// a record of what the file says of it, and runs that no more than the rest.
+/// instructions that build numbers, texts, lists and dictionaries, and only the names in its allow-list, each of which
+/// it handles itself. It never looks up, loads or calls anything that a file names. Asked to keep objects inert, it
+/// takes what other names stand for as a record of what the file says of it, and runs that no more than the rest.
 /// </summary>
 internal sealed partial class PickleTensorReader
 {
@@ -45,8 +42,7 @@ internal sealed partial class PickleTensorReader
     ) => (this.pickle, this.at, this.storages) = (pickle, at, storages);
 
     /// <summary>Reads the one object of a pickle: <see cref="Map"/>, <c>List&lt;object?&gt;</c>, <c>object?[]</c> (a
-    /// tuple),
-    /// <see cref="View"/>, long, double, bool, string, bytes or null.</summary>
+    /// tuple), <see cref="View"/>, long, double, bool, string, bytes or null.</summary>
     /// <exception cref="InvalidDataException">The pickle is damaged, or asks for more than data.</exception>
     public static object? Read(ReadOnlyMemory<byte> pickle) => new PickleTensorReader(pickle, 0, null).Run();
 

@@ -4,16 +4,14 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// Reads what <c>torch.save</c> wrote (the zip format of PyTorch 1.6 and later) without running the pickle inside:
-/// anything
-/// that is not plain tensors, numbers, texts, lists and dictionaries is refused with one sentence.
+/// anything that is not plain tensors, numbers, texts, lists and dictionaries is refused with one sentence.
 /// </summary>
 public static class PthCheckpoint
 {
     /// <summary>
     /// Reads every tensor of a state dict. Nested dictionaries and lists are joined by dots
-    /// (<c>model.encoder.0.weight</c>); numbers, texts
-    /// and other non-tensors are left out. Views of a shared storage and transposed views come back as contiguous
-    /// tensors of their own.
+    /// (<c>model.encoder.0.weight</c>); numbers, texts and other non-tensors are left out. Views of a shared storage
+    /// and transposed views come back as contiguous tensors of their own.
     /// </summary>
     /// <param name="path">The <c>.pth</c> or <c>.pt</c> file.</param>
     /// <returns>CPU tensors by name, in the file's order, in the types they were saved in (f16, bf16, f32, f64, i8 to

@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// Reads ReLU-DAEs from the paper's <c>.pth</c> files and from our <c>.safetensors</c> files, and writes the latter.
-/// Both use the authors'
-/// names: <c>encoder.0.weight</c>, shape (p, d), is W1ᵀ, and <c>decoder.0.weight</c>, shape (d, p), is W2.
+/// Both use the authors' names: <c>encoder.0.weight</c>, shape (p, d), is W1ᵀ, and <c>decoder.0.weight</c>, shape (d,
+/// p), is W2.
 /// </summary>
 public static class ReluDaeCheckpoint
 {
@@ -21,8 +21,7 @@ public static class ReluDaeCheckpoint
     /// <returns>A float32 model (float64 where the file holds float64) on the CPU, which the caller owns.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged, or holds something else: the message lists every
-    /// missing, unexpected and
-    /// mis-shaped tensor.</exception>
+    /// missing, unexpected and mis-shaped tensor.</exception>
     public static ReluDae Load(string path)
     {
         using var scope = torch.NewDisposeScope();
@@ -61,8 +60,7 @@ public static class ReluDaeCheckpoint
     /// <param name="model">The model.</param>
     /// <param name="path">The file to write.</param>
     /// <param name="provenance">How the model came to be (data, seed, rate, steps…), text by key; <c>tied</c> is
-    /// added
-    /// by itself.</param>
+    /// added by itself.</param>
     /// <exception cref="ArgumentException">The provenance contradicts the model about <c>tied</c>, a weight is not
     /// finite, or the path is empty.</exception>
     public static void Save(ReluDae model, string path, IReadOnlyDictionary<string, string>? provenance = null)

@@ -6,10 +6,9 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// Reads ReLU diffusions from the paper's <c>.pth</c> files and from our <c>.safetensors</c> files, and writes the
-/// latter, under the authors'
-/// names: <c>encoder.weight</c> (p, d), <c>skip</c> (a scalar, or one number in a vector), <c>time_mlp.0.weight</c>
-/// (width, 1),
-/// <c>time_mlp.0.bias</c> (width), <c>time_mlp.2.weight</c> (p, width), <c>time_mlp.2.bias</c> (p).
+/// latter, under the authors' names: <c>encoder.weight</c> (p, d), <c>skip</c> (a scalar, or one number in a vector),
+/// <c>time_mlp.0.weight</c> (width, 1), <c>time_mlp.0.bias</c> (width), <c>time_mlp.2.weight</c> (p, width),
+/// <c>time_mlp.2.bias</c> (p).
 /// </summary>
 public static class ReluDiffusionCheckpoint
 {
@@ -32,8 +31,7 @@ public static class ReluDiffusionCheckpoint
     /// <returns>A float32 model (float64 where the file holds float64) on the CPU, which the caller owns.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged, or holds something else: the message lists every
-    /// missing, unexpected and
-    /// mis-shaped tensor.</exception>
+    /// missing, unexpected and mis-shaped tensor.</exception>
     public static ReluDiffusion Load(string path, GainActivation activation = GainActivation.SiLU)
     {
         using var scope = torch.NewDisposeScope();

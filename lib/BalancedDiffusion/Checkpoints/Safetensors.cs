@@ -18,8 +18,7 @@ public static class Safetensors
     /// <returns>CPU tensors by name, in the header's order, and the file's metadata.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The header is malformed, names an unknown type, or disagrees with the
-    /// file's length; offsets
-    /// overlap or leave holes.</exception>
+    /// file's length; offsets overlap or leave holes.</exception>
     public static NamedTensors Read(string path)
     {
         using var scope = torch.NewDisposeScope();

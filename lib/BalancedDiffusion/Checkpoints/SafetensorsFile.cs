@@ -6,8 +6,7 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// A safetensors file mapped into memory. Only the piece that is being shown is mapped, so that the file never stands
-/// in the
-/// process's memory beside the tensors that it fills.
+/// in the process's memory beside the tensors that it fills.
 /// </summary>
 internal sealed class SafetensorsFile : ITensorFile
 {

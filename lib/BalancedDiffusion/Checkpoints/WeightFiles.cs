@@ -5,9 +5,8 @@ namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>
 /// The file, or the shards that an index names, that hold the weights of one network: a safetensors, a <c>.pth</c>,
-/// <c>.pt</c> or <c>.bin</c> of <c>torch.save</c>,
-/// or an <c>.index.json</c> of either. Only headers are read until <see cref="LoadInto"/> streams the numbers into a
-/// network; no code of a pickle is ever run.
+/// <c>.pt</c> or <c>.bin</c> of <c>torch.save</c>, or an <c>.index.json</c> of either. Only headers are read until
+/// <see cref="LoadInto"/> streams the numbers into a network; no code of a pickle is ever run.
 /// </summary>
 public sealed class WeightFiles
 {
@@ -53,9 +52,8 @@ public sealed class WeightFiles
 
     /// <summary>
     /// Streams the numbers into the parameters and buffers of a network, piece after piece, each converted to the type
-    /// and moved to the device that it has there.
-    /// Everything is checked first, the numbers too; where anything is wrong, all of it is told in one message and the
-    /// network stays as it was.
+    /// and moved to the device that it has there. Everything is checked first, the numbers too; where anything is
+    /// wrong, all of it is told in one message and the network stays as it was.
     /// </summary>
     /// <param name="network">The network, on any device, in any floating-point type.</param>
     /// <param name="nameInNetwork">The network's name for a tensor of the file, or null to leave that tensor out; by

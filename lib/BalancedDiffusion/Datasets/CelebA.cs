@@ -6,13 +6,10 @@ namespace BalancedDiffusion.Datasets;
 
 /// <summary>
 /// CelebA (Liu, Luo, Wang and Tang 2015; for non-commercial research, not to be passed on), with the paper's
-/// preprocessing: the
-/// whole image resized to 32×32 by Pillow's bilinear filter, then, for grey, ITU-R 601 luma. Images are (n, 1 or 3,
-/// 32,
-/// 32) in the
-/// order of the data set; index 0 is 000001.jpg. Attributes are CelebA's forty, 0 or 1. The last tenth is for testing:
-/// of 10,000
-/// images, indices 0–8,999 are the training part and 9,000–9,999 the test part.
+/// preprocessing: the whole image resized to 32×32 by Pillow's bilinear filter, then, for grey, ITU-R 601 luma. Images
+/// are (n, 1 or 3, 32, 32) in the order of the data set; index 0 is 000001.jpg. Attributes are CelebA's forty, 0 or 1.
+/// The last tenth is for testing: of 10,000 images, indices 0–8,999 are the training part and 9,000–9,999 the test
+/// part.
 /// </summary>
 public sealed class CelebA : IImageSource
 {

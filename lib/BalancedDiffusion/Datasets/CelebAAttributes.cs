@@ -19,8 +19,7 @@ internal sealed class CelebAAttributes
     public static string FileName(int index) => $"{index + 1:D6}.jpg";
 
     /// <summary>Reads the first images' rows: those with <c>image_id,…</c> on top are tables, others the official
-    /// text
-    /// (a count, the names, then the rows).</summary>
+    /// text (a count, the names, then the rows).</summary>
     public static CelebAAttributes Read(string path, int limit)
     {
         using var reader = new StreamReader(path);

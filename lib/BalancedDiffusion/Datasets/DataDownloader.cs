@@ -7,8 +7,7 @@ namespace BalancedDiffusion.Datasets;
 
 /// <summary>
 /// Downloads the files of the manifest. What has arrived is kept in a <c>.part</c> file and a later attempt goes on
-/// from there;
-/// only a file whose length and checksum are right gets its final name.
+/// from there; only a file whose length and checksum are right gets its final name.
 /// </summary>
 public sealed class DataDownloader : IDisposable
 {

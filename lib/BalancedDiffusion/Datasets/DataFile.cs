@@ -15,8 +15,7 @@ public sealed record DataFile(string Path, long? Bytes, string? Sha256, IReadOnl
 {
     /// <summary>
     /// Whether no published checksum is known, so that the one of the first download is recorded beside the file and
-    /// holds from then on.
-    /// Such a file must not be gzip.
+    /// holds from then on. Such a file must not be gzip.
     /// </summary>
     public bool RecordsSum { get; init; }
 
@@ -31,8 +30,8 @@ public sealed record DataFile(string Path, long? Bytes, string? Sha256, IReadOnl
 
     /// <summary>
     /// Compares a file with the manifest. A gzip file is judged by what it unpacks to, so that a repacked one passes
-    /// and a damaged
-    /// one does not; where the manifest knows neither length nor checksum, only whether the file can be read is judged.
+    /// and a damaged one does not; where the manifest knows neither length nor checksum, only whether the file can be
+    /// read is judged.
     /// </summary>
     /// <param name="file">The file on this machine.</param>
     /// <returns>Null where it is the right file, else half a sentence that says what is wrong, e.g. <c>holds 12 bytes,

@@ -4,8 +4,8 @@ namespace BalancedDiffusion.Datasets;
 
 /// <summary>
 /// Looks for data files in a list of folders, first come first served. <see cref="DataFolders"/> holds the search that
-/// belongs to
-/// this machine; build one of your own to look elsewhere. Folders are only read here, so they may be read-only.
+/// belongs to this machine; build one of your own to look elsewhere. Folders are only read here, so they may be
+/// read-only.
 /// </summary>
 public sealed class DataSearch
 {
@@ -36,8 +36,7 @@ public sealed class DataSearch
 
     /// <summary>
     /// The search of a machine: the folders that the variable names, the repository's <c>data</c>, <c>data</c> in the
-    /// user's cache,
-    /// and the system's folders.
+    /// user's cache, and the system's folders.
     /// </summary>
     /// <param name="variable">The value of <see cref="Variable"/>, or null where it is not set.</param>
     /// <param name="startFolders">Folders from which to walk up to the one that holds <c>Notebooks.sln</c>.</param>
@@ -87,8 +86,7 @@ public sealed class DataSearch
 
     /// <summary>
     /// Where a file of the manifest lies, or null. Beside its own path, these will do: unpacked, without <c>.gz</c>;
-    /// and directly in a
-    /// data folder, without the first folder of its path.
+    /// and directly in a data folder, without the first folder of its path.
     /// </summary>
     public string? Find(DataFile file)
     {

@@ -4,8 +4,8 @@ namespace BalancedDiffusion.Datasets;
 
 /// <summary>
 /// Fashion-MNIST: 60,000 grey training pictures of clothing and 10,000 for testing, 28×28, in ten classes (Xiao, Rasul
-/// and
-/// Vollgraf 2017, MIT licence). Images are (n, 1, size, size), labels are 0 to 9. The files are read when first needed.
+/// and Vollgraf 2017, MIT licence). Images are (n, 1, size, size), labels are 0 to 9. The files are read when first
+/// needed.
 /// </summary>
 public sealed class FashionMnist : IImageSource
 {

@@ -5,8 +5,8 @@ namespace BalancedDiffusion.Datasets;
 
 /// <summary>
 /// Reads idx files of unsigned bytes with one to four dimensions, plain or gzip (told apart by content, not by name).
-/// Strict: a
-/// wrong magic number, another type of number, a length that does not match and bytes left over are all errors.
+/// Strict: a wrong magic number, another type of number, a length that does not match and bytes left over are all
+/// errors.
 /// </summary>
 public static class IdxReader
 {

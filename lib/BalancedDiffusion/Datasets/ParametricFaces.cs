@@ -6,10 +6,9 @@ using TorchSharp;
 namespace BalancedDiffusion.Datasets;
 
 /// <summary>
-/// An endless data set of rendered faces whose law is known (<see cref="FaceDistribution"/>): training images are the indices 0,
-/// 1, 2, …, test images the
-/// indices 2^40, 2^40 + 1, …, so the two never overlap. The factors of every image are in its attributes, under their
-/// names.
+/// An endless data set of rendered faces whose law is known (<see cref="FaceDistribution"/>): training images are the
+/// indices 0, 1, 2, …, test images the indices 2^40, 2^40 + 1, …, so the two never overlap. The factors of every
+/// image are in its attributes, under their names.
 /// </summary>
 public sealed class ParametricFaces : IImageSource
 {
@@ -58,9 +57,7 @@ public sealed class ParametricFaces : IImageSource
 
     /// <summary>
     /// The images of the indices start, …, start + count - 1, with the factors of each as attributes. The same on
-    /// every
-    /// call, whatever the number
-    /// of threads and wherever the range starts. The caller owns the data set.
+    /// every call, whatever the number of threads and wherever the range starts. The caller owns the data set.
     /// </summary>
     /// <param name="start">The first index, ≥ 0.</param>
     /// <param name="count">How many images, ≥ 1.</param>

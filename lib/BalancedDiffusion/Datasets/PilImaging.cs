@@ -4,10 +4,8 @@ namespace BalancedDiffusion.Datasets;
 
 /// <summary>
 /// The two image operations of the authors' preprocessing, in the integer arithmetic of the Python Imaging Library
-/// (Pillow), so that
-/// the same bytes come out. Images are rows of interleaved bytes: pixel (x, y), channel c lies at <c>(y · width + x)
-/// ·
-/// channels + c</c>.
+/// (Pillow), so that the same bytes come out. Images are rows of interleaved bytes: pixel (x, y), channel c lies at
+/// <c>(y · width + x) · channels + c</c>.
 /// </summary>
 public static class PilImaging
 {
@@ -15,9 +13,8 @@ public static class PilImaging
 
     /// <summary>
     /// Resizes the whole image with Pillow's bilinear filter: a triangle whose support grows with the reduction, so
-    /// that shrinking
-    /// averages. Weights are rounded to 22 fractional bits, and the rows are resized (and rounded to bytes) before the
-    /// columns.
+    /// that shrinking averages. Weights are rounded to 22 fractional bits, and the rows are resized (and rounded to
+    /// bytes) before the columns.
     /// </summary>
     /// <param name="pixels">The image, width · height · channels bytes.</param>
     /// <param name="width">Pixels a row, at least 1.</param>

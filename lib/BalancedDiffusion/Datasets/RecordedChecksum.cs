@@ -5,8 +5,7 @@ namespace BalancedDiffusion.Datasets;
 
 /// <summary>
 /// The checksum of a file that no published one is known for, recorded beside it at its first download (in the format
-/// of <c>sha256sum</c>), so
-/// that a later change or damage is noticed.
+/// of <c>sha256sum</c>), so that a later change or damage is noticed.
 /// </summary>
 internal static class RecordedChecksum
 {

@@ -7,8 +7,8 @@ namespace BalancedDiffusion.Denoisers;
 public static class DenoiserExtensions
 {
     /// <summary>Denoises at one noise level for the whole batch, without recording a gradient. (Not an overload of
-    /// Denoise: TorchSharp turns a
-    /// double into a tensor by itself, so that <c>Denoise(noisy, 0.2)</c> means the interface's own method.)</summary>
+    /// Denoise: TorchSharp turns a double into a tensor by itself, so that <c>Denoise(noisy, 0.2)</c> means the
+    /// interface's own method.)</summary>
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>
     /// <param name="sigma">The noise level, &gt; 0 and finite.</param>

@@ -5,12 +5,11 @@ namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
 /// The posterior mean under the training set, f_emp of the paper: a softmax of <c>-‖y - x_i‖²/(2 sigma²)</c> over
-/// the
-/// samples, times the samples. It is
-/// what an unlimited network learns in the end, and sampling with it ends on training samples.
+/// the samples, times the samples. It is what an unlimited network learns in the end, and sampling with it ends on
+/// training samples.
 /// <para>Distances and sums are taken in float64 over centred blocks of samples with a running maximum, so that the
-/// answer is exact to float32
-/// (1e-6) at every noise level, and memory stays below about 60 MB whatever the number of samples and the batch.</para>
+/// answer is exact to float32 (1e-6) at every noise level, and memory stays below about 60 MB whatever the number of
+/// samples and the batch.</para>
 /// </summary>
 public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
 {
@@ -191,8 +190,7 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
     /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>
     /// <param name="sigma">Noise levels, shape [] or [batch], all &gt; 0.</param>
     /// <returns>(batch, n), float64, rows summing to 1. It takes 8 · batch · n bytes, and about three times that
-    /// while
-    /// it is computed.</returns>
+    /// while it is computed.</returns>
     /// <exception cref="ArgumentException">As for <see cref="Denoise"/>.</exception>
     public torch.Tensor PosteriorWeights(torch.Tensor noisy, torch.Tensor sigma)
     {

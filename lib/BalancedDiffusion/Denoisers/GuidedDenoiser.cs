@@ -4,10 +4,9 @@ namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
 /// Classifier-free guidance (Ho and Salimans 2022) over two denoisers: <c>f = f_uncond + w (f_cond - f_uncond)</c>. By
-/// this convention w = 0 ignores the condition, w = 1 is the conditional
-/// denoiser, w &gt; 1 goes beyond it, as Stable Diffusion's 7.5 does; the original paper's weight is w - 1. In scores,
-/// noise predictions and clean
-/// estimates it is the same mixture, because they are affine in each other.
+/// this convention w = 0 ignores the condition, w = 1 is the conditional denoiser, w &gt; 1 goes beyond it, as Stable
+/// Diffusion's 7.5 does; the original paper's weight is w - 1. In scores, noise predictions and clean estimates it is
+/// the same mixture, because they are affine in each other.
 /// </summary>
 public sealed class GuidedDenoiser : IDenoiser
 {

@@ -6,12 +6,11 @@ namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
 /// The samples of a set that may be among the nearest to each query, by one product in float32 whose rounding is
-/// bounded: none that is near is missed, and a caller
-/// who takes the distances of those found anew, in float64, has the exact answer at the cost of float32.
+/// bounded: none that is near is missed, and a caller who takes the distances of those found anew, in float64, has the
+/// exact answer at the cost of float32.
 /// <para>A score <c>yᵀx - ‖x‖²/2</c> of framed vectors of length d errs by at most <c>(d + 8) u R (‖y‖ +
-/// R/2)</c> with
-/// u = 2^-24 and R the longest sample: the bound
-/// of a sum of d + 1 products in any order, and that of the rounding of what goes in.</para>
+/// R/2)</c> with u = 2^-24 and R the longest sample: the bound of a sum of d + 1 products in any order, and that of the
+/// rounding of what goes in.</para>
 /// </summary>
 internal sealed class NearSamples : IDisposable
 {

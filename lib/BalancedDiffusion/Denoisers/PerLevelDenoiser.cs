@@ -5,10 +5,8 @@ namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
 /// A set of denoisers, each made for one noise level, seen as one: the paper's other route to a diffusion model (its
-/// Figure 2), a separate
-/// ReLU-DAE at every level of the sampler. A level between two rungs is given to the one nearest in <c>log sigma</c>,
-/// so sample
-/// along <see cref="Levels"/> to use every rung at the level that it was trained for.
+/// Figure 2), a separate ReLU-DAE at every level of the sampler. A level between two rungs is given to the one nearest
+/// in <c>log sigma</c>, so sample along <see cref="Levels"/> to use every rung at the level that it was trained for.
 /// </summary>
 public sealed class PerLevelDenoiser : IDenoiser
 {

@@ -6,10 +6,8 @@ namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
 /// The two-layer ReLU denoising autoencoder of the paper, <c>f(y) = W2 relu(W1ᵀ y)</c> with W1, W2 of shape (d, p):
-/// no
-/// bias, no
-/// skip connection, no noise-level input. Tied when W2 is W1. It is positively homogeneous: f(c y) = c f(y) for c ≥
-/// 0.
+/// no bias, no skip connection, no noise-level input. Tied when W2 is W1. It is positively homogeneous: f(c y) = c f(y)
+/// for c ≥ 0.
 /// </summary>
 public sealed class ReluDae : torch.nn.Module<torch.Tensor, torch.Tensor>, IDenoiser
 {

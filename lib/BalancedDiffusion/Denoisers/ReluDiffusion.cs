@@ -6,13 +6,10 @@ namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
 /// The ReLU-DAE for all noise levels at once, the paper's ReLU diffusion: <c>h = relu(W y)</c>, gains <c>g =
-/// exp(MLP(log sigma))</c> with an
-/// MLP 1 → width → p whose last layer starts at zero (so that g starts at one), and <c>f(y, sigma) = Wᵀ(h ∘ g)
-/// + s
-/// y</c> with a learned
-/// scalar s that starts at zero. One weight matrix serves every level; only the gains and the skip know the noise.
-/// Parameter names are
-/// the authors': <c>encoder.weight</c> (p, d), <c>skip</c>, <c>time_mlp.0.*</c>, <c>time_mlp.2.*</c>.
+/// exp(MLP(log sigma))</c> with an MLP 1 → width → p whose last layer starts at zero (so that g starts at one), and
+/// <c>f(y, sigma) = Wᵀ(h ∘ g) + s y</c> with a learned scalar s that starts at zero. One weight matrix serves every
+/// level; only the gains and the skip know the noise. Parameter names are the authors': <c>encoder.weight</c> (p, d),
+/// <c>skip</c>, <c>time_mlp.0.*</c>, <c>time_mlp.2.*</c>.
 /// </summary>
 public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
 {

@@ -4,11 +4,9 @@ namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
 /// A set of samples seen in blocks of float64 rows, centred by its mean or scaled to unit length, so that inner
-/// products with all of them need neither
-/// a copy of the set nor suffer from float32's cancellation: <c>‖y - x‖² = ‖y‖² - 2(yᵀx - ‖x‖²/2)</c>,
-/// and the bracket
-/// is what
-/// <see cref="Scores"/> gives. Reading is safe from several threads; each brings its own buffers.
+/// products with all of them need neither a copy of the set nor suffer from float32's cancellation: <c>‖y - x‖² =
+/// ‖y‖² - 2(yᵀx - ‖x‖²/2)</c>, and the bracket is what <see cref="Scores"/> gives. Reading is safe from
+/// several threads; each brings its own buffers.
 /// </summary>
 internal sealed class SampleBlocks : IDisposable
 {
@@ -172,8 +170,7 @@ internal sealed class SampleBlocks : IDisposable
     public torch.Tensor Gather(torch.Tensor indices) => Frame(rows.index_select(0, indices));
 
     /// <summary>A function of <c>‖y - x‖²</c>, in float64 by direct differences, for each framed query and the
-    /// rows
-    /// named for it.</summary>
+    /// rows named for it.</summary>
     public double[][] OfSquaredDistances(
         torch.Tensor queries,
         long[][] indices,

@@ -10,9 +10,8 @@ namespace BalancedDiffusion.Generation;
 
 /// <summary>
 /// The list of a set of images that is being drawn, a jsonl with one line an image. A run that was killed goes on where
-/// it was: each line is
-/// written at once and only when its image is there, and a last line that was cut off is dropped when the list is
-/// opened again.
+/// it was: each line is written at once and only when its image is there, and a last line that was cut off is dropped
+/// when the list is opened again.
 /// </summary>
 public sealed class GenerationManifest : IDisposable
 {

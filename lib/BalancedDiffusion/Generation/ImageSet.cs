@@ -169,8 +169,7 @@ public static class ImageSet
     }
 
     /// <summary>Writes a list of the form that the authors' code reads, <c>{"url": …, "prompt": …}</c> a line,
-    /// whole or
-    /// not at all. It goes beside the folder, and its paths begin with the folder's name.</summary>
+    /// whole or not at all. It goes beside the folder, and its paths begin with the folder's name.</summary>
     /// <param name="folder">The folder of the set.</param>
     /// <param name="path">The list to write, in the folder that holds the set's.</param>
     /// <exception cref="FileNotFoundException">The folder has no list of its own.</exception>

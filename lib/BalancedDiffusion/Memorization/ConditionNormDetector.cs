@@ -7,9 +7,8 @@ namespace BalancedDiffusion.Memorization;
 /// <summary>
 /// The norm of the condition's part of the score (Wen et al. 2024): noise the sample anew, and score by how far the
 /// condition moves the predicted noise, <c>‖eps(y, c) - eps(y, ∅)‖/√d = ‖f(y, c) - f(y, ∅)‖/(sigma
-/// √d)</c>. Higher
-/// means more memorized. It must be told what each sample was drawn from, so it exists for models with a condition
-/// only; <see cref="NoiseNormDetector"/> is its kin for the others. Wen et al. look along the whole
+/// √d)</c>. Higher means more memorized. It must be told what each sample was drawn from, so it exists for models
+/// with a condition only; <see cref="NoiseNormDetector"/> is its kin for the others. Wen et al. look along the whole
 /// trajectory or at its first step, from the prompt alone; here the finished sample is given, as for every other
 /// detector.
 /// </summary>

@@ -7,10 +7,9 @@ namespace BalancedDiffusion.Memorization;
 
 /// <summary>
 /// Multi-sample consistency, after Carlini et al. (2023), who draw many images under one prompt and call it memorized
-/// when they agree. Without a prompt the sample itself is the condition: it is noised
-/// anew K times to a large level, each copy is denoised, and the score is minus their mean distance, <c>-mean over
-/// pairs of ‖x_j - x_k‖/√d</c>. Always ≤ 0; 0 where
-/// all copies come back the same.
+/// when they agree. Without a prompt the sample itself is the condition: it is noised anew K times to a large level,
+/// each copy is denoised, and the score is minus their mean distance, <c>-mean over pairs of ‖x_j - x_k‖/√d</c>.
+/// Always ≤ 0; 0 where all copies come back the same.
 /// </summary>
 public sealed class ConsistencyDetector : IMemorizationDetector
 {

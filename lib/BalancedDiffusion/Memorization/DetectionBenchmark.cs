@@ -25,7 +25,8 @@ public static class DetectionBenchmark
     /// </remarks>
     /// <param name="detectors">At least one, of different names.</param>
     /// <param name="samples">(n, SampleShape…), those of both classes mixed in any order.</param>
-    /// <param name="labels">One a sample, true for memorized; see <see cref="ReplicationLabels"/>. Both must occur.</param>
+    /// <param name="labels">One a sample, true for memorized; see <see cref="ReplicationLabels"/>. Both must
+    /// occur.</param>
     /// <param name="seed">The seed of noise and bootstrap.</param>
     /// <param name="bootstrap">How often samples are redrawn, ≥ 1.</param>
     /// <param name="batch">How many samples are scored at once, ≥ 1. It changes times, not scores.</param>

@@ -4,8 +4,7 @@ namespace BalancedDiffusion.Memorization;
 
 /// <summary>
 /// The gap ratio: a sample's distance to its nearest training sample over that to the second nearest. A copy is much
-/// nearer to one
-/// training sample than to any other, so its ratio is small; below 1/3 it counts as copied.
+/// nearer to one training sample than to any other, so its ratio is small; below 1/3 it counts as copied.
 /// </summary>
 public static class GapRatio
 {

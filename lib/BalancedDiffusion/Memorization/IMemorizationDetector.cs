@@ -11,8 +11,7 @@ public interface IMemorizationDetector
     /// <summary>A score for each sample: the higher, the more likely it is memorized. The scale is the detector's
     /// own.</summary>
     /// <param name="samples">Finished samples, (batch, SampleShape…), floating point, finite, on the model's device;
-    /// at
-    /// least one.</param>
+    /// at least one.</param>
     /// <param name="seed">The seed of all noise. A sample's noise hangs on (seed, its index) only, so that the batch it
     /// stands in does not matter.</param>
     /// <param name="firstIndex">The index of the first sample among all of this seed, ≥ 0.</param>

@@ -6,11 +6,10 @@ namespace BalancedDiffusion.Memorization;
 
 /// <summary>
 /// The local intrinsic dimension by the Jacobian, after Ross et al. (2025): a model that has memorized a sample knows
-/// no direction in which it could vary. The score is minus the dimension, estimated from products
-/// of the denoiser's Jacobian with vectors, taken by central differences, so that it works with every denoiser, whether
-/// or not it records gradients. They are taken at the sample itself, or at the sample noised anew: a trained network
-/// has never
-/// met a sample without the noise that it is told of, and there its Jacobian may say little.
+/// no direction in which it could vary. The score is minus the dimension, estimated from products of the denoiser's
+/// Jacobian with vectors, taken by central differences, so that it works with every denoiser, whether or not it records
+/// gradients. They are taken at the sample itself, or at the sample noised anew: a trained network has never met a
+/// sample without the noise that it is told of, and there its Jacobian may say little.
 /// </summary>
 public sealed class JacobianDimensionDetector : IMemorizationDetector
 {

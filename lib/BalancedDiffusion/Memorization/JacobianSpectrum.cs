@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Memorization;
 
 /// <summary>
 /// Singular values of a denoiser's Jacobian at a sample (the paper's appendix B): each is the share of a perturbation
-/// along one direction that the denoiser keeps. Few large ones mean
-/// that it knows no way in which the sample could vary, as for a memorized one; many, that it does.
+/// along one direction that the denoiser keeps. Few large ones mean that it knows no way in which the sample could
+/// vary, as for a memorized one; many, that it does.
 /// </summary>
 public static class JacobianSpectrum
 {

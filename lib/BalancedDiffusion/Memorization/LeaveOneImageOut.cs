@@ -5,10 +5,9 @@ namespace BalancedDiffusion.Memorization;
 
 /// <summary>
 /// Judges a detector whose settings (layer, noise level, …) must be chosen on samples whose kind is known. Copies of
-/// one training image are not independent, and a layer may respond to one image: chosen and
-/// judged on copies of the same images it looks better than it is. So each copied image in turn is left out: the
-/// settings are chosen on copies of the others, against one half of the new samples, and its
-/// own copies are judged against the other half.
+/// one training image are not independent, and a layer may respond to one image: chosen and judged on copies of the
+/// same images it looks better than it is. So each copied image in turn is left out: the settings are chosen on copies
+/// of the others, against one half of the new samples, and its own copies are judged against the other half.
 /// </summary>
 public static class LeaveOneImageOut
 {

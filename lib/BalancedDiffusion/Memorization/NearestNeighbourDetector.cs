@@ -5,9 +5,8 @@ namespace BalancedDiffusion.Memorization;
 
 /// <summary>
 /// The oracle: minus the <see cref="GapRatio"/> to the training set, in [-1, 0]. It needs the training data, which no
-/// other detector sees; labels that are earned by the gap
-/// ratio (<see cref="ReplicationLabels"/>) with the same set and distance are this score cut at a threshold, so against them
-/// it is perfect by construction: the ceiling, not a rival.
+/// other detector sees; labels that are earned by the gap ratio (<see cref="ReplicationLabels"/>) with the same set and
+/// distance are this score cut at a threshold, so against them it is perfect by construction: the ceiling, not a rival.
 /// </summary>
 public sealed class NearestNeighbourDetector : IMemorizationDetector
 {
@@ -16,8 +15,7 @@ public sealed class NearestNeighbourDetector : IMemorizationDetector
 
     /// <summary>An oracle for a training set.</summary>
     /// <param name="training">(n, SampleShape…), n ≥ 2, floating point, finite, without duplicates. Shared, not
-    /// copied:
-    /// keep it while the detector is in use.</param>
+    /// copied: keep it while the detector is in use.</param>
     /// <param name="kind">The distance.</param>
     /// <exception cref="ArgumentException">There are fewer than two training samples, or they are no such
     /// set.</exception>

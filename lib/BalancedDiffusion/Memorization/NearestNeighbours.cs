@@ -14,9 +14,8 @@ public static class NearestNeighbours
     private const int Spare = 64;
 
     /// <summary>Finds the k samples of a set nearest to each query. Candidates are found by products (in float32 with a
-    /// bound on its rounding, where the set has no
-    /// more digits and lies on the CPU; else in float64), then their distances are taken from direct differences in
-    /// float64.</summary>
+    /// bound on its rounding, where the set has no more digits and lies on the CPU; else in float64), then their
+    /// distances are taken from direct differences in float64.</summary>
     /// <param name="queries">(queries, …), floating point.</param>
     /// <param name="set">(n, …), floating point, samples of the same size.</param>
     /// <param name="k">How many neighbours, 1 to n (and at most 1,000).</param>

@@ -8,14 +8,12 @@ namespace BalancedDiffusion.Memorization;
 /// The one-step noise norm: noise the sample anew, <c>y = x + sigma eps</c>, and score by the size of the noise that
 /// the model sees in it, <c>‖y - f(y)‖ / (sigma √d)</c>.
 /// <para>Sign: for a posterior mean, <c>E‖eps_hat‖² = d - mmse/sigma²</c>. Where the sample is memorized, f(y)
-/// ≈ x, all
-/// of the noise is recognised and the score is about 1; where the model
-/// generalizes, the noise along its directions of variation stays in f(y) and the score is lower. So higher means more
-/// memorized. A sample that is far from everything the
-/// model knows also scores high, above 1.</para>
+/// ≈ x, all of the noise is recognised and the score is about 1; where the model generalizes, the noise along its
+/// directions of variation stays in f(y) and the score is lower. So higher means more memorized. A sample that is far
+/// from everything the model knows also scores high, above 1.</para>
 /// <para>Wen et al. (2024) take the norm of the difference between the noise under a prompt and under none. That needs
-/// the prompt; this is its kin for a model without one, with one term instead
-/// of the difference, and its values cannot be compared with theirs.</para>
+/// the prompt; this is its kin for a model without one, with one term instead of the difference, and its values cannot
+/// be compared with theirs.</para>
 /// </summary>
 public sealed class NoiseNormDetector : IMemorizationDetector
 {

@@ -8,9 +8,8 @@ namespace BalancedDiffusion.Memorization;
 
 /// <summary>
 /// Algorithm 1 of the paper: noise the finished sample anew to a small level, run the model once, and score by how
-/// spiky a layer's representation is. It needs
-/// neither prompt nor training data. Works with every denoiser that has a named module; the network should be in
-/// evaluation mode (<c>eval()</c>).
+/// spiky a layer's representation is. It needs neither prompt nor training data. Works with every denoiser that has a
+/// named module; the network should be in evaluation mode (<c>eval()</c>).
 /// </summary>
 /// <example><c>var detector = new SpikinessDetector(model, "relu", sigma: 0.05);</c></example>
 public sealed class SpikinessDetector : IMemorizationDetector

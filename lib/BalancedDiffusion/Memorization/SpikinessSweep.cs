@@ -7,8 +7,8 @@ namespace BalancedDiffusion.Memorization;
 
 /// <summary>
 /// Algorithm 1 in every layer, at every noise level and with every measure: in which layers and at which sigma is the
-/// signature strongest? One run of the model a level serves all
-/// layers and measures. The best cell is chosen on its samples: judge the choice on fresh ones.
+/// signature strongest? One run of the model a level serves all layers and measures. The best cell is chosen on its
+/// samples: judge the choice on fresh ones.
 /// </summary>
 public static class SpikinessSweep
 {

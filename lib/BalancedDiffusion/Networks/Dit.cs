@@ -5,12 +5,11 @@ namespace BalancedDiffusion.Networks;
 
 /// <summary>
 /// The diffusion transformer with adaLN-Zero (Peebles and Xie 2023), under the names of its published code:
-/// <c>pos_embed</c>, <c>x_embedder</c>, <c>t_embedder</c>,
-/// <c>y_embedder</c>, <c>blocks.i.{norm1, attn, norm2, mlp, adaLN_modulation}</c>, <c>final_layer</c>. An image is cut
-/// into patches, each a token; the blocks mix the
-/// tokens; the last layer turns each back into a patch. Every module is called through <c>call</c>, so that a hook on
-/// its name can read and change
-/// what it gives; <c>blocks.i.mlp.act</c> is the representation (batch, tokens, units) inside a block.
+/// <c>pos_embed</c>, <c>x_embedder</c>, <c>t_embedder</c>, <c>y_embedder</c>, <c>blocks.i.{norm1, attn, norm2, mlp,
+/// adaLN_modulation}</c>, <c>final_layer</c>. An image is cut into patches, each a token; the blocks mix the tokens;
+/// the last layer turns each back into a patch. Every module is called through <c>call</c>, so that a hook on its name
+/// can read and change what it gives; <c>blocks.i.mlp.act</c> is the representation (batch, tokens, units) inside a
+/// block.
 /// </summary>
 public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor?, torch.Tensor>
 {
@@ -111,16 +110,16 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
 
     /// <summary>
     /// The answer under classifier-free guidance (Ho and Salimans 2022), <c>g = g_empty + w (g_label - g_empty)</c>,
-    /// from one run over a doubled batch: a hook sees
-    /// the samples with their labels first, then the same samples with the empty label.
+    /// from one run over a doubled batch: a hook sees the samples with their labels first, then the same samples with
+    /// the empty label.
     /// </summary>
     /// <param name="x">(batch, channels, size, size).</param>
     /// <param name="t">Timesteps (batch).</param>
     /// <param name="y">Labels (batch), int64.</param>
     /// <param name="weight">w, finite; 1 is the network with its labels.</param>
     /// <param name="guidedChannels">How many of the first output channels are guided, 0 to OutputChannels; the
-    /// published code guides 3, so that its samples can be made again. Null for all that
-    /// are not variance. The others are those of the labelled half.</param>
+    /// published code guides 3, so that its samples can be made again. Null for all that are not variance. The others
+    /// are those of the labelled half.</param>
     /// <returns>(batch, OutputChannels, size, size). The caller owns it.</returns>
     /// <exception cref="ArgumentException">A shape or type does not fit, or the network has no empty label.</exception>
     public torch.Tensor Guided(

@@ -7,10 +7,9 @@ namespace BalancedDiffusion.Networks;
 
 /// <summary>
 /// A <see cref="Dit"/> as a denoiser of <c>y = x + sigma eps</c>. Either preconditioned for training here (Karras et
-/// al. 2022, table 1),
-/// <c>f = c_skip y + c_out F(c_in y; ln(sigma)/4)</c>, or a published network that predicts noise under a
-/// variance-preserving schedule,
-/// <c>f = y - sigma eps(y/sqrt(1 + sigma²); t(sigma))</c>. By itself it gives no label; <see cref="WithLabels"/> does.
+/// al. 2022, table 1), <c>f = c_skip y + c_out F(c_in y; ln(sigma)/4)</c>, or a published network that predicts noise
+/// under a variance-preserving schedule, <c>f = y - sigma eps(y/sqrt(1 + sigma²); t(sigma))</c>. By itself it gives no
+/// label; <see cref="WithLabels"/> does.
 /// </summary>
 public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
 {
@@ -24,8 +23,8 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
     }
 
     /// <summary>For training here: at every level the network's input has unit variance and so has what it is asked
-    /// for. A fresh network makes <c>f = c_skip y</c>, the best linear estimate
-    /// for independent pixels of deviation sigmaData.</summary>
+    /// for. A fresh network makes <c>f = c_skip y</c>, the best linear estimate for independent pixels of deviation
+    /// sigmaData.</summary>
     /// <param name="network">The network, without a learned variance. The denoiser takes it over: disposing one
     /// disposes both.</param>
     /// <param name="sigmaData">The deviation of the data, &gt; 0; 0.5 is Karras's for images in [-1, 1].</param>

@@ -5,9 +5,8 @@ namespace BalancedDiffusion.Networks;
 
 /// <summary>
 /// The published start of a DiT: linear layers and the patch embedding uniform in ±sqrt(6/(in + out)) (Glorot and
-/// Bengio 2010), label table and timestep
-/// layers normal with deviation 0.02, biases zero, and zero in everything that scales, shifts or gates and in the last
-/// layer, so that the output is exactly 0.
+/// Bengio 2010), label table and timestep layers normal with deviation 0.02, biases zero, and zero in everything that
+/// scales, shifts or gates and in the last layer, so that the output is exactly 0.
 /// </summary>
 internal static class DitInitialization
 {
@@ -45,8 +44,7 @@ internal static class DitInitialization
 
     /// <summary>
     /// (1, tokens, width), float64: the first half of the width tells the column, the second the row, each as sines and
-    /// then cosines of the place
-    /// times 10000^(-j/m), j from 0 to m - 1, with m a quarter of the width.
+    /// then cosines of the place times 10000^(-j/m), j from 0 to m - 1, with m a quarter of the width.
     /// </summary>
     private static torch.Tensor Positions(DitOptions options)
     {

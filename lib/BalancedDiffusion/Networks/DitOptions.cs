@@ -8,8 +8,8 @@ namespace BalancedDiffusion.Networks;
 
 /// <summary>
 /// The sizes of a <see cref="Dit"/>. The defaults are the published DiT-XL/2 for latents of 32×32; every value is
-/// checked when it is set, and their fit
-/// (patches that tile the input, heads that divide the width) when a network is made of them.
+/// checked when it is set, and their fit (patches that tile the input, heads that divide the width) when a network is
+/// made of them.
 /// </summary>
 public sealed record DitOptions
 {
@@ -124,8 +124,7 @@ public sealed record DitOptions
     public bool LearnSigma { get; init; } = true;
 
     /// <summary>About half a million parameters, for pictures of 32×32 in three colours (others by <c>with { Channels
-    /// =
-    /// 1 }</c>), without classes and variance.</summary>
+    /// = 1 }</c>), without classes and variance.</summary>
     public static DitOptions Tiny { get; } =
         new()
         {

@@ -6,13 +6,10 @@ namespace BalancedDiffusion.Networks;
 
 /// <summary>
 /// A <see cref="SongUNet"/> F made a denoiser as in EDM (Karras et al. 2022, Table 1): <c>D(y; sigma) = c_skip y +
-/// c_out F(c_in y; ln(sigma)/4)</c> with
-/// <c>c_skip = s²/(sigma² + s²)</c>, <c>c_out = sigma s/√(sigma² + s²)</c>, <c>c_in = 1/√(sigma² + s²)</c>
-/// and s the
-/// standard deviation of the data, so that input and
-/// target of F have unit variance at every level. Trained with <c>LossWeighting.Edm(s)</c> and
-/// <see cref="Noise.LogNormalSigma"/> it is EDM's training. Its weights are named as
-/// in the published state dicts, with the prefix <c>model.</c>
+/// c_out F(c_in y; ln(sigma)/4)</c> with <c>c_skip = s²/(sigma² + s²)</c>, <c>c_out = sigma s/√(sigma² +
+/// s²)</c>, <c>c_in = 1/√(sigma² + s²)</c> and s the standard deviation of the data, so that input and target of F
+/// have unit variance at every level. Trained with <c>LossWeighting.Edm(s)</c> and <see cref="Noise.LogNormalSigma"/>
+/// it is EDM's training. Its weights are named as in the published state dicts, with the prefix <c>model.</c>
 /// </summary>
 public sealed class EdmPreconditioner
     : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor?, torch.Tensor>,

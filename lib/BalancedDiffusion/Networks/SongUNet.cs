@@ -6,14 +6,12 @@ namespace BalancedDiffusion.Networks;
 
 /// <summary>
 /// The U-Net of DDPM++ and NCSN++ (Song et al. 2021) as EDM trains it (Karras et al. 2022): residual blocks with group
-/// normalization and SiLU, attention at
-/// low resolution, told the noise level and, where there are classes, the class. Names, shapes and arithmetic are those
-/// of the published
-/// state dicts: <c>map_*</c> for the embedding, <c>enc.{res}x{res}_*</c> down, <c>dec.{res}x{res}_*</c> up.
+/// normalization and SiLU, attention at low resolution, told the noise level and, where there are classes, the class.
+/// Names, shapes and arithmetic are those of the published state dicts: <c>map_*</c> for the embedding,
+/// <c>enc.{res}x{res}_*</c> down, <c>dec.{res}x{res}_*</c> up.
 /// <para>Every module is reached by <c>call</c>, so that hooks on it see and may replace what it returns; in each block
-/// <c>silu0</c> and <c>silu1</c> are the
-/// nonlinearities, the second one the input of <c>conv1</c>. It is made in evaluation mode, so that dropout is off
-/// until training turns it on.</para>
+/// <c>silu0</c> and <c>silu1</c> are the nonlinearities, the second one the input of <c>conv1</c>. It is made in
+/// evaluation mode, so that dropout is off until training turns it on.</para>
 /// </summary>
 public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor?, torch.Tensor>
 {

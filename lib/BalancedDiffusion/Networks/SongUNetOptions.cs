@@ -6,9 +6,8 @@ namespace BalancedDiffusion.Networks;
 
 /// <summary>
 /// The shape of a <see cref="SongUNet"/>: DDPM++ and NCSN++ (Song et al. 2021) in the parametrization of EDM (Karras et
-/// al. 2022). Every value is
-/// checked when it is set, and whether they go together when a network is made. Two options are equal where all their
-/// values are.
+/// al. 2022). Every value is checked when it is set, and whether they go together when a network is made. Two options
+/// are equal where all their values are.
 /// </summary>
 public sealed record SongUNetOptions
 {

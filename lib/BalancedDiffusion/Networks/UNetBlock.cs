@@ -4,11 +4,8 @@ namespace BalancedDiffusion.Networks;
 
 /// <summary>
 /// A residual block: <c>y = (skip(x) + conv1(drop(silu(norm1(conv0(silu(norm0(x))) + affine(e)))))) / √2</c>, and
-/// where
-/// it attends
-/// <c>(y + proj(attention(qkv(norm2(y))))) / √2</c>, one head over all positions. It changes nothing in place, so
-/// that
-/// what a hook saw stays as it was.
+/// where it attends <c>(y + proj(attention(qkv(norm2(y))))) / √2</c>, one head over all positions. It changes nothing
+/// in place, so that what a hook saw stays as it was.
 /// </summary>
 internal sealed class UNetBlock : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor>
 {

@@ -4,10 +4,9 @@ namespace BalancedDiffusion.Noise;
 
 /// <summary>
 /// The linear schedule of DDPM (Ho et al. 2020), which the published DiT uses too, as levels of <c>y = x + sigma
-/// eps</c>: beta rises linearly from betaStart to betaEnd over N timesteps,
-/// <c>alphaBar_i = prod_{j≤i} (1 - beta_j)</c>, <c>sigma_i = sqrt((1 - alphaBar_i)/alphaBar_i)</c>: from 0.0100 to
-/// 157.4. Time is the network's timestep, 0 to N - 1; between whole
-/// timesteps the logarithm of sigma is linear.
+/// eps</c>: beta rises linearly from betaStart to betaEnd over N timesteps, <c>alphaBar_i = prod_{j≤i} (1 -
+/// beta_j)</c>, <c>sigma_i = sqrt((1 - alphaBar_i)/alphaBar_i)</c>: from 0.0100 to 157.4. Time is the network's
+/// timestep, 0 to N - 1; between whole timesteps the logarithm of sigma is linear.
 /// </summary>
 public sealed record DiscreteLinearSchedule : INoiseSchedule
 {

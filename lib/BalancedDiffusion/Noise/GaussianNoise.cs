@@ -36,9 +36,8 @@ public static class GaussianNoise
 
     /// <summary>
     /// Draws standard normal numbers with a stream of its own for each row, so that the row of a sample is the same
-    /// alone and in every batch. The stream hangs on
-    /// (<paramref name="seed"/>, <paramref name="draw"/>, <paramref name="firstIndex"/> + r) only; a longer row begins
-    /// with a shorter one.
+    /// alone and in every batch. The stream hangs on (<paramref name="seed"/>, <paramref name="draw"/>,
+    /// <paramref name="firstIndex"/> + r) only; a longer row begins with a shorter one.
     /// </summary>
     /// <param name="shape">(batch, …), at least one axis; no length may be negative.</param>
     /// <param name="seed">The seed.</param>

@@ -2,8 +2,7 @@ namespace BalancedDiffusion.Noise;
 
 /// <summary>
 /// The variance-exploding schedule <c>sigma(t) = min (max/min)^t</c>, t from 0 to 1 (Song et al. 2021): levels with a
-/// constant ratio, as the paper's ReLU
-/// diffusion is sampled with (2 down to 0.02, 60 levels, then 0).
+/// constant ratio, as the paper's ReLU diffusion is sampled with (2 down to 0.02, 60 levels, then 0).
 /// </summary>
 public sealed record GeometricSchedule : INoiseSchedule
 {

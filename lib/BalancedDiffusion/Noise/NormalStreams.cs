@@ -6,10 +6,9 @@ namespace BalancedDiffusion.Noise;
 
 /// <summary>
 /// Streams of standard normal numbers, one a seed: xoshiro128++ (Blackman and Vigna 2021) in eight lanes, seeded by
-/// SplitMix64, and the polar form of Box and Muller
-/// eight pairs at a time. A number depends on the seed and its place alone, so that it is the same in every batch; a
-/// stream
-/// costs some nanoseconds to open, where a generator of torch costs microseconds.
+/// SplitMix64, and the polar form of Box and Muller eight pairs at a time. A number depends on the seed and its place
+/// alone, so that it is the same in every batch; a stream costs some nanoseconds to open, where a generator of torch
+/// costs microseconds.
 /// </summary>
 internal static class NormalStreams
 {
@@ -73,9 +72,8 @@ internal static class NormalStreams
 
     /// <summary>
     /// Two independent normal numbers a lane, <c>r cos and r sin</c> of an angle: <c>r² = -2 ln u</c>. The angle is
-    /// pi/4 + delta with |delta| ≤ pi/4, where
-    /// <c>cos = (cos delta - sin delta)/sqrt 2</c> and <c>sin = (cos delta + sin delta)/sqrt 2</c>, and two random
-    /// signs carry it around the circle.
+    /// pi/4 + delta with |delta| ≤ pi/4, where <c>cos = (cos delta - sin delta)/sqrt 2</c> and <c>sin = (cos delta +
+    /// sin delta)/sqrt 2</c>, and two random signs carry it around the circle.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (Vector256<float>, Vector256<float>) Pair(Vector256<uint> radius, Vector256<uint> angle)

@@ -4,12 +4,10 @@ namespace BalancedDiffusion.Noise;
 
 /// <summary>
 /// Stable Diffusion's schedule (Rombach et al. 2022) as levels of <c>y = x + sigma eps</c>: <c>beta_i =
-/// (sqrt(betaStart) + i/(N-1) (sqrt(betaEnd) - sqrt(betaStart)))²</c> for i from 0 to
-/// N - 1, <c>alphaBar_i = prod_{j≤i} (1 - beta_j)</c>, <c>sigma_i = sqrt((1 - alphaBar_i)/alphaBar_i)</c>: from
-/// 0.0292
-/// to 14.6146. Time is the network's timestep, 0 to N - 1;
-/// between whole timesteps the logarithm of sigma is linear. Its own starts, N(0, I) in z, are N(0, (1 + sigma²) I)
-/// here: 0.2 % wider than N(0, sigma² I) at the greatest level.
+/// (sqrt(betaStart) + i/(N-1) (sqrt(betaEnd) - sqrt(betaStart)))²</c> for i from 0 to N - 1, <c>alphaBar_i =
+/// prod_{j≤i} (1 - beta_j)</c>, <c>sigma_i = sqrt((1 - alphaBar_i)/alphaBar_i)</c>: from 0.0292 to 14.6146. Time is
+/// the network's timestep, 0 to N - 1; between whole timesteps the logarithm of sigma is linear. Its own starts, N(0,
+/// I) in z, are N(0, (1 + sigma²) I) here: 0.2 % wider than N(0, sigma² I) at the greatest level.
 /// </summary>
 public sealed record ScaledLinearSchedule : INoiseSchedule
 {

@@ -5,10 +5,9 @@ namespace BalancedDiffusion.Noise;
 
 /// <summary>
 /// The map between the two notations. Everything here speaks the variance-exploding one, <c>y = x + sigma eps</c>;
-/// DDPM, DDIM and Stable Diffusion speak the
-/// variance-preserving one, <c>z = sqrt(alphaBar) x + sqrt(1 - alphaBar) eps</c>. They are one process:
-/// <c>alphaBar = 1/(1 + sigma²)</c>, <c>z = y/sqrt(1 + sigma²)</c>, and the clean estimate E[x | y] = E[x | z] is the
-/// same.
+/// DDPM, DDIM and Stable Diffusion speak the variance-preserving one, <c>z = sqrt(alphaBar) x + sqrt(1 - alphaBar)
+/// eps</c>. They are one process: <c>alphaBar = 1/(1 + sigma²)</c>, <c>z = y/sqrt(1 + sigma²)</c>, and the clean
+/// estimate E[x | y] = E[x | z] is the same.
 /// </summary>
 public static class VariancePreserving
 {
@@ -90,8 +89,8 @@ public static class VariancePreserving
     }
 
     /// <summary>The clean estimate of a network that predicts the velocity <c>v = sqrt(alphaBar) eps - sqrt(1 -
-    /// alphaBar) x</c> (Salimans and Ho 2022):
-    /// <c>x = sqrt(alphaBar) z - sqrt(1 - alphaBar) v = alphaBar y - sqrt(1 - alphaBar) v</c>.</summary>
+    /// alphaBar) x</c> (Salimans and Ho 2022): <c>x = sqrt(alphaBar) z - sqrt(1 - alphaBar) v = alphaBar y - sqrt(1 -
+    /// alphaBar) v</c>.</summary>
     /// <param name="y">Samples in the variance-exploding notation.</param>
     /// <param name="velocity">The predicted velocity, the shape of <paramref name="y"/>.</param>
     /// <param name="sigma">The noise level, ≥ 0.</param>

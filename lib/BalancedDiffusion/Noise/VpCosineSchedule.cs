@@ -4,11 +4,9 @@ namespace BalancedDiffusion.Noise;
 
 /// <summary>
 /// The cosine schedule (Nichol and Dhariwal 2021), as levels of <c>y = x + sigma eps</c>: <c>alphaBar(t) =
-/// cos²(b(t))/cos²(b(0))</c>, <c>b(t) = (t + s)/(1 + s) · pi/2</c>.
-/// Time t = i/N is their discrete step i of N, for every i from 1 to N exactly. As they clip beta at 0.999, which
-/// touches the last step only,
-/// alphaBar(1) is a thousandth of alphaBar(1 - 1/N) instead of 0; within that last step the logarithm of sigma is
-/// linear in t.
+/// cos²(b(t))/cos²(b(0))</c>, <c>b(t) = (t + s)/(1 + s) · pi/2</c>. Time t = i/N is their discrete step i of N, for
+/// every i from 1 to N exactly. As they clip beta at 0.999, which touches the last step only, alphaBar(1) is a
+/// thousandth of alphaBar(1 - 1/N) instead of 0; within that last step the logarithm of sigma is linear in t.
 /// </summary>
 public sealed record VpCosineSchedule : INoiseSchedule
 {

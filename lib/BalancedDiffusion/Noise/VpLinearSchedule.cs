@@ -4,10 +4,8 @@ namespace BalancedDiffusion.Noise;
 
 /// <summary>
 /// The variance-preserving schedule with beta(t) rising linearly (Song et al. 2021), as levels of <c>y = x + sigma
-/// eps</c>:
-/// <c>sigma(t)² = exp(betaMin t + (betaMax - betaMin) t²/2) - 1</c>, and t = (sqrt(betaMin² + 2 (betaMax - betaMin)
-/// ln(1 + sigma²)) - betaMin)/(betaMax - betaMin)
-/// (Karras et al. 2022, table 1).
+/// eps</c>: <c>sigma(t)² = exp(betaMin t + (betaMax - betaMin) t²/2) - 1</c>, and t = (sqrt(betaMin² + 2 (betaMax -
+/// betaMin) ln(1 + sigma²)) - betaMin)/(betaMax - betaMin) (Karras et al. 2022, table 1).
 /// </summary>
 public sealed record VpLinearSchedule : INoiseSchedule
 {

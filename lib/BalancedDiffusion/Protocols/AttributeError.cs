@@ -12,9 +12,8 @@ namespace BalancedDiffusion.Protocols;
 /// equal.</param>
 /// <param name="Concordance">Of all pairs of images in which the truth differs, the share that the reading puts in the
 /// same order, ties counting half, in [0, 1]: 0.5 is chance. Of a yes-or-no attribute it is the area under the ROC
-/// curve, so
-/// that graded and yes-or-no attributes are judged by one number (a rank correlation with a yes-or-no label cannot
-/// reach 1).</param>
+/// curve, so that graded and yes-or-no attributes are judged by one number (a rank correlation with a yes-or-no label
+/// cannot reach 1).</param>
 public sealed record AttributeError(
     string Name,
     double RootMeanSquare,

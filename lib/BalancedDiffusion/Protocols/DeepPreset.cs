@@ -9,9 +9,8 @@ namespace BalancedDiffusion.Protocols;
 
 /// <summary>
 /// One of the six deep networks as this repository trains them: a U-Net or a DiT, memorizing, generalizing or hybrid;
-/// which images, which recipe, and the name of the
-/// file that the result is kept under. The command <c>dotnet run --project environment -- train unet-hybrid --data
-/// faces</c> makes that file.
+/// which images, which recipe, and the name of the file that the result is kept under. The command <c>dotnet run
+/// --project environment -- train unet-hybrid --data faces</c> makes that file.
 /// </summary>
 /// <param name="Architecture">The network.</param>
 /// <param name="Regime">What its images make of it.</param>
@@ -39,8 +38,8 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
 
     /// <summary>
     /// EDM's training at a small scale: its law of levels and weighting, Adam with a one-cycle rate, batches of 32, a
-    /// running mean of the weights. The transformer's steps are
-    /// cheaper and it needs more of them; few images need fewer.
+    /// running mean of the weights. The transformer's steps are cheaper and it needs more of them; few images need
+    /// fewer.
     /// </summary>
     public TrainingOptions Recipe =>
         new()
@@ -69,8 +68,7 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
     /// source has beside the first ten.</param>
     /// <returns>
     /// Memorizing: the first ten images. Generalizing: those after them, once each. Hybrid: all of these together, the
-    /// first ten repeated so often that half of the set are copies.
-    /// The caller owns them.
+    /// first ten repeated so often that half of the set are copies. The caller owns them.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">many is below ten or more than the source has.</exception>
     public DeepTrainingSet Images(IImageSource source, int? many = null)
@@ -132,8 +130,8 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
     /// <param name="progress">Told of every new row of the history, or null.</param>
     /// <param name="cancellation">Stops the run between two steps.</param>
     /// <returns>The history, which the caller disposes.</returns>
-    /// <exception cref="ArgumentException">The network is of neither kind, or as for
-    /// <see cref="Trainer.Fit{TModel}(TModel, TorchSharp.torch.Tensor, TrainingOptions, IProgress{TrainingProgress}, CancellationToken)"/>.</exception>
+    /// <exception cref="ArgumentException">The network is of neither kind, or data, network and recipe do not go
+    /// together (see <see cref="Trainer"/>).</exception>
     public TrainingResult Fit(
         IDenoiser network,
         DeepTrainingSet images,

@@ -67,8 +67,7 @@ public sealed class DoseResponse : IDisposable
     /// <param name="steering">Window, layer weights, network; its strength is not used.</param>
     /// <param name="unsteered">The samples at strength 0, (count, SampleShape…), where an earlier response from the
     /// same starts, sampler, levels and seed has them (<see cref="Unsteered"/>), so that they are not drawn again; null
-    /// to draw
-    /// them. The caller keeps them.</param>
+    /// to draw them. The caller keeps them.</param>
     /// <returns>The response; the caller disposes it.</returns>
     /// <exception cref="ArgumentException">The strengths or the unsteered samples do not fit, or as for
     /// <see cref="SteeredDenoiser"/>, <see cref="ISampler"/> and <see cref="AttributeRegressor.Read"/>.</exception>

@@ -8,9 +8,8 @@ namespace BalancedDiffusion.Protocols;
 
 /// <summary>
 /// One of the two ReLU diffusions of the paper as this repository trains them: which images, which recipe, and the name
-/// of the file that the
-/// result is kept under. The command <c>dotnet run --project environment -- train relu-diffusion-NAME --data DATA</c>
-/// makes that file.
+/// of the file that the result is kept under. The command <c>dotnet run --project environment -- train
+/// relu-diffusion-NAME --data DATA</c> makes that file.
 /// </summary>
 /// <param name="Name"><c>memorizing</c> or <c>generalizing</c>.</param>
 /// <param name="Most">The most images it is trained on.</param>
@@ -21,9 +20,8 @@ public sealed record ReluDiffusionPreset(string Name, int Most, TrainingOptions 
 
     /// <summary>
     /// The levels both are trained at, log-uniform in [0.02, 20]. The authors stop at 2, where an image of length 14
-    /// still stands out of the noise by seven
-    /// standard deviations, so that sampling from pure noise starts far from the law the network knows; at 20 the two
-    /// are close.
+    /// still stands out of the noise by seven standard deviations, so that sampling from pure noise starts far from the
+    /// law the network knows; at 20 the two are close.
     /// </summary>
     public static LogUniformSigma Levels { get; } = new(0.02, 20);
 

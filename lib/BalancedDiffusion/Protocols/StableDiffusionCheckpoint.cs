@@ -33,9 +33,10 @@ public static class StableDiffusionCheckpoint
     /// two models, or a file is damaged or holds other tensors; one sentence says which part and what to
     /// do.</exception>
     /// <exception cref="InvalidOperationException">It does not fit into the memory.</exception>
-    /// <example><c>using var model =
-    /// StableDiffusionCheckpoint.Load(Path.GetDirectoryName(DataFolders.Require("stable-diffusion-v1-4/model_index.json")),
-    /// say: Console.WriteLine);</c></example>
+    /// <example><code>
+    /// var index = DataFolders.Require("stable-diffusion-v1-4/model_index.json");
+    /// using var model = StableDiffusionCheckpoint.Load(Path.GetDirectoryName(index), say: Console.WriteLine);
+    /// </code></example>
     public static StableDiffusionV1 Load(
         string folder,
         torch.ScalarType? type = null,

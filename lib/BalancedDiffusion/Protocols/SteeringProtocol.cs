@@ -12,9 +12,8 @@ namespace BalancedDiffusion.Protocols;
 /// <summary>
 /// How the authors' code steers (the paper's Equation 11 and Figure 7): several decoder blocks at once, with the mean
 /// representation of reference images over all places, added everywhere, in the conditional half of guidance only, and
-/// in
-/// some of the steps. It configures a <see cref="SteeringDirection"/> and a <see cref="SteeredDenoiser"/> and computes
-/// nothing of its own.
+/// in some of the steps. It configures a <see cref="SteeringDirection"/> and a <see cref="SteeredDenoiser"/> and
+/// computes nothing of its own.
 /// </summary>
 public sealed record SteeringProtocol
 {

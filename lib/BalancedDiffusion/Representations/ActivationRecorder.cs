@@ -6,9 +6,9 @@ namespace BalancedDiffusion.Representations;
 
 /// <summary>
 /// Records what named modules of a network give while the network runs: in one forward, or in each along a trajectory.
-/// It hooks the modules and unhooks them when it is disposed. A module is seen where it
-/// is run through <c>call</c>. In a ReLU-DAE and a ReLU diffusion, <c>relu</c> is the representation h; in a DiT,
-/// <c>blocks.i.mlp.act</c> is one in each block.
+/// It hooks the modules and unhooks them when it is disposed. A module is seen where it is run through <c>call</c>. In
+/// a ReLU-DAE and a ReLU diffusion, <c>relu</c> is the representation h; in a DiT, <c>blocks.i.mlp.act</c> is one in
+/// each block.
 /// </summary>
 /// <example><c>using var recorder = new ActivationRecorder(dit, ["blocks.5.mlp.act"], Pooling.TokenMean); dit.call(x,
 /// t, null).Dispose(); var h = recorder.Last("blocks.5.mlp.act");</c></example>

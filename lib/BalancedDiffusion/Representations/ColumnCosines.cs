@@ -9,8 +9,7 @@ public static class ColumnCosines
     private const long BlockElements = 1 << 20;
 
     /// <summary>The largest signed, uncentred cosine <c>wᵀx/(‖w‖ ‖x‖)</c> of each column to any image, in
-    /// blocks of
-    /// images.</summary>
+    /// blocks of images.</summary>
     /// <param name="columns">Columns as rows, (p, d), floating point: for a ReLU-DAE its Encoder.</param>
     /// <param name="images">(n, d) or (n, channels, height, width) of the same size, floating point. An all-zero image
     /// is never the nearest.</param>

@@ -6,9 +6,7 @@ namespace BalancedDiffusion.Representations;
 /// <summary>
 /// The principal components of representations (Hotelling 1933): the orthonormal directions <c>u_k</c> along which
 /// centred codes vary most, <c>H - 1 mᵀ = U S Vᵀ</c>, <c>u_k</c> the rows of <c>Vᵀ</c>. A code is seen in their
-/// plane,
-/// led
-/// along one of them, or kept to the span of the first few. It does not change and holds no tensor.
+/// plane, led along one of them, or kept to the span of the first few. It does not change and holds no tensor.
 /// </summary>
 /// <example><c>var plane = PrincipalComponents.Of(codes, 2); using var path = plane.Project(codes);</c></example>
 public sealed class PrincipalComponents

@@ -7,8 +7,7 @@ namespace BalancedDiffusion.Representations;
 
 /// <summary>
 /// Mean and variance of each unit over all samples seen (Welford's and Chan's update, float64), and each sample's
-/// spikiness. Representations are read and let go: it holds
-/// two numbers a unit and four a sample, and no tensor.
+/// spikiness. Representations are read and let go: it holds two numbers a unit and four a sample, and no tensor.
 /// </summary>
 public sealed class RunningStatistics
 {

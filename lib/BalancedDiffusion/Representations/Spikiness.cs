@@ -5,8 +5,8 @@ namespace BalancedDiffusion.Representations;
 
 /// <summary>
 /// How unevenly a representation spreads over its units. Memorized samples have spiky representations (a few units
-/// carry everything),
-/// generalized ones balanced ones. Each measure takes pooled representations (batch, units) and gives (batch), float64.
+/// carry everything), generalized ones balanced ones. Each measure takes pooled representations (batch, units) and
+/// gives (batch), float64.
 /// </summary>
 public static class Spikiness
 {
@@ -20,8 +20,7 @@ public static class Spikiness
         Measure(representation, (h, scale) => h.std(1L, unbiased: false).mul_(scale));
 
     /// <summary>The ratio of norms <c>‖h‖₄ / ‖h‖₂</c>: 1 for a single active unit, units^(-1/4) for equal
-    /// ones;
-    /// scale-free.</summary>
+    /// ones; scale-free.</summary>
     /// <param name="representation">(batch, units), floating point.</param>
     /// <returns>(batch), float64, in [units^(-1/4), 1], or 0 where every unit is 0. The caller owns it.</returns>
     /// <exception cref="ArgumentException">The shape is wrong, there are no units, or a number is not
@@ -37,8 +36,7 @@ public static class Spikiness
         );
 
     /// <summary>The participation ratio <c>(Σh²)² / Σh⁴</c>, the effective number of active units: m for m equal
-    /// ones;
-    /// scale-free.</summary>
+    /// ones; scale-free.</summary>
     /// <param name="representation">(batch, units), floating point.</param>
     /// <returns>(batch), float64, in [1, units], or 0 where every unit is 0. The caller owns it.</returns>
     /// <exception cref="ArgumentException">The shape is wrong, there are no units, or a number is not

@@ -7,9 +7,8 @@ public static class Seeds
 {
     /// <summary>
     /// Derives a seed for a purpose from a parent seed (SplitMix64 over the parent and the FNV-1a hash of the purpose),
-    /// so that
-    /// two purposes never share a stream and adding one does not move the others. The same on every machine; always ≥
-    /// 0.
+    /// so that two purposes never share a stream and adding one does not move the others. The same on every machine;
+    /// always ≥ 0.
     /// </summary>
     public static long Derive(long seed, string purpose)
     {

@@ -6,9 +6,8 @@ namespace BalancedDiffusion.Runtime;
 
 /// <summary>
 /// Loads libtorch by absolute path before TorchSharp is first called, so that the same build works in an application,
-/// in a
-/// test host and in a notebook kernel, and on Linux systems whose libstdc++ is older than the one TorchSharp was built
-/// with.
+/// in a test host and in a notebook kernel, and on Linux systems whose libstdc++ is older than the one TorchSharp was
+/// built with.
 /// </summary>
 public static class TorchRuntime
 {
@@ -153,9 +152,8 @@ public static class TorchRuntime
 
     /// <summary>
     /// Where the system's libstdc++ lacks the newest version that <c>libLibTorchSharp.so</c> names, and the only symbol
-    /// asking for
-    /// it is the link-time marker of the iostream header (which nothing calls), a copy with that one need marked weak
-    /// is loaded instead.
+    /// asking for it is the link-time marker of the iostream header (which nothing calls), a copy with that one need
+    /// marked weak is loaded instead.
     /// </summary>
     private static string MendIfNeeded(string path)
     {

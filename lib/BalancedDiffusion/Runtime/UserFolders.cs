@@ -5,9 +5,8 @@ public static class UserFolders
 {
     /// <summary>
     /// The cache: <c>BALANCED_DIFFUSION_CACHE</c> where set, else <c>balanced-diffusion</c> in the system's cache
-    /// folder
-    /// (<c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, <c>~/Library/Caches</c>, <c>%LOCALAPPDATA%</c>). Not created by
-    /// reading it.
+    /// folder (<c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, <c>~/Library/Caches</c>, <c>%LOCALAPPDATA%</c>). Not created
+    /// by reading it.
     /// </summary>
     public static string Cache
     {

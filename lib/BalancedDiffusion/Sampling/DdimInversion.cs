@@ -6,9 +6,8 @@ namespace BalancedDiffusion.Sampling;
 /// <summary>
 /// DDIM run backwards (Song et al. 2021, section 4.3; Mokady et al. 2023): from samples up to the noise that they may
 /// have come from, <c>x' = x + (s' - s) e</c> with <c>e = (x - f)/s</c> and <c>s' &gt; s</c>. A step up and the
-/// sampler's
-/// step down again miss the sample by <c>(s' - s) (e(x; s) - e(x'; s'))</c>, of second order in the step, since the way
-/// down asks at the other end.
+/// sampler's step down again miss the sample by <c>(s' - s) (e(x; s) - e(x'; s'))</c>, of second order in the step,
+/// since the way down asks at the other end.
 /// </summary>
 public static class DdimInversion
 {
@@ -16,8 +15,7 @@ public static class DdimInversion
     /// gradient.</summary>
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="samples">Samples at the last level, (batch, SampleShape…), floating point; left as they are.
-    /// Clean
-    /// samples may be given where that level is small.</param>
+    /// Clean samples may be given where that level is small.</param>
     /// <param name="sigmas">At least two noise levels, finite, strictly decreasing, the last above 0.</param>
     /// <param name="options">Record, progress, cancellation; null for the defaults.</param>
     /// <returns>Noisy samples at the first level, of the shape and type of <paramref name="samples"/>. The caller owns

@@ -5,11 +5,9 @@ namespace BalancedDiffusion.Sampling;
 
 /// <summary>
 /// DDIM (Song et al. 2021, equation 12). In the notation <c>y = x + sigma eps</c>, with the predicted noise <c>e = (x -
-/// f)/s</c>, it reads
-/// <c>x' = f + sqrt(s'² - τ²) e + τ z</c>, <c>τ = eta s' sqrt(1 - s'²/s²)</c>; dividing by <c>sqrt(1 + s'²)</c>
-/// gives
-/// its own form in alphaBar = 1/(1 + s²)
-/// (see <see cref="Noise.VariancePreserving"/>). A step to 0 ends on f.
+/// f)/s</c>, it reads <c>x' = f + sqrt(s'² - τ²) e + τ z</c>, <c>τ = eta s' sqrt(1 - s'²/s²)</c>; dividing by
+/// <c>sqrt(1 + s'²)</c> gives its own form in alphaBar = 1/(1 + s²) (see <see cref="Noise.VariancePreserving"/>). A
+/// step to 0 ends on f.
 /// </summary>
 /// <param name="Eta">From 0 to 1: 0 is deterministic and equals <see cref="EulerSampler"/>, 1 equals
 /// <see cref="DdpmSampler"/>.</param>

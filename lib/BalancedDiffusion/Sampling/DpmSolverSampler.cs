@@ -5,13 +5,10 @@ namespace BalancedDiffusion.Sampling;
 
 /// <summary>
 /// DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): second order with one evaluation a step, deterministic. It solves
-/// the probability flow in
-/// <c>λ = -ln sigma</c>, half the logarithm of the signal-to-noise ratio in either notation: with <c>h = λ' - λ</c>
-/// and
-/// the last step's <c>h_before</c>,
-/// <c>x' = (s'/s) x + (1 - e^-h) D</c>, <c>D = (1 + h/(2 h_before)) f - h/(2 h_before) f_before</c>; dividing by
-/// <c>sqrt(1 + s'²)</c> gives its own, variance-preserving form.
-/// The first step is of first order, and a step to 0, where h is infinite, ends on f.
+/// the probability flow in <c>λ = -ln sigma</c>, half the logarithm of the signal-to-noise ratio in either notation:
+/// with <c>h = λ' - λ</c> and the last step's <c>h_before</c>, <c>x' = (s'/s) x + (1 - e^-h) D</c>, <c>D = (1 + h/(2
+/// h_before)) f - h/(2 h_before) f_before</c>; dividing by <c>sqrt(1 + s'²)</c> gives its own, variance-preserving
+/// form. The first step is of first order, and a step to 0, where h is infinite, ends on f.
 /// </summary>
 public sealed record DpmSolverSampler : ISampler
 {

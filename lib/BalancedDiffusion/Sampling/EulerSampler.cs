@@ -5,8 +5,7 @@ namespace BalancedDiffusion.Sampling;
 
 /// <summary>
 /// Euler's method on the probability-flow equation <c>dx/dsigma = (x - f(x; sigma))/sigma</c>: first order,
-/// deterministic, one evaluation a step.
-/// <see cref="DdimSampler"/> with eta = 0 is the same method.
+/// deterministic, one evaluation a step. <see cref="DdimSampler"/> with eta = 0 is the same method.
 /// </summary>
 public sealed record EulerSampler : ISampler
 {

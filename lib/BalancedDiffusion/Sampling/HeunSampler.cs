@@ -6,12 +6,9 @@ namespace BalancedDiffusion.Sampling;
 
 /// <summary>
 /// Heun's method on the probability-flow equation (Karras et al. 2022): second order, two evaluations a step, one for a
-/// step to 0. Deterministic (algorithm 1)
-/// unless <see cref="Churn"/> is set (algorithm 2): then each step first raises the level from sigma to <c>sigma' = (1
-/// + gamma) sigma</c>,
-/// <c>gamma = min(Churn/N, sqrt 2 - 1)</c>, by noise of variance <c>ChurnNoise² (sigma'² - sigma²)</c>, and steps
-/// down
-/// from there.
+/// step to 0. Deterministic (algorithm 1) unless <see cref="Churn"/> is set (algorithm 2): then each step first raises
+/// the level from sigma to <c>sigma' = (1 + gamma) sigma</c>, <c>gamma = min(Churn/N, sqrt 2 - 1)</c>, by noise of
+/// variance <c>ChurnNoise² (sigma'² - sigma²)</c>, and steps down from there.
 /// </summary>
 /// <param name="Churn">S_churn, ≥ 0.</param>
 /// <param name="ChurnMin">S_tmin: levels below are not raised.</param>

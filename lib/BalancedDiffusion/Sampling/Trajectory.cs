@@ -5,9 +5,8 @@ namespace BalancedDiffusion.Sampling;
 
 /// <summary>
 /// A record of one run at chosen steps: the points before the step and the first estimate of their clean samples in it.
-/// It holds the first samples of the run only,
-/// on the CPU, so that its memory is bounded by 2 · steps · rows samples; a batch joins it when it has reached its
-/// end.
+/// It holds the first samples of the run only, on the CPU, so that its memory is bounded by 2 · steps · rows samples;
+/// a batch joins it when it has reached its end.
 /// </summary>
 public sealed class Trajectory : IDisposable
 {

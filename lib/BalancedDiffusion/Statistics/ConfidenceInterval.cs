@@ -12,8 +12,7 @@ namespace BalancedDiffusion.Statistics;
 public sealed record ConfidenceInterval(double Estimate, double Low, double High, double Level)
 {
     /// <summary>Wilson's interval of a share: the p for which <c>(p - hits/trials)² ≤ z² p (1 - p)/trials</c>, z
-    /// the
-    /// normal quantile of the level (Wilson 1927). It keeps inside [0, 1] also at 0 and at all.</summary>
+    /// the normal quantile of the level (Wilson 1927). It keeps inside [0, 1] also at 0 and at all.</summary>
     /// <param name="hits">How many of the trials, from 0 to trials.</param>
     /// <param name="trials">How many trials, ≥ 1.</param>
     /// <param name="level">The coverage, in (0, 1).</param>

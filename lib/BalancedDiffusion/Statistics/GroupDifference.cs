@@ -18,8 +18,7 @@ public sealed record GroupDifference(ConfidenceInterval Interval, double PValue)
     /// <param name="second">At least two finite numbers.</param>
     /// <param name="seed">The seed of permutations and draws.</param>
     /// <param name="draws">How many permutations, and how many bootstrap draws, ≥ 1. The p-value cannot fall below
-    /// 1/(1
-    /// + draws).</param>
+    /// 1/(1 + draws).</param>
     /// <param name="level">The interval's coverage, in (0, 1).</param>
     /// <exception cref="ArgumentException">A group is too small or not finite.</exception>
     /// <exception cref="ArgumentOutOfRangeException">draws or level is out of its range.</exception>

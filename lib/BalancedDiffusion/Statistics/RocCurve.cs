@@ -5,8 +5,8 @@ namespace BalancedDiffusion.Statistics;
 
 /// <summary>
 /// The receiver operating characteristic of a detector that flags high scores: the share of positives (for us memorized
-/// samples) against
-/// that of negatives that lie above a threshold, over all thresholds. Immutable; may be used from several threads.
+/// samples) against that of negatives that lie above a threshold, over all thresholds. Immutable; may be used from
+/// several threads.
 /// </summary>
 public sealed class RocCurve
 {
@@ -35,8 +35,8 @@ public sealed class RocCurve
 
     /// <summary>
     /// The area under the curve, in [0, 1]: the chance that a positive scores above a negative, ties counted one half
-    /// (the Mann–Whitney
-    /// statistic over the number of pairs). 1/2 for a detector that tells nothing, below where it points the wrong way.
+    /// (the Mann–Whitney statistic over the number of pairs). 1/2 for a detector that tells nothing, below where it
+    /// points the wrong way.
     /// </summary>
     public double Auroc { get; }
 
@@ -47,8 +47,7 @@ public sealed class RocCurve
     public int NegativeCount => negatives.Length;
 
     /// <summary>The corners of the curve, one a distinct score, from (0, 0) with threshold +∞ to (1, 1) with
-    /// threshold
-    /// -∞; both rates never fall.</summary>
+    /// threshold -∞; both rates never fall.</summary>
     public IReadOnlyList<RocPoint> Points
     {
         get
@@ -84,8 +83,8 @@ public sealed class RocCurve
 
     /// <summary>
     /// The working point at a false-positive rate, as in "TPR at 1 % FPR": the threshold is the quantile of the
-    /// negatives' scores above which at
-    /// most this share of them lies, so the rate that is met is never above the one asked for (ties may push it below).
+    /// negatives' scores above which at most this share of them lies, so the rate that is met is never above the one
+    /// asked for (ties may push it below).
     /// </summary>
     /// <param name="falsePositiveRate">The greatest share of negatives that may be flagged, in [0, 1].</param>
     /// <exception cref="ArgumentOutOfRangeException">The rate is outside [0, 1].</exception>
@@ -106,9 +105,8 @@ public sealed class RocCurve
     /// sets are drawn anew with replacement.</summary>
     /// <remarks>
     /// Scores must be independent, or the interval is too narrow: where several belong together (noisy copies of one
-    /// image), name the groups, and
-    /// whole groups are drawn. With complete separation every draw is separated too and the interval has no width; it
-    /// then tells less than it seems to.
+    /// image), name the groups, and whole groups are drawn. With complete separation every draw is separated too and
+    /// the interval has no width; it then tells less than it seems to.
     /// </remarks>
     /// <param name="statistic">The statistic.</param>
     /// <param name="samples">How many draws, ≥ 1; a thousand or more for an interval at 0.95.</param>
@@ -148,7 +146,7 @@ public sealed class RocCurve
     }
 
     /// <summary>A percentile bootstrap interval of <see cref="Auroc"/>; see the other overload.</summary>
-    /// <inheritdoc cref="Bootstrap(Func{RocCurve, double}, int, long, double, IReadOnlyList{int}?, IReadOnlyList{int}?)"/>
+    /// <inheritdoc cref="Bootstrap(Func{RocCurve,double},int,long,double,IReadOnlyList{int},IReadOnlyList{int})"/>
     public ConfidenceInterval Bootstrap(
         int samples,
         long seed,

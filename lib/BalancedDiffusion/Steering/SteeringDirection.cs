@@ -1,4 +1,3 @@
-using System.Globalization;
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
@@ -10,8 +9,8 @@ namespace BalancedDiffusion.Steering;
 
 /// <summary>
 /// A direction in the representation space of one network: for each of some layers a vector v, which steering adds to
-/// what the layer gives, <c>f_steered = g(h + a v)</c> (Equation 11 of the paper). A direction
-/// does not change, holds no tensor, and knows which network it belongs to.
+/// what the layer gives, <c>f_steered = g(h + a v)</c> (Equation 11 of the paper). A direction does not change, holds
+/// no tensor, and knows which network it belongs to.
 /// </summary>
 public sealed class SteeringDirection
 {
@@ -62,8 +61,7 @@ public sealed class SteeringDirection
     /// <see cref="SteeringReferences.Network"/> given).</param>
     /// <param name="modules">Names of <see cref="ActivationRecorder.ModulesOf"/>, at least one.</param>
     /// <param name="positive">Images that show the concept, (n, SampleShape…), n ≥ 1, of the network's type; the
-    /// caller
-    /// keeps them.</param>
+    /// caller keeps them.</param>
     /// <param name="negative">Images that do not, or null.</param>
     /// <param name="references">Noise levels, pooling; null for the defaults.</param>
     /// <exception cref="ArgumentException">A shape is wrong, a set is empty or not finite, there is no such module, the
@@ -298,10 +296,13 @@ public sealed class SteeringDirection
     }
 
     /// <summary>Its layers, lengths and network.</summary>
-    public override string ToString() =>
-        "direction in "
-        + $"{string.Join(", ", layers.Select(l => string.Create(CultureInfo.InvariantCulture, $"{l.Key} ({l.Value.Length} units, length {Math.Sqrt(Square(l.Value)):G4})")))} "
-        + $"of {Model}";
+    public override string ToString()
+    {
+        var each = layers.Select(l =>
+            FormattableString.Invariant($"{l.Key} ({l.Value.Length} units, length {Math.Sqrt(Square(l.Value)):G4})")
+        );
+        return $"direction in {string.Join(", ", each)} of {Model}";
+    }
 
     private SteeringDirection Each(Func<string, double[], double[]> change) =>
         new(Model, layers.Select(l => KeyValuePair.Create(l.Key, change(l.Key, l.Value))));

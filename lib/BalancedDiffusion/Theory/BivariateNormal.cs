@@ -2,9 +2,8 @@ namespace BalancedDiffusion.Theory;
 
 /// <summary>
 /// The normal law of two standard variables U, V with correlation r, and the moments of their rectified shifts, which
-/// are the
-/// building blocks of <see cref="ExactExpectedLoss"/>. All functions are defined for every r in [-1, 1], the ends
-/// included.
+/// are the building blocks of <see cref="ExactExpectedLoss"/>. All functions are defined for every r in [-1, 1], the
+/// ends included.
 /// </summary>
 public static class BivariateNormal
 {
@@ -155,8 +154,7 @@ public static class BivariateNormal
 
     /// <summary>
     /// P(U &gt; h, V &gt; k) as <c>Phi(-h) Phi(-k) + ∫_0^r phi2(h, k; t) dt</c> with t = sin(angle), which takes the
-    /// root from the denominator
-    /// (Drezner and Wesolowsky 1990).
+    /// root from the denominator (Drezner and Wesolowsky 1990).
     /// </summary>
     private static double Interior(double h, double k, double r)
     {
@@ -180,8 +178,7 @@ public static class BivariateNormal
 
     /// <summary>
     /// The same near |r| = 1: the value at the end of the range less the integral from there, of which the leading
-    /// terms in
-    /// 1 - t² are integrated by hand and only the smooth remainder by quadrature (Genz 2004).
+    /// terms in 1 - t² are integrated by hand and only the smooth remainder by quadrature (Genz 2004).
     /// </summary>
     private static double Edge(double h, double k, double r, double q2)
     {

@@ -5,14 +5,10 @@ namespace BalancedDiffusion.Theory;
 
 /// <summary>
 /// Theorem 3.1 in closed form: for clusters at obtuse angles a local minimizer is block-wise, <c>W1 = W2 = (W_X1 …
-/// W_XM)</c>,
-/// <c>W_Xk = U_k^(p_k) (I + n_k sigma² L_k^-1)^(-1/2) (I - n lambda L_k^-1)^(1/2) O_kᵀ</c> with <c>X_k X_kᵀ = U_k
-/// L_k
-/// U_kᵀ</c>, up to terms of order
-/// <c>exp(-c gamma²/sigma²)</c>. The formula holds where each unit fires on all of its own cluster and on no other:
-/// that limits O_k, although the
-/// theorem's text allows any; <see cref="Margins"/> tells how far a given choice keeps to it. Disposable: holds the
-/// eigenvectors.
+/// W_XM)</c>, <c>W_Xk = U_k^(p_k) (I + n_k sigma² L_k^-1)^(-1/2) (I - n lambda L_k^-1)^(1/2) O_kᵀ</c> with <c>X_k
+/// X_kᵀ = U_k L_k U_kᵀ</c>, up to terms of order <c>exp(-c gamma²/sigma²)</c>. The formula holds where each unit
+/// fires on all of its own cluster and on no other: that limits O_k, although the theorem's text allows any;
+/// <see cref="Margins"/> tells how far a given choice keeps to it. Disposable: holds the eigenvectors.
 /// </summary>
 public sealed class BlockMinimizer : IDisposable
 {
@@ -124,8 +120,14 @@ public sealed class BlockMinimizer : IDisposable
     {
         get
         {
+            var units = new List<IReadOnlyList<int>>();
             var next = 0;
-            return [.. ranks.Select(rank => (IReadOnlyList<int>)[.. Enumerable.Range((next += rank) - rank, rank)])];
+            foreach (var rank in ranks)
+            {
+                units.Add([.. Enumerable.Range(next, rank)]);
+                next += rank;
+            }
+            return units;
         }
     }
 
@@ -153,11 +155,8 @@ public sealed class BlockMinimizer : IDisposable
 
     /// <summary>
     /// How safely each unit keeps to its own cluster, in standard deviations of its noise, <c>wᵀx/(sigma
-    /// ‖w‖)</c>: Own
-    /// is the smallest over units and
-    /// samples of their cluster, Others the smallest of <c>-wᵀx/(sigma ‖w‖)</c> over samples of the other
-    /// clusters.
-    /// Both should be well above 2; the theorem's
+    /// ‖w‖)</c>: Own is the smallest over units and samples of their cluster, Others the smallest of
+    /// <c>-wᵀx/(sigma ‖w‖)</c> over samples of the other clusters. Both should be well above 2; the theorem's
     /// gamma/sigma. Units of norm zero are left out.
     /// </summary>
     public (double Own, double Others) Margins()

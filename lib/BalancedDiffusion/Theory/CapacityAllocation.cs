@@ -5,9 +5,8 @@ namespace BalancedDiffusion.Theory;
 
 /// <summary>
 /// Which directions of which clusters p units store: those with the largest reduction g of the objective first (see
-/// <see cref="Gain"/>). Since reductions add up and
-/// within a cluster rise with the eigenvalue, taking the largest first is optimal among block-wise minimizers; training
-/// need not find it.
+/// <see cref="Gain"/>). Since reductions add up and within a cluster rise with the eigenvalue, taking the largest first
+/// is optimal among block-wise minimizers; training need not find it.
 /// </summary>
 public sealed class CapacityAllocation
 {

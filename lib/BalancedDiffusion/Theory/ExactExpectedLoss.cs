@@ -5,17 +5,13 @@ using TorchSharp;
 namespace BalancedDiffusion.Theory;
 
 /// <summary>
-/// The training objective of a ReLU-DAE with the expectation over the noise taken exactly,
-/// <c>Σ_i weight_i E‖W2 relu(W1ᵀ(x_i + sigma eps)) - x_i‖² + lambda (‖W1‖² + ‖W2‖²)</c>, weights 1/n
-/// unless given: no
-/// Monte Carlo. Value and gradient
-/// are closed forms in the bivariate normal law, float64 throughout. In a tied model the penalty is <c>2 lambda
-/// ‖W‖²</c>, as the paper counts.
-/// Duplicate, antipodal and zero columns are allowed. A column w_j = 0 never fires, so its encoder derivative is taken
-/// as 0, which is
-/// torch's convention for relu'(0); the loss there has one-sided derivatives only, unless its decoder column is zero
-/// too.
-/// Immutable; may be used from several threads.
+/// The training objective of a ReLU-DAE with the expectation over the noise taken exactly, <c>Σ_i weight_i E‖W2
+/// relu(W1ᵀ(x_i + sigma eps)) - x_i‖² + lambda (‖W1‖² + ‖W2‖²)</c>, weights 1/n unless given: no Monte
+/// Carlo. Value and gradient are closed forms in the bivariate normal law, float64 throughout. In a tied model the
+/// penalty is <c>2 lambda ‖W‖²</c>, as the paper counts. Duplicate, antipodal and zero columns are allowed. A
+/// column w_j = 0 never fires, so its encoder derivative is taken as 0, which is torch's convention for relu'(0); the
+/// loss there has one-sided derivatives only, unless its decoder column is zero too. Immutable; may be used from
+/// several threads.
 /// </summary>
 public sealed class ExactExpectedLoss : IDisposable
 {

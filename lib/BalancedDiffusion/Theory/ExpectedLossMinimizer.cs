@@ -141,9 +141,8 @@ public static class ExpectedLossMinimizer
 
     /// <summary>
     /// Descends from points around a given one, each at a random direction and at this fraction of its norm (zero
-    /// columns move too), and
-    /// returns where the lowest ends: lower than the centre by more than rounding refutes that the centre is a local
-    /// minimizer.
+    /// columns move too), and returns where the lowest ends: lower than the centre by more than rounding refutes that
+    /// the centre is a local minimizer.
     /// </summary>
     /// <param name="loss">The objective.</param>
     /// <param name="encoder">The centre W1ᵀ, (p, d).</param>

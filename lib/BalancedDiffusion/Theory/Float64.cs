@@ -35,8 +35,7 @@ internal static class Float64
 
     /// <summary>
     /// Eigenvalues (descending) and eigenvectors (one a row) of <c>Σ_j x_j x_jᵀ</c> over the rows of the matrix; as
-    /// many as the smaller side. Each vector
-    /// is turned so that it makes no obtuse angle with the mean of the rows.
+    /// many as the smaller side. Each vector is turned so that it makes no obtuse angle with the mean of the rows.
     /// </summary>
     public static (double[] Values, torch.Tensor Vectors) SecondMoments(torch.Tensor rows)
     {

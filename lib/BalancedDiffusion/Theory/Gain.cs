@@ -4,11 +4,9 @@ namespace BalancedDiffusion.Theory;
 
 /// <summary>
 /// What one eigen-direction of one cluster is worth (behind Theorem 3.1). L is an eigenvalue of the cluster's
-/// unnormalised second moment
-/// <c>X_k X_kᵀ</c>, n_k its number of samples and n that of all clusters. The objective, as far as this direction
-/// goes,
-/// is
-/// <c>((1-s)² L + n_k sigma² s²)/n + 2 lambda s</c> for the gain s of <c>W2 W1ᵀ</c> along it.
+/// unnormalised second moment <c>X_k X_kᵀ</c>, n_k its number of samples and n that of all clusters. The objective,
+/// as far as this direction goes, is <c>((1-s)² L + n_k sigma² s²)/n + 2 lambda s</c> for the gain s of <c>W2
+/// W1ᵀ</c> along it.
 /// </summary>
 public static class Gain
 {
@@ -42,8 +40,7 @@ public static class Gain
     }
 
     /// <summary>The squared error that the direction adds to the loss at gain s, <c>((1-s)² L + n_k sigma²
-    /// s²)/n</c>,
-    /// penalty apart.</summary>
+    /// s²)/n</c>, penalty apart.</summary>
     internal static double Error(
         double gain,
         double eigenvalue,

@@ -5,9 +5,8 @@ namespace BalancedDiffusion.Theory;
 
 /// <summary>
 /// Corollary 3.3 for a mixture of Gaussians <c>Σ_k rho_k N(mu_k, Sigma_k)</c>: as n grows, <c>W_Xk W_Xkᵀ → [(S_k -
-/// (lambda/rho_k) I)(S_k + sigma² I)^-1]</c>
-/// truncated to rank p_k, with <c>S_k = mu_k mu_kᵀ + Sigma_k</c>; the model becomes a rank-limited Wiener filter a
-/// cluster. Disposable: holds matrices.
+/// (lambda/rho_k) I)(S_k + sigma² I)^-1]</c> truncated to rank p_k, with <c>S_k = mu_k mu_kᵀ + Sigma_k</c>; the
+/// model becomes a rank-limited Wiener filter a cluster. Disposable: holds matrices.
 /// </summary>
 public sealed class GeneralizationLimit : IDisposable
 {
@@ -116,14 +115,10 @@ public sealed class GeneralizationLimit : IDisposable
 
     /// <summary>
     /// The constant of the rate n^(-1/2): <c>E‖W_Xk W_Xkᵀ - limit‖_F² → c²/n_k</c> for n_k samples of the
-    /// cluster (to
-    /// first order, n_k = rho_k n). From the
-    /// derivative of a matrix function, <c>c² = Σ_ij g[e_i, e_j]² V_ij</c> with the divided differences of the gain
-    /// and
-    /// the variance of the products of two
-    /// coordinates, <c>V_ij = e_i e_j (1 + δ_ij) - 2 m_i² m_j²</c>, m the mean in the eigenbasis of S_k. Across the
-    /// rank the difference is g(e_i)/(e_i - e_j): the
-    /// eigengap is what it depends on. Not printed in the paper.
+    /// cluster (to first order, n_k = rho_k n). From the derivative of a matrix function, <c>c² = Σ_ij g[e_i, e_j]²
+    /// V_ij</c> with the divided differences of the gain and the variance of the products of two coordinates, <c>V_ij =
+    /// e_i e_j (1 + δ_ij) - 2 m_i² m_j²</c>, m the mean in the eigenbasis of S_k. Across the rank the difference is
+    /// g(e_i)/(e_i - e_j): the eigengap is what it depends on. Not printed in the paper.
     /// </summary>
     /// <param name="cluster">The cluster, from 0.</param>
     /// <returns>c ≥ 0; infinity where the rank cuts between two equal eigenvalues, so that there is no
@@ -133,11 +128,9 @@ public sealed class GeneralizationLimit : IDisposable
 
     /// <summary>
     /// By how much the test loss of the closed form on n_k samples a cluster exceeds its limit in the mean, to order
-    /// 1/n: <c>Σ_k rho_k C_k/n_k</c>,
-    /// <c>C_k = Σ_ij g[e_i, e_j]² V_ij w_ij</c> with <c>w_ij = (e_i + e_j)/2 + sigma²</c> inside the rank and, for i
-    /// ≤
-    /// p_k &lt; j, <c>(e_i - e_j)(1 + 2 sigma²/e_i)/2</c>.
-    /// The paper's bound has <c>C_k p_k/(sigma² n_k)</c> with a constant left open.
+    /// 1/n: <c>Σ_k rho_k C_k/n_k</c>, <c>C_k = Σ_ij g[e_i, e_j]² V_ij w_ij</c> with <c>w_ij = (e_i + e_j)/2 +
+    /// sigma²</c> inside the rank and, for i ≤ p_k &lt; j, <c>(e_i - e_j)(1 + 2 sigma²/e_i)/2</c>. The paper's
+    /// bound has <c>C_k p_k/(sigma² n_k)</c> with a constant left open.
     /// </summary>
     /// <param name="counts">n_k ≥ 1 of each cluster.</param>
     /// <returns>The excess, ≥ 0; infinity where a rank cuts between two equal eigenvalues.</returns>
@@ -246,9 +239,13 @@ public sealed class GeneralizationLimit : IDisposable
         var counts = new int[weights.Length];
         for (var i = 0; i < draws; i++)
         {
-            var (u, k) = (random.NextDouble(), 0);
-            while (k < weights.Length - 1 && (u -= weights[k]) > 0)
+            var k = 0;
+            var rest = random.NextDouble() - weights[k];
+            while (k < weights.Length - 1 && rest > 0)
+            {
                 k++;
+                rest -= weights[k];
+            }
             counts[k]++;
         }
         var d = means[0].shape[0];

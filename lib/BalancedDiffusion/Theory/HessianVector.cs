@@ -5,10 +5,9 @@ namespace BalancedDiffusion.Theory;
 
 /// <summary>
 /// Products of the exact loss's Hessian with vectors, by central differences of the analytic gradient in float64, over
-/// the coordinates of chosen units. The Hessian
-/// exists and is continuous wherever the chosen units differ from zero; at a zero column it does not. Vectors are laid
-/// out unit by unit, encoder
-/// rows first, then (untied) decoder rows. Disposable: holds copies of the weights.
+/// the coordinates of chosen units. The Hessian exists and is continuous wherever the chosen units differ from zero; at
+/// a zero column it does not. Vectors are laid out unit by unit, encoder rows first, then (untied) decoder rows.
+/// Disposable: holds copies of the weights.
 /// </summary>
 public sealed class HessianVector : IDisposable
 {

@@ -5,12 +5,10 @@ namespace BalancedDiffusion.Theory;
 
 /// <summary>
 /// Corollary 3.4 in closed form: samples that occur many times beside well-sampled clusters, <c>W = (r_1 x_1 … r_m
-/// x_m,
-/// W_Xm+1 … W_XK)</c>. With m copies among
-/// n samples <c>r² = (‖x‖² - n lambda/m)/(‖x‖⁴ + sigma²‖x‖²)</c>: stored exactly when <c>m ‖x‖²
-/// &gt; n lambda</c>.
-/// Which of the two kinds gets a scarce unit
-/// follows from the gains (ours, not printed): see <see cref="CopiesToWin"/>. Disposable: holds the clusters' blocks.
+/// x_m, W_Xm+1 … W_XK)</c>. With m copies among n samples <c>r² = (‖x‖² - n lambda/m)/(‖x‖⁴ +
+/// sigma²‖x‖²)</c>: stored exactly when <c>m ‖x‖² &gt; n lambda</c>. Which of the two kinds gets a scarce
+/// unit follows from the gains (ours, not printed): see <see cref="CopiesToWin"/>. Disposable: holds the clusters'
+/// blocks.
 /// </summary>
 public sealed class HybridMinimizer : IDisposable
 {
@@ -165,13 +163,9 @@ public sealed class HybridMinimizer : IDisposable
 
     /// <summary>
     /// The number of copies m* (a real number) from which a duplicated sample wins a unit over direction j of mode k:
-    /// where its reduction of the objective,
-    /// <c>(m/n)(‖x‖² - n lambda/m)²/(‖x‖² + sigma²)</c>, equals the mode's <c>(rho e - lambda)²/(rho (e +
-    /// sigma²))</c>.
-    /// For small lambda and sigma about
-    /// <c>n rho e/‖x‖²</c>. Never below the storing threshold <c>n lambda/‖x‖²</c>. A prediction of ours, not
-    /// a
-    /// statement of the paper.
+    /// where its reduction of the objective, <c>(m/n)(‖x‖² - n lambda/m)²/(‖x‖² + sigma²)</c>, equals the
+    /// mode's <c>(rho e - lambda)²/(rho (e + sigma²))</c>. For small lambda and sigma about <c>n rho e/‖x‖²</c>.
+    /// Never below the storing threshold <c>n lambda/‖x‖²</c>. A prediction of ours, not a statement of the paper.
     /// </summary>
     /// <param name="squaredNorm">‖x‖² &gt; 0.</param>
     /// <param name="totalCount">n ≥ 1.</param>
@@ -201,8 +195,7 @@ public sealed class HybridMinimizer : IDisposable
             );
         var mode = Gain.Reduction(modeWeight * modeEigenvalue, modeWeight, 1, sigma, lambda);
         // With a = m/n: (a q - lambda)² = a t, t = g (q + sigma²), a quadratic of which the larger root lies above
-        // the
-        // threshold.
+        // the threshold.
         var t = mode * (squaredNorm + sigma * sigma);
         var half = squaredNorm * lambda + t / 2;
         var share =

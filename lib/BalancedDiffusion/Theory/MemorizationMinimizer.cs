@@ -6,16 +6,11 @@ namespace BalancedDiffusion.Theory;
 
 /// <summary>
 /// Corollary 3.2 in closed form: with p ≥ n units, samples at obtuse angles and <c>n lambda &lt; min ‖x_i‖²</c>,
-/// a
-/// local minimizer stores each sample in one
-/// column, <c>W1 = W2 = (r_1 x_1, …, r_n x_n, 0, …, 0)</c>, <c>r_i² = (‖x_i‖² - n lambda)/(‖x_i‖⁴ +
-/// sigma² ‖x_i‖²)</c>.
-/// A sample with
-/// <c>‖x_i‖² ≤ n lambda</c> is dropped (its column is zero), whatever the others do. The statement fixes what is
-/// stored, not in how many columns: a
+/// a local minimizer stores each sample in one column, <c>W1 = W2 = (r_1 x_1, …, r_n x_n, 0, …, 0)</c>, <c>r_i² =
+/// (‖x_i‖² - n lambda)/(‖x_i‖⁴ + sigma² ‖x_i‖²)</c>. A sample with <c>‖x_i‖² ≤ n lambda</c> is
+/// dropped (its column is zero), whatever the others do. The statement fixes what is stored, not in how many columns: a
 /// column may be split into aligned ones of the same total square. Exact up to terms of order <c>exp(-c
-/// gamma²/sigma²)</c>, the chance that a
-/// unit fires on another's sample.
+/// gamma²/sigma²)</c>, the chance that a unit fires on another's sample.
 /// </summary>
 public sealed class MemorizationMinimizer
 {
@@ -79,11 +74,8 @@ public sealed class MemorizationMinimizer
 
     /// <summary>
     /// The theorem's gamma/sigma: Own is the least <c>‖x_i‖/sigma</c>, by how many deviations a stored unit fires
-    /// on
-    /// its sample; Others the least
-    /// <c>-x_iᵀx_k/(sigma ‖x_i‖)</c>, by how many it stays off on another's (negative where an angle is acute).
-    /// At 4
-    /// and above the formulas hold to about 1e-4, near 1 they do not hold.
+    /// on its sample; Others the least <c>-x_iᵀx_k/(sigma ‖x_i‖)</c>, by how many it stays off on another's
+    /// (negative where an angle is acute). At 4 and above the formulas hold to about 1e-4, near 1 they do not hold.
     /// </summary>
     public (double Own, double Others) Margins { get; }
 
@@ -91,8 +83,7 @@ public sealed class MemorizationMinimizer
     public IReadOnlyList<double> Scales => scales;
 
     /// <summary>The norm <c>r_i ‖x_i‖ = sqrt((‖x_i‖² - n lambda)/(‖x_i‖² + sigma²))</c> of each sample's
-    /// column, or of
-    /// its group of aligned columns.</summary>
+    /// column, or of its group of aligned columns.</summary>
     public IReadOnlyList<double> StoredNorms => [.. scales.Zip(squares, (r, square) => r * Math.Sqrt(square))];
 
     /// <summary>The peak <c>r_i ‖x_i‖²</c> of the one-hot code of each clean sample.</summary>
@@ -102,14 +93,12 @@ public sealed class MemorizationMinimizer
     public IReadOnlyList<int> Dropped => [.. Enumerable.Range(0, Count).Where(i => scales[i] == 0)];
 
     /// <summary>The expected loss without penalty, <c>(1/n) Σ [(1-s_i)² ‖x_i‖² + s_i² sigma²]</c>, <c>s_i =
-    /// r_i²
-    /// ‖x_i‖²</c>; at lambda = 0 it is <see cref="LimitLoss"/>.</summary>
+    /// r_i² ‖x_i‖²</c>; at lambda = 0 it is <see cref="LimitLoss"/>.</summary>
     public double Loss =>
         squares.Zip(StoredNorms, (square, norm) => Gain.Error(norm * norm, square, 1, Count, Sigma)).Sum();
 
     /// <summary>The limit of the loss as lambda → 0, <c>(1/n) Σ sigma²‖x_i‖²/(sigma² + ‖x_i‖²) &lt;
-    /// sigma²</c>,
-    /// whatever d is.</summary>
+    /// sigma²</c>, whatever d is.</summary>
     public double LimitLoss => squares.Average(square => Sigma * Sigma * square / (Sigma * Sigma + square));
 
     /// <summary>The penalised objective, <c>(1/n) Σ [‖x_i‖² - (‖x_i‖² - n lambda)_+²/(‖x_i‖² +
@@ -132,8 +121,7 @@ public sealed class MemorizationMinimizer
     }
 
     /// <summary>The denoiser <c>f_mem(y) = Σ r_i² x_i relu(x_iᵀ y)</c> as a tied model that the caller owns.
-    /// Positively
-    /// homogeneous.</summary>
+    /// Positively homogeneous.</summary>
     /// <param name="units">p ≥ n; null for p = n.</param>
     /// <param name="dtype">float32 (default) or float64.</param>
     public ReluDae Denoiser(int? units = null, torch.ScalarType dtype = torch.ScalarType.Float32)

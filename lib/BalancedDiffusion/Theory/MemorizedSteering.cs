@@ -7,18 +7,14 @@ namespace BalancedDiffusion.Theory;
 /// What steering does to the memorizer of Corollary 3.2, in closed form. The code of stored sample i is one-hot, <c>h =
 /// r_i ‖x_i‖² e_i</c>, and so is every direction taken from stored samples. Adding a times the code of sample j
 /// gives <c>f = c_i x_i + a c_j x_j</c>, <c>c = r²‖x‖²</c>: a double exposure of two stored samples, whatever
-/// concept j
-/// stood for. Applied again without steering, the memorizer returns to one of the two: to i
-/// below a threshold, to j above it. In between there is nothing. (Ours; the paper argues in words.)
+/// concept j stood for. Applied again without steering, the memorizer returns to one of the two: to i below a
+/// threshold, to j above it. In between there is nothing. (Ours; the paper argues in words.)
 /// </summary>
 /// <remarks>
 /// On <c>y = u x_i + w x_j</c>, with <c>x_iᵀx_j = -k &lt; 0</c>, the memorizer acts on the ratio <c>q = w/u</c> as
-/// <c>q
-/// → (c_j/c_i) (q - k/‖x_j‖²)_+/(1 - q k/‖x_i‖²)_+</c>. Its inner fixed point q* is repelling and parts the
-/// two basins;
-/// one
-/// steered step leads to <c>q = a c_j/c_i</c>, so that the threshold is <c>a* = q* c_i/c_j</c>. Equal norms give a* =
-/// 1.
+/// <c>q → (c_j/c_i) (q - k/‖x_j‖²)_+/(1 - q k/‖x_i‖²)_+</c>. Its inner fixed point q* is repelling and
+/// parts the two basins; one steered step leads to <c>q = a c_j/c_i</c>, so that the threshold is <c>a* = q*
+/// c_i/c_j</c>. Equal norms give a* = 1.
 /// </remarks>
 public sealed class MemorizedSteering
 {
@@ -72,8 +68,7 @@ public sealed class MemorizedSteering
 
     /// <summary>The deviation of that threshold over noisy inputs <c>x_i + sigma eps</c>: the code's peak is <c>r_i
     /// (‖x_i‖² + sigma x_iᵀeps)</c>, so that the threshold is normal with mean <see cref="Threshold"/> and
-    /// deviation
-    /// <c>a* sigma/‖x_i‖</c>.</summary>
+    /// deviation <c>a* sigma/‖x_i‖</c>.</summary>
     /// <param name="from">i.</param>
     /// <param name="to">j.</param>
     /// <exception cref="ArgumentException">As for <see cref="Threshold"/>.</exception>

@@ -5,21 +5,16 @@ namespace BalancedDiffusion.Theory;
 
 /// <summary>
 /// Numerical evidence that a point is a local minimizer of the exact expected loss. Certified are, each by its own
-/// number: (1) the gradient; (2) the smallest eigenvalue of the
-/// Hessian over the units that are not zero, modulo the known flat directions: rotations among aligned columns
-/// (splitting) and among the units
-/// of a block handed over (O_k), and, untied at lambda = 0, rescaling a column against its decoder; (3) zero units,
-/// where the loss has no Hessian: a
+/// number: (1) the gradient; (2) the smallest eigenvalue of the Hessian over the units that are not zero, modulo the
+/// known flat directions: rotations among aligned columns (splitting) and among the units of a block handed over (O_k),
+/// and, untied at lambda = 0, rescaling a column against its decoder; (3) zero units, where the loss has no Hessian: a
 /// unit (t u, t v) changes the objective by <c>2 t² vᵀg(u) + lambda t² (‖u‖² + ‖v‖²)</c> up to t⁴,
-/// <c>g(u) =
-/// E[relu(uᵀy)(f(y) - x)]</c>, so none helps while the largest
-/// pull stays at or below lambda; equality means that a column may be split into it for free. The pull is found by
-/// ascent from many starts,
-/// a lower bound on the maximum: it can refute, and makes plausible, but does not prove; (4) a table of finite
-/// perturbations. Permutations of units need no care.
-/// A closed form is stationary up to <c>exp(-c gamma²/sigma²)</c> only; <see cref="DistanceBound"/> says how far the
-/// true minimizer then is. In a tied
-/// model only tied moves are covered: hand the encoder over as decoder too for the theorem's own landscape.
+/// <c>g(u) = E[relu(uᵀy)(f(y) - x)]</c>, so none helps while the largest pull stays at or below lambda; equality
+/// means that a column may be split into it for free. The pull is found by ascent from many starts, a lower bound on
+/// the maximum: it can refute, and makes plausible, but does not prove; (4) a table of finite perturbations.
+/// Permutations of units need no care. A closed form is stationary up to <c>exp(-c gamma²/sigma²)</c> only;
+/// <see cref="DistanceBound"/> says how far the true minimizer then is. In a tied model only tied moves are covered:
+/// hand the encoder over as decoder too for the theorem's own landscape.
 /// </summary>
 public sealed record MinimizerCertificate
 {

@@ -62,8 +62,8 @@ public static class Separability
 
     /// <summary>
     /// The most clusters that can have pairwise cosines of at most beta in d dimensions: <c>min(floor(1 + 1/|beta|), d
-    /// + 1)</c>, since
-    /// <c>0 ≤ ‖Σ u_k‖² ≤ M + M(M-1) beta</c>, and since d + 2 vectors always hold two at no obtuse angle.
+    /// + 1)</c>, since <c>0 ≤ ‖Σ u_k‖² ≤ M + M(M-1) beta</c>, and since d + 2 vectors always hold two at no
+    /// obtuse angle.
     /// </summary>
     /// <param name="beta">The largest cosine, in [-1, 0): at 0 and above the theorems assume nothing.</param>
     /// <param name="dimension">d, ≥ 1.</param>

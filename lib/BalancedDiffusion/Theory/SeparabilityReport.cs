@@ -3,8 +3,7 @@ namespace BalancedDiffusion.Theory;
 /// <summary>How far clusters are from each other and how tight they are: the paper's (alpha,
 /// beta)-separability.</summary>
 /// <param name="Alpha">The largest <c>‖x_kj - m_k‖ / ‖m_k‖</c> over clusters and samples, ≥ 0; infinite where
-/// a mean is
-/// zero.</param>
+/// a mean is zero.</param>
 /// <param name="Beta">The largest cosine between two cluster means, in [-1, 1]; negative infinity for a single
 /// cluster.</param>
 /// <param name="WorstPair">The clusters with that cosine, or (0, 0) for a single one.</param>

@@ -36,10 +36,9 @@ public sealed record SeparableSubset(
 
     /// <summary>
     /// Searches for the subset with the smallest largest cosine: from many starts one sample after the other is added
-    /// that is farthest from those
-    /// chosen, then single samples are exchanged as long as that helps. A heuristic: what it finds is measured exactly,
-    /// but a better one may exist.
-    /// The Gram matrix is never held; only columns of chosen samples are (n · starts · count numbers at most).
+    /// that is farthest from those chosen, then single samples are exchanged as long as that helps. A heuristic: what
+    /// it finds is measured exactly, but a better one may exist. The Gram matrix is never held; only columns of chosen
+    /// samples are (n · starts · count numbers at most).
     /// </summary>
     /// <param name="samples">Samples, (n, d), any floating type. Rows of zeros are passed over.</param>
     /// <param name="count">How many to pick, ≥ 2.</param>

@@ -4,16 +4,14 @@ namespace BalancedDiffusion.Theory;
 
 /// <summary>
 /// The test loss of Corollary 3.3's limit by parts. Per direction of eigenvalue e and gain s the error is <c>(1-s)²
-/// e</c> (bias) plus <c>s² sigma²</c>
-/// (noise let through), and e for a direction that is not stored (tail). The bound printed in the paper has bias, tail
-/// and an estimation
-/// term but not the noise part, and can lie below what any denoiser can reach.
+/// e</c> (bias) plus <c>s² sigma²</c> (noise let through), and e for a direction that is not stored (tail). The bound
+/// printed in the paper has bias, tail and an estimation term but not the noise part, and can lie below what any
+/// denoiser can reach.
 /// </summary>
 /// <param name="Bias"><c>Σ_k rho_k Σ_{j≤p_k} (1-s)² e</c>; at lambda = 0, <c>e sigma⁴/(e+sigma²)²</c>
 /// each.</param>
 /// <param name="Noise"><c>Σ_k rho_k Σ_{j≤p_k} s² sigma²</c>; at lambda = 0, <c>e² sigma²/(e+sigma²)²</c>
-/// each. Missing
-/// from the printed bound.</param>
+/// each. Missing from the printed bound.</param>
 /// <param name="Tail"><c>Σ_k rho_k Σ_{j&gt;p_k} e</c>.</param>
 public sealed record WienerLossTerms(double Bias, double Noise, double Tail)
 {

@@ -6,9 +6,8 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// The update rules of <see cref="ParameterOptimizer"/> in one pass over the numbers of a parameter, where torch makes
-/// one for each operation. All spans are of
-/// one length, but for those a rule does not use, which are empty. <c>decay</c> is the share of the weights that is
-/// added to the gradient.
+/// one for each operation. All spans are of one length, but for those a rule does not use, which are empty.
+/// <c>decay</c> is the share of the weights that is added to the gradient.
 /// </summary>
 internal static class FusedUpdate
 {

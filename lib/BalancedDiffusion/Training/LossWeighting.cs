@@ -4,8 +4,7 @@ using TorchSharp;
 namespace BalancedDiffusion.Training;
 
 /// <summary>How much the squared error of a sample counts by its noise level: training minimizes <c>E λ(sigma) ‖f(x
-/// +
-/// sigma eps; sigma) - x‖²/d</c>.</summary>
+/// + sigma eps; sigma) - x‖²/d</c>.</summary>
 public sealed record LossWeighting
 {
     private readonly double sigmaData;
@@ -17,8 +16,8 @@ public sealed record LossWeighting
 
     /// <summary>
     /// The weighting of EDM (Karras et al. 2022, Table 1), <c>λ(sigma) = (sigma² + s²)/(sigma s)²</c>: it makes the
-    /// error that the network inside
-    /// <see cref="Networks.EdmPreconditioner"/> is trained on count the same at every level.
+    /// error that the network inside <see cref="Networks.EdmPreconditioner"/> is trained on count the same at every
+    /// level.
     /// </summary>
     /// <param name="sigmaData">s, the standard deviation of the data, &gt; 0; that of the preconditioner.</param>
     /// <exception cref="ArgumentOutOfRangeException">sigmaData is not positive and finite.</exception>

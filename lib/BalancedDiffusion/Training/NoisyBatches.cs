@@ -8,10 +8,9 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// Draws the batches of a run. What step k draws depends on the seed and on k only, so that a resumed run needs no
-/// saved
-/// generator. Samples and noise levels come from torch's generator; normal numbers too on another device than the CPU,
-/// but on the CPU from
-/// streams of the library, which are several times as fast. Its tensors belong to the dispose scope that it is made in.
+/// saved generator. Samples and noise levels come from torch's generator; normal numbers too on another device than the
+/// CPU, but on the CPU from streams of the library, which are several times as fast. Its tensors belong to the dispose
+/// scope that it is made in.
 /// </summary>
 internal sealed class NoisyBatches
 {

@@ -6,11 +6,9 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// PyTorch's update rules, in place and with a state that can be read and put back: a run that is stopped and resumed
-/// goes on
-/// exactly as if nothing had happened. Nothing of the size of a parameter is allocated after the first update. Where a
-/// parameter and
-/// its gradient lie on the CPU, contiguous and of one type, float32 or float64, an update is one pass over them; else
-/// it is made of torch's operations.
+/// goes on exactly as if nothing had happened. Nothing of the size of a parameter is allocated after the first update.
+/// Where a parameter and its gradient lie on the CPU, contiguous and of one type, float32 or float64, an update is one
+/// pass over them; else it is made of torch's operations.
 /// </summary>
 public sealed class ParameterOptimizer : IDisposable
 {
@@ -191,10 +189,9 @@ public sealed class ParameterOptimizer : IDisposable
     private void RmsProp(int i, torch.Tensor p, torch.Tensor gradient, double rate)
     {
         second[i].mul_(options.Alpha).addcmul_(gradient, gradient, 1 - options.Alpha);
-        var root = (roots[i] ??= torch.zeros_like(p).DetachFromDisposeScope())
-            .copy_(second[i])
-            .sqrt_()
-            .add_(options.Epsilon);
+        var root = roots[i] ?? torch.zeros_like(p).DetachFromDisposeScope();
+        roots[i] = root;
+        root.copy_(second[i]).sqrt_().add_(options.Epsilon);
         if (options.Momentum > 0)
         {
             first[i].mul_(options.Momentum).addcdiv_(gradient, root, 1);

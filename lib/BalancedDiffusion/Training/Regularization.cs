@@ -7,17 +7,11 @@ namespace BalancedDiffusion.Training;
 /// The pull of the weights towards zero, stated either as the paper's lambda or as the optimizer's raw weight decay.
 /// <para>
 /// The paper minimizes <c>T = (1/n) Σ E‖f(x + sigma eps) - x‖² + lambda (‖W1‖² + ‖W2‖²)</c>. Training
-/// minimizes the
-/// mean over all
-/// entries, which is the first term divided by d, and a coupled decay adds <c>wd · P</c> to the gradient of a
-/// parameter
-/// P, which is the
-/// gradient of <c>(wd/2)‖P‖²</c>. So training descends <c>T/d</c> exactly when <c>(wd/2) Σ_P ‖P‖² =
-/// (lambda/d)(‖W1‖² +
-/// ‖W2‖²)</c>:
-/// with two separate parameters <c>wd = 2 lambda/d</c> (lambda = wd d/2); with one tied parameter, whose norm the
-/// penalty
-/// counts twice, <c>wd = 4 lambda/d</c> (lambda = wd d/4).
+/// minimizes the mean over all entries, which is the first term divided by d, and a coupled decay adds <c>wd · P</c>
+/// to the gradient of a parameter P, which is the gradient of <c>(wd/2)‖P‖²</c>. So training descends <c>T/d</c>
+/// exactly when <c>(wd/2) Σ_P ‖P‖² = (lambda/d)(‖W1‖² + ‖W2‖²)</c>: with two separate parameters <c>wd
+/// = 2 lambda/d</c> (lambda = wd d/2); with one tied parameter, whose norm the penalty counts twice, <c>wd = 4
+/// lambda/d</c> (lambda = wd d/4).
 /// </para>
 /// </summary>
 public sealed record Regularization

@@ -6,12 +6,10 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// Loss and gradient of a <see cref="ReluDae"/> by hand, in buffers that are allocated once: no graph, and nothing of
-/// the size of a
-/// batch is allocated in a step. With rows as samples, encoder rows <c>W</c> and decoder rows <c>V</c> (p, d):
-/// <c>A = Y Wᵀ, H = relu(A), E = H V - X, loss = mean(E²)</c>, and with <c>c = 2/(batch · d)</c> the gradients are
-/// <c>dV = c Hᵀ E</c> and <c>dW = c Kᵀ Y</c>, <c>K = (E Vᵀ) ∘ 1[A &gt; 0]</c>; a tied model has their sum,
-/// which is one
-/// product <c>c [H; K]ᵀ [E; Y]</c> of stacked matrices.
+/// the size of a batch is allocated in a step. With rows as samples, encoder rows <c>W</c> and decoder rows <c>V</c>
+/// (p, d): <c>A = Y Wᵀ, H = relu(A), E = H V - X, loss = mean(E²)</c>, and with <c>c = 2/(batch · d)</c> the
+/// gradients are <c>dV = c Hᵀ E</c> and <c>dW = c Kᵀ Y</c>, <c>K = (E Vᵀ) ∘ 1[A &gt; 0]</c>; a tied model has
+/// their sum, which is one product <c>c [H; K]ᵀ [E; Y]</c> of stacked matrices.
 /// </summary>
 public sealed class ReluDaeStep : IDisposable
 {

@@ -5,8 +5,7 @@ using TorchSharp;
 namespace BalancedDiffusion.Training;
 
 /// <summary>Trains denoisers: minimizes the mean squared error <c>E‖f(x + sigma eps; sigma) - x‖²/d</c> over
-/// samples,
-/// noise and noise levels (Equation 3 of the paper, divided by d), weighted by the noise level where
+/// samples, noise and noise levels (Equation 3 of the paper, divided by d), weighted by the noise level where
 /// <see cref="TrainingOptions.Weighting"/> says so.</summary>
 public static class Trainer
 {

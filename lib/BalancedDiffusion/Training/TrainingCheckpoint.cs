@@ -9,9 +9,8 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// A training run on disk: a safetensors file with the tensors <c>model.*</c>, <c>ema.*</c> and <c>optimizer.*</c>, and
-/// where the run
-/// stands as JSON in its header. It appears whole or not at all, so that an older one is never half overwritten;
-/// digests inside tell damage apart from change.
+/// where the run stands as JSON in its header. It appears whole or not at all, so that an older one is never half
+/// overwritten; digests inside tell damage apart from change.
 /// </summary>
 public static class TrainingCheckpoint
 {

@@ -6,8 +6,7 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// What a training run does. Every value is checked when it is set. See <see cref="TrainingRecipes"/> for ready-made
-/// ones, which
-/// <c>with { … }</c> adapts.
+/// ones, which <c>with { … }</c> adapts.
 /// </summary>
 public sealed record TrainingOptions
 {

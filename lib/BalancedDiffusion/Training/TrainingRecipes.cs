@@ -4,10 +4,9 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// Ready-made options for the two ReLU-DAEs of the paper (d = 1024, p = 100, tied, sigma = 0.2). The authors tie by two
-/// optimizer entries
-/// over one storage, each with its own decay, so their weight decays 1e-2 and 1e-4 mean lambda = wd d/2 = 5.12 and
-/// 0.0512; one tied
-/// parameter with the same raw decay has half of that lambda. The two fast recipes state the authors' lambda itself.
+/// optimizer entries over one storage, each with its own decay, so their weight decays 1e-2 and 1e-4 mean lambda = wd
+/// d/2 = 5.12 and 0.0512; one tied parameter with the same raw decay has half of that lambda. The two fast recipes
+/// state the authors' lambda itself.
 /// </summary>
 public static class TrainingRecipes
 {

@@ -278,10 +278,9 @@ internal sealed class TrainingRun
 
     /// <summary>
     /// Layers such as dropout draw from torch's global generator, which all threads share. For the time of one forward
-    /// pass it is
-    /// seeded by the step and then put back, so that runs side by side do not disturb each other. (Only a thread that
-    /// draws from the
-    /// global generator outside of training, e.g. by building layers, at the same instant still could.)
+    /// pass it is seeded by the step and then put back, so that runs side by side do not disturb each other. (Only a
+    /// thread that draws from the global generator outside of training, e.g. by building layers, at the same instant
+    /// still could.)
     /// </summary>
     private torch.Tensor DenoiseSeeded(torch.Tensor sigma)
     {

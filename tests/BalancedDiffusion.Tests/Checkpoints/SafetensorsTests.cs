@@ -30,7 +30,9 @@ public class SafetensorsTests
         File.WriteAllBytes(
             folder.File("x"),
             File_(
-                """{"__metadata__":{"how":"by hand"},"b":{"dtype":"F32","shape":[1,2],"data_offsets":[3,11]},"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"s":{"dtype":"BOOL","shape":[],"data_offsets":[11,12]}}  """,
+                """{"__metadata__":{"how":"by hand"},"b":{"dtype":"F32","shape":[1,2],"data_offsets":[3,11]}"""
+                    + ""","a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}"""
+                    + ""","s":{"dtype":"BOOL","shape":[],"data_offsets":[11,12]}}  """,
                 [7, 8, 9, 0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0, 1]
             )
         );
@@ -80,7 +82,8 @@ public class SafetensorsTests
             tensors[$"t {type}"] = (torch.randn([3, 5], generator: generator) * 50).abs().to_type(type);
         tensors["bool"] = torch.tensor([true, false, true]);
         tensors["transposed ü✓"] = torch.arange(6, dtype: torch.float32).view(2, 3).t();
-        var metadata = new Dictionary<string, string> { ["note"] = "quotes \" and \\ and \u0001 and 日本", [""] = "" };
+        const string note = "quotes \" and \\ and \u0001 and 日本";
+        var metadata = new Dictionary<string, string> { ["note"] = note, [""] = "" };
         Safetensors.Write(folder.File("deep/er/x.safetensors"), tensors, metadata);
         using var back = Safetensors.Read(folder.File("deep/er/x.safetensors"));
         Assert.Equal(tensors.Keys, back.Keys);
@@ -160,12 +163,14 @@ public class SafetensorsTests
     [InlineData("""{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,4]}}""", 4, "takes 8")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", 8, "leaves a hole")]
     [InlineData(
-        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}""",
+        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"""
+            + ""","b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}""",
         6,
         "overlaps"
     )]
     [InlineData(
-        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[5,9]}}""",
+        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"""
+            + ""","b":{"dtype":"F32","shape":[1],"data_offsets":[5,9]}}""",
         9,
         "leaves a hole"
     )]
@@ -181,7 +186,8 @@ public class SafetensorsTests
     [InlineData("""{"a":{"dtype":"F32","shape":[1]}}""", 4, "without")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":1}}""", 4, "unknown field 'extra'")]
     [InlineData(
-        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""",
+        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"""
+            + ""","a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""",
         8,
         "not valid JSON"
     )]

@@ -32,7 +32,12 @@ internal sealed class StableDiffusionFolder : IDisposable
         Write(
             "scheduler/scheduler_config.json",
             """
-            {"_class_name": "PNDMScheduler", "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000, "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null, "clip_sample": false}
+            {
+              "_class_name": "PNDMScheduler",
+              "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "trained_betas": null,
+              "num_train_timesteps": 1000, "steps_offset": 1,
+              "set_alpha_to_one": false, "skip_prk_steps": true, "clip_sample": false
+            }
             """
         );
     }

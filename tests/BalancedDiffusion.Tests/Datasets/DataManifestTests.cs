@@ -163,7 +163,8 @@ public class DataManifestTests
     {
         if (json.StartsWith("FILE", StringComparison.Ordinal))
             json =
-                """{"entries":[{"name":"a","kind":"data set","title":"t","licence":"l","redistributable":true,"source":"s","citation":"c","howToGet":"h","files":["""
+                """{"entries":[{"name":"a","kind":"data set","title":"t","licence":"l","redistributable":true"""
+                + ""","source":"s","citation":"c","howToGet":"h","files":["""
                 + json[4..]
                 + "]}]}";
         Assert.Contains(reason, Assert.Throws<InvalidDataException>(() => DataManifest.Parse(json)).Message);

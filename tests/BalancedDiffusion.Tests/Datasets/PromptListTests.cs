@@ -16,9 +16,10 @@ public class PromptListTests
     [Fact]
     public void TheLinesOfThePublishedListsAreRead()
     {
+        const string caption = "I Survived Sunnydale High | Unisex T-Shirt";
         var lines = Read(
-            """
-            {"caption": "I Survived Sunnydale High | Unisex T-Shirt", "index": 1659224392, "url": "https://host/fc,220x200.jpg"}
+            $$"""
+            {"caption": "{{caption}}", "index": 1659224392, "url": "https://host/fc,220x200.jpg"}
 
             {"prompt": "a caf\u00e9 — \"quoted\"", "seed": 3}
             {"text": "third", "class": null}
@@ -26,10 +27,8 @@ public class PromptListTests
             {"label": 0, "text": "a class and a text"}
             """ + "\r\n"
         );
-        Assert.Equal(
-            ["I Survived Sunnydale High | Unisex T-Shirt", "a café — \"quoted\"", "third", null, "a class and a text"],
-            lines.Select(l => l.Text)
-        );
+        string?[] texts = [caption, "a café — \"quoted\"", "third", null, "a class and a text"];
+        Assert.Equal(texts, lines.Select(l => l.Text));
         Assert.Equal([null, null, null, 207, 0], lines.Select(l => l.Class));
         Assert.Equal(("https://host/fc,220x200.jpg", 1659224392L), (lines[0].Url, lines[0].Index));
         Assert.Equal(

@@ -46,13 +46,14 @@ internal sealed class TinyServer : IAsyncDisposable
         await stream.WriteAsync(body.AsMemory(0, breakOffAfter ?? body.Length));
     }
 
-    public static async Task HeadAsync(Stream stream, string status, long? length, string? extra = null) =>
+    public static async Task HeadAsync(Stream stream, string status, long? length, string? extra = null)
+    {
+        var size = length is null ? "" : $"Content-Length: {length}\r\n";
+        var further = extra is null ? "" : extra + "\r\n";
         await stream.WriteAsync(
-            Encoding.ASCII.GetBytes(
-                $"HTTP/1.1 {status}\r\nConnection: close\r\n"
-                    + $"{(length is null ? "" : $"Content-Length: {length}\r\n")}{(extra is null ? "" : extra + "\r\n")}\r\n"
-            )
+            Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nConnection: close\r\n{size}{further}\r\n")
         );
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -41,8 +41,7 @@ public class EmpiricalDenoiserMemoryTests
         using var denoiser = new EmpiricalDenoiser(samples);
         denoiser.Denoise(noisy, 0.5);
         // It may well be nothing, or a few pages less than nothing: freed memory of earlier tests is used again, and
-        // the system counts pages in batches.
-        // A matrix of this size is always mapped anew.
+        // the system counts pages in batches. A matrix of this size is always mapped anew.
         var grown = Status("VmHWM") - before;
         Assert.True(grown < 150L << 20, $"the peak grew by {grown >> 20} MB");
     }

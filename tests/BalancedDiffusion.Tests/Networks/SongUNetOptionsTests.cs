@@ -69,7 +69,12 @@ public class SongUNetOptionsTests
     public void WhatAConfigDoesNotNameHasThePublishedDefault()
     {
         var options = Of(
-            """{"img_resolution": 32, "img_channels": 3, "use_fp16": true, "sigma_data": 0.5, "class_name": "training.networks.EDMPrecond"}"""
+            """
+            {
+              "class_name": "training.networks.EDMPrecond",
+              "img_resolution": 32, "img_channels": 3, "use_fp16": true, "sigma_data": 0.5
+            }
+            """
         );
         Assert.Equal(new SongUNetOptions { ChannelMultipliers = [1, 2, 2, 2], Dropout = 0.1 }, options);
     }

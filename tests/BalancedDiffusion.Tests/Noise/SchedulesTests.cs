@@ -82,8 +82,7 @@ public class SchedulesTests
     }
 
     // Each published formula evaluated outside this library: Stable Diffusion's by the product of its 1000 alphas with
-    // 40 digits, the cosine's by the product
-    // of its 1000 clipped betas, Song's by the exponential with 40 digits.
+    // 40 digits, the cosine's by the product of its 1000 clipped betas, Song's by the exponential with 40 digits.
     [Theory]
     [InlineData(0, 0.029167158152)]
     [InlineData(1, 0.041314411997)]

@@ -25,8 +25,7 @@ public class AttributeRegressorTests
     private static readonly TrainingOptions Shortest = Short with { Steps = 5 };
 
     /// <summary>Images of 8×8 with a brightness, in units and with an offset of its own, and a bright half: left (0)
-    /// or
-    /// right (1).</summary>
+    /// or right (1).</summary>
     private static ImageDataset Pictures(int count, long seed, int height = 8, int width = 8)
     {
         using var scope = torch.NewDisposeScope();

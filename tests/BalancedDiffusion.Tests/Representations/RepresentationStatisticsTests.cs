@@ -9,7 +9,9 @@ public class RepresentationStatisticsTests
 {
     // A line as the authors' code writes it (its keys, its spaces), with numbers of this code: 3, 4, 0, 0.
     private const string Line =
-        """{"url": "samples/mem/000003.png", "prompt": "a \"quoted\" caf\u00e9", "check_timestep": 10, "pooling": "spatial_max", "features": {"up_blocks.0.resnets.2.nonlinearity": {"std": 1.7853571, "l2": 5.0, "l4_over_l2": 0.85}}}""";
+        """{"url": "samples/mem/000003.png", "prompt": "a \"quoted\" caf\u00e9", "check_timestep": 10"""
+        + """, "pooling": "spatial_max", "features": {"up_blocks.0.resnets.2.nonlinearity": """
+        + """{"std": 1.7853571, "l2": 5.0, "l4_over_l2": 0.85}}}""";
     private const string Layer = "up_blocks.0.resnets.2.nonlinearity";
 
     [Fact]

@@ -38,8 +38,7 @@ public class ParameterOptimizerTests
         };
 
     // f(a, b) = Σ cos(a) + ‖b - 1‖²/2 + 0.1 Σ a_0 b: its gradients are known, of both signs, and never settle in
-    // fifty
-    // steps.
+    // fifty steps.
     private static torch.Tensor[] Gradients(torch.Tensor a, torch.Tensor b) =>
         [a.sin().neg() + 0.1 * b.sum(), b - 1 + 0.1 * a.sum()];
 

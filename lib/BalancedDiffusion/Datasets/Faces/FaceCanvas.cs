@@ -18,8 +18,7 @@ internal readonly record struct Box(float Left, float Top, float Right, float Bo
 }
 
 /// <summary>Where a frame lies in the picture: picture = offset + scale · rotation · frame, the picture being [-1,
-/// 1]²
-/// with y downwards.</summary>
+/// 1]² with y downwards.</summary>
 internal readonly record struct Frame(float X, float Y, float Cos, float Sin, float Scale);
 
 /// <summary>Something painted over what lies below.</summary>
@@ -27,17 +26,15 @@ internal interface ILayer
 {
     /// <summary>
     /// The cover in [0, 1] and the shade in [0, 1] (0 is the ink's dark colour) at these points of the layer's frame; i
-    /// is the number of the
-    /// first of these pixels, row by row.
+    /// is the number of the first of these pixels, row by row.
     /// </summary>
     void At(int i, V x, V y, out V cover, out V shade);
 }
 
 /// <summary>
 /// A picture in the making. Every layer is a convex mixture of colours with the same weights in each channel, so
-/// painting with the
-/// luma of the colours gives the luma of the painted picture. Only +, -, ×, ÷ and √ are used, so machines differ by
-/// rounding alone.
+/// painting with the luma of the colours gives the luma of the painted picture. Only +, -, ×, ÷ and √ are used, so
+/// machines differ by rounding alone.
 /// </summary>
 internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
 {
@@ -116,8 +113,7 @@ internal readonly unsafe struct FaceCanvas(float* pixels, int size, bool rgb)
     }
 
     /// <summary>Adds the slope of a soft bump, height · (1 - q)² with q = (x/halfWidth)² + (y/halfHeight)², to the
-    /// two
-    /// planes.</summary>
+    /// two planes.</summary>
     public void Bump(
         in Frame frame,
         float* slopeX,

@@ -4,36 +4,25 @@ namespace BalancedDiffusion.Datasets.Faces;
 
 /// <summary>
 /// The law that faces are drawn from: p_gt of the paper, known exactly. Factors are independent of one another unless
-/// said here.
-/// U(a, b) is uniform; T(c) is c times the sum of two independent U(-1/2, 1/2), a triangle on [-c, c].
+/// said here. U(a, b) is uniform; T(c) is c times the sum of two independent U(-1/2, 1/2), a triangle on [-c, c].
 /// <list type="bullet">
 /// <item>Yaw T(1); Pitch T(0.9); Tilt T(0.8); ShiftX, ShiftY T(1); Scale U(0.9, 1.1).</item>
 /// <item>FaceWidth, Jaw, EyeSize, EyeSpacing, BrowWeight, NoseSize, MouthWidth, LipFullness, SkinTone, SkinWarmth,
-/// EyeTone,
-/// HairTone, BackgroundTone, BackgroundHue, BackgroundAngle, ClothesTone, ClothesHue, HatBrim, HatTone and Age: U(0,
-/// 1);
-/// Part, GazeX, GazeY, LightX, BackgroundGradient: U(-1, 1); LightY U(-1, 0.5); LightStrength U(0.2, 1); Smile U(-0.6,
-/// 1);
-/// HairRed is the square of a U(0, 1).</item>
-/// <item>A hair style is drawn: bald 0.08, short 0.34, fringe 0.16, long 0.28, curly 0.14. Given the style,
-/// HairCover, HairLength, HairVolume, Fringe and Curl are independent and uniform in the box of that style; the boxes
-/// are disjoint:
-/// bald [0, 0.25] × [0, 0.15] × [0, 0.2] × [0, 0.4] × [0, 0.3]; short [0.65, 1] × [0, 0.3] × [0.2, 0.9] × [0,
-/// 0.4] ×
-/// [0, 0.3];
-/// fringe [0.65, 1] × [0.1, 0.45] × [0.2, 0.9] × [0.65, 1] × [0, 0.3]; long [0.65, 1] × [0.55, 1] × [0.2, 0.9] ×
-/// [0, 1]
-/// × [0, 1];
-/// curly [0.65, 1] × [0.1, 0.45] × [0.4, 1] × [0, 0.4] × [0.65, 1].</item>
+/// EyeTone, HairTone, BackgroundTone, BackgroundHue, BackgroundAngle, ClothesTone, ClothesHue, HatBrim, HatTone and
+/// Age: U(0, 1); Part, GazeX, GazeY, LightX, BackgroundGradient: U(-1, 1); LightY U(-1, 0.5); LightStrength U(0.2, 1);
+/// Smile U(-0.6, 1); HairRed is the square of a U(0, 1).</item>
+/// <item>A hair style is drawn: bald 0.08, short 0.34, fringe 0.16, long 0.28, curly 0.14. Given the style, HairCover,
+/// HairLength, HairVolume, Fringe and Curl are independent and uniform in the box of that style; the boxes are
+/// disjoint: bald [0, 0.25] × [0, 0.15] × [0, 0.2] × [0, 0.4] × [0, 0.3]; short [0.65, 1] × [0, 0.3] × [0.2, 0.9]
+/// × [0, 0.4] × [0, 0.3]; fringe [0.65, 1] × [0.1, 0.45] × [0.2, 0.9] × [0.65, 1] × [0, 0.3]; long [0.65, 1] ×
+/// [0.55, 1] × [0.2, 0.9] × [0, 1] × [0, 1]; curly [0.65, 1] × [0.1, 0.45] × [0.4, 1] × [0, 0.4] × [0.65,
+/// 1].</item>
 /// <item>A beard with probability 0.34 (0.04 given long hair): then Beard U(0.25, 1), else 0. A moustache with
-/// probability 0.28 (0.03 given
-/// long hair), independent of the beard given the style: then Moustache U(0.3, 1), else 0. Lipstick with probability
-/// 0.1 (0.6 given long
-/// hair): then LipColor U(0.3, 1), else U(0, 0.1).</item>
+/// probability 0.28 (0.03 given long hair), independent of the beard given the style: then Moustache U(0.3, 1), else 0.
+/// Lipstick with probability 0.1 (0.6 given long hair): then LipColor U(0.3, 1), else U(0, 0.1).</item>
 /// <item>A hat with probability 0.12: then Hat U(0.5, 1), else 0. Glasses with probability 0.22: then Glasses U(0.5,
-/// 1), else 0;
-/// GlassesTint is U(0.7, 1) with probability 0.25, else U(0, 0.15). An open mouth with probability 0.35: then MouthOpen
-/// U(0.15, 1), else 0.</item>
+/// 1), else 0; GlassesTint is U(0.7, 1) with probability 0.25, else U(0, 0.15). An open mouth with probability 0.35:
+/// then MouthOpen U(0.15, 1), else 0.</item>
 /// </list>
 /// </summary>
 public static class FaceDistribution
@@ -85,9 +74,8 @@ public static class FaceDistribution
 
     /// <summary>
     /// Draws the factors of the face with this index. A pure function of its arguments, the same on every machine: only
-    /// integer hashing
-    /// (<see cref="Seeds.Derive(long, long)"/>) and exactly rounded arithmetic. Faces of different indices are
-    /// independent draws of the law.
+    /// integer hashing (<see cref="Seeds.Derive(long, long)"/>) and exactly rounded arithmetic. Faces of different
+    /// indices are independent draws of the law.
     /// </summary>
     /// <param name="seed">Any number; another seed is another endless sequence of faces.</param>
     /// <param name="index">Any number; the place in that sequence.</param>

@@ -2,9 +2,8 @@ namespace BalancedDiffusion.Datasets.Faces;
 
 /// <summary>
 /// The named factors that a face is rendered from. Each has a known range (<see cref="All"/>) and a neutral default; a
-/// value
-/// outside its range, or NaN, is refused. Immutable: <c>factors with { Age = 0.9f }</c> or <see cref="With"/> make
-/// changed copies.
+/// value outside its range, or NaN, is refused. Immutable: <c>factors with { Age = 0.9f }</c> or <see cref="With"/>
+/// make changed copies.
 /// </summary>
 public sealed record FaceFactors
 {

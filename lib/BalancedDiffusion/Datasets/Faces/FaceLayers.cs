@@ -64,10 +64,8 @@ internal readonly struct Glow(float x, float y, float halfWidth, float halfHeigh
 
 /// <summary>
 /// The region between two parabolas that meet at both ends: along u in [-1, 1] it reaches from bend·u² -
-/// above·(1-u²)
-/// to bend·u² +
-/// below·(1-u²). It serves as lid, brow, lip, wrinkle and moustache; thinner than a pixel, its cover falls in
-/// proportion.
+/// above·(1-u²) to bend·u² + below·(1-u²). It serves as lid, brow, lip, wrinkle and moustache; thinner than a
+/// pixel, its cover falls in proportion.
 /// </summary>
 internal readonly struct Lens(
     float x,
@@ -332,8 +330,7 @@ internal readonly struct Torso(
 
 /// <summary>
 /// Hair as a shell around the head: everything inside its outline, less (in front) the window that leaves the face
-/// free. Strands and curls are
-/// waves; the shell gleams where it faces the lamp.
+/// free. Strands and curls are waves; the shell gleams where it faces the lamp.
 /// </summary>
 internal readonly struct Hair(HairForm form, bool front, Vector3 light, float ambient, float pixel) : ILayer
 {

@@ -4,10 +4,9 @@ namespace BalancedDiffusion.Datasets.Faces;
 
 /// <summary>
 /// Renders a face from its factors: background, shoulders, an ellipsoidal head shaded by Lambert's law, hair, features,
-/// beard, glasses and hat, each
-/// with soft edges one pixel wide. Thread-safe, allocates nothing a face; the same pixels on every call, and on another
-/// machine up to rounding. Grey pixels are the ITU-R 601
-/// luma 0.299 R + 0.587 G + 0.114 B of the RGB pixels, up to rounding.
+/// beard, glasses and hat, each with soft edges one pixel wide. Thread-safe, allocates nothing a face; the same pixels
+/// on every call, and on another machine up to rounding. Grey pixels are the ITU-R 601 luma 0.299 R + 0.587 G + 0.114 B
+/// of the RGB pixels, up to rounding.
 /// </summary>
 public sealed unsafe class FaceRenderer
 {

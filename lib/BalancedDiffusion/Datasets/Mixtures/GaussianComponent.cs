@@ -4,8 +4,7 @@ using TorchSharp;
 namespace BalancedDiffusion.Datasets.Mixtures;
 
 /// <summary>One Gaussian N(mu, Sigma) of a mixture, with <c>Sigma = B diag(e) Bᵀ + s² I</c>, B of orthonormal
-/// columns.
-/// Float64 on the CPU.</summary>
+/// columns. Float64 on the CPU.</summary>
 public sealed class GaussianComponent : IDisposable
 {
     private GaussianComponent(
@@ -60,8 +59,7 @@ public sealed class GaussianComponent : IDisposable
     }
 
     /// <summary>A component with a low-rank covariance and an isotropic floor, <c>Sigma = U diag(variances) Uᵀ +
-    /// floor
-    /// I</c>; nothing of size d×d is formed.</summary>
+    /// floor I</c>; nothing of size d×d is formed.</summary>
     /// <param name="weight">Its weight, &gt; 0; a mixture divides weights by their sum.</param>
     /// <param name="mean">mu, (d). Copied.</param>
     /// <param name="factor">U, (d, r), 0 ≤ r ≤ d; its columns need not be orthonormal. Copied.</param>

@@ -5,9 +5,8 @@ namespace BalancedDiffusion.Datasets.Mixtures;
 
 /// <summary>
 /// A mixture of Gaussians <c>Σ_k rho_k N(mu_k, Sigma_k)</c>, the law p_gt of the paper's theory, whose noised density,
-/// score and posterior mean are closed
-/// forms. Everything is computed in float64 on the CPU, in each component's eigenbasis: rank r in d dimensions costs
-/// O(d r), never d×d.
+/// score and posterior mean are closed forms. Everything is computed in float64 on the CPU, in each component's
+/// eigenbasis: rank r in d dimensions costs O(d r), never d×d.
 /// </summary>
 public sealed class GaussianMixture : IDisposable
 {
@@ -36,8 +35,8 @@ public sealed class GaussianMixture : IDisposable
 
     /// <summary>
     /// M low-rank modes of equal weight whose means form a regular simplex around the origin: every pair has cosine
-    /// exactly <c>-1/(M-1)</c>, the most obtuse
-    /// that M directions can be, as the theorems ask. Each mode spreads over its own random r-dimensional subspace.
+    /// exactly <c>-1/(M-1)</c>, the most obtuse that M directions can be, as the theorems ask. Each mode spreads over
+    /// its own random r-dimensional subspace.
     /// </summary>
     /// <param name="dimension">d, ≥ max(1, M - 1).</param>
     /// <param name="modes">M, ≥ 1.</param>

@@ -10,10 +10,9 @@ namespace BalancedDiffusion.Networks.StableDiffusion;
 
 /// <summary>
 /// CLIP's tokenizer (Radford et al. 2021): a text is freed of HTML entities and double blanks and set in lower case,
-/// cut into runs of letters, single digits and runs of other signs, and each of these
-/// into the byte pairs of the model's own <c>vocab.json</c> and <c>merges.txt</c>. The merging is that of
-/// Microsoft.ML.Tokenizers. Texts are taken to be composed (NFC) and are not repaired as the
-/// Python package ftfy would.
+/// cut into runs of letters, single digits and runs of other signs, and each of these into the byte pairs of the
+/// model's own <c>vocab.json</c> and <c>merges.txt</c>. The merging is that of Microsoft.ML.Tokenizers. Texts are taken
+/// to be composed (NFC) and are not repaired as the Python package ftfy would.
 /// </summary>
 public sealed partial class ClipTokenizer
 {

@@ -6,12 +6,11 @@ namespace BalancedDiffusion.Networks.StableDiffusion;
 
 /// <summary>
 /// The U-Net of Stable Diffusion v1 (Rombach et al. 2022), which predicts the noise in latents and is told a text,
-/// under the names of diffusers: <c>conv_in</c>, <c>time_embedding</c>,
-/// <c>down_blocks.i.{resnets, attentions, downsamplers}.j</c>, <c>mid_block</c>, <c>up_blocks.i.{resnets, attentions,
-/// upsamplers}.j</c>, <c>conv_norm_out</c>, <c>conv_out</c>. Every module
-/// is called through <c>call</c>, so that a hook on its name can read and change what it gives.
-/// <c>resnets.j.nonlinearity</c> is the SiLU behind norm2, the representation of the paper's experiments.
-/// Two threads must not run one network at a time.
+/// under the names of diffusers: <c>conv_in</c>, <c>time_embedding</c>, <c>down_blocks.i.{resnets, attentions,
+/// downsamplers}.j</c>, <c>mid_block</c>, <c>up_blocks.i.{resnets, attentions, upsamplers}.j</c>, <c>conv_norm_out</c>,
+/// <c>conv_out</c>. Every module is called through <c>call</c>, so that a hook on its name can read and change what it
+/// gives. <c>resnets.j.nonlinearity</c> is the SiLU behind norm2, the representation of the paper's experiments. Two
+/// threads must not run one network at a time.
 /// </summary>
 public sealed class ConditionalUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor>
 {

@@ -5,8 +5,8 @@ namespace BalancedDiffusion.Networks.StableDiffusion;
 
 /// <summary>
 /// The sizes of a <see cref="ConditionalUNet"/>; the defaults are those of Stable Diffusion v1 (Rombach et al. 2022).
-/// Every value is checked when it is set, and their fit when a
-/// network is made of them. Two are equal where all values are.
+/// Every value is checked when it is set, and their fit when a network is made of them. Two are equal where all values
+/// are.
 /// </summary>
 public sealed record ConditionalUNetOptions
 {
@@ -25,8 +25,7 @@ public sealed record ConditionalUNetOptions
     ];
 
     /// <summary>Height and width of the latents that it was trained on, ≥ 1: 64 for images of 512×512. It takes
-    /// others
-    /// too.</summary>
+    /// others too.</summary>
     public long SampleSize
     {
         get;

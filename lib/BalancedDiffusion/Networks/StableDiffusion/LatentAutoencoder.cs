@@ -5,11 +5,10 @@ namespace BalancedDiffusion.Networks.StableDiffusion;
 
 /// <summary>
 /// The autoencoder of Stable Diffusion v1 (Rombach et al. 2022): images in [-1, 1] to the law of their latents, an
-/// eighth as high and wide, and latents back to images, under the names of diffusers:
-/// <c>encoder</c>, <c>quant_conv</c>, <c>post_quant_conv</c>, <c>decoder</c>. Checkpoints may call the parts of its
-/// attention <c>to_q, to_k, to_v, to_out.0</c> or, as older ones do,
-/// <c>query, key, value, proj_attn</c>. Its latents are unscaled; diffusion runs on them times
-/// <see cref="LatentAutoencoderOptions.ScalingFactor"/>.
+/// eighth as high and wide, and latents back to images, under the names of diffusers: <c>encoder</c>,
+/// <c>quant_conv</c>, <c>post_quant_conv</c>, <c>decoder</c>. Checkpoints may call the parts of its attention <c>to_q,
+/// to_k, to_v, to_out.0</c> or, as older ones do, <c>query, key, value, proj_attn</c>. Its latents are unscaled;
+/// diffusion runs on them times <see cref="LatentAutoencoderOptions.ScalingFactor"/>.
 /// </summary>
 public sealed class LatentAutoencoder : torch.nn.Module
 {

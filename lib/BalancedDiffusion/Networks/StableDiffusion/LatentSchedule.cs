@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Networks.StableDiffusion;
 
 /// <summary>
 /// The noise of Stable Diffusion v1 and the timesteps of its samplers: a <see cref="ScaledLinearSchedule"/>, of which
-/// DDIM takes every (N/steps)-th timestep from <see cref="StepsOffset"/> on, and ends at
-/// the level of timestep 0, which is not quite zero.
+/// DDIM takes every (N/steps)-th timestep from <see cref="StepsOffset"/> on, and ends at the level of timestep 0, which
+/// is not quite zero.
 /// </summary>
 public sealed record LatentSchedule
 {

@@ -188,8 +188,11 @@ public class LatentAutoencoderTests
     public void ConfigsAreReadAndOthersRefused()
     {
         const string published = """
-            { "_class_name": "AutoencoderKL", "act_fn": "silu", "block_out_channels": [128, 256, 512, 512], "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D"], "in_channels": 3,
-              "latent_channels": 4, "layers_per_block": 2, "out_channels": 3, "sample_size": 512, "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"] }
+            { "_class_name": "AutoencoderKL", "act_fn": "silu", "block_out_channels": [128, 256, 512, 512],
+              "down_block_types":
+                ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D"],
+              "in_channels": 3, "latent_channels": 4, "layers_per_block": 2, "out_channels": 3, "sample_size": 512,
+              "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"] }
             """;
         Assert.Equal(new LatentAutoencoderOptions(), LatentAutoencoderOptions.FromConfig(published));
         Assert.Equal(8, new LatentAutoencoderOptions().Reduction);

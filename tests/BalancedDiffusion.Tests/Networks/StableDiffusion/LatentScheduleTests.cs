@@ -9,8 +9,10 @@ namespace BalancedDiffusion.Tests.Networks.StableDiffusion;
 public class LatentScheduleTests
 {
     private const string Published = """
-        { "_class_name": "PNDMScheduler", "_diffusers_version": "0.7.0.dev0", "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000,
-          "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null, "clip_sample": false }
+        { "_class_name": "PNDMScheduler", "_diffusers_version": "0.7.0.dev0",
+          "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000,
+          "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null,
+          "clip_sample": false }
         """;
 
     [Fact]
