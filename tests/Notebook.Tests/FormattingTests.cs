@@ -1,6 +1,5 @@
-using BalancedDiffusion.Reproduce.Runner;
 using System.Diagnostics;
-using BalancedDiffusion.Reproduce;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
