@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.IO.Hashing;
 using System.Text;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
@@ -72,17 +73,17 @@ internal sealed class PthArchive : IStorageBytes
         var bytes = new byte[entry.Length];
         using var stream = entry.Open();
         stream.ReadExactly(bytes);
-        Finish(entry, stream, Crc32.Append(0, bytes));
+        Finish(entry, stream, Crc32.HashToUInt32(bytes));
         return bytes;
     }
 
     public void Read(string key, torch.Tensor flat)
     {
         var entry = Entry($"data/{key}");
-        var checksum = 0u;
+        var checksum = new Crc32();
         using var stream = entry.Open();
-        TensorBytes.Fill(flat, stream, piece => checksum = Crc32.Append(checksum, piece));
-        Finish(entry, stream, checksum);
+        TensorBytes.Fill(flat, stream, checksum.Append);
+        Finish(entry, stream, checksum.GetCurrentHashAsUInt32());
     }
 
     private static void Finish(ZipArchiveEntry entry, Stream stream, uint checksum)

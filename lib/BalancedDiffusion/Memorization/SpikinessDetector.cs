@@ -113,42 +113,6 @@ public sealed class SpikinessDetector : IMemorizationDetector
         };
     }
 
-    /// <summary>Detectors for every module at every noise level, a run of the model each, for a
-    /// <see cref="DetectionBenchmark"/> to compare.</summary>
-    /// <param name="denoiser">The model.</param>
-    /// <param name="modules">At least one name of <see cref="ActivationRecorder.ModulesOf"/>.</param>
-    /// <param name="sigmas">At least one noise level, each &gt; 0.</param>
-    /// <param name="pooling">See the constructor.</param>
-    /// <param name="measure">What spiky means.</param>
-    /// <param name="draws">Draws of the noise, ≥ 1.</param>
-    /// <param name="network">See the constructor.</param>
-    /// <returns>modules · sigmas detectors, the levels of a module together. The best row of a sweep is chosen on its
-    /// samples: judge the choice on fresh ones.</returns>
-    /// <exception cref="ArgumentException">A list is empty, or as for the constructor.</exception>
-    public static IReadOnlyList<SpikinessDetector> Sweep(
-        IDenoiser denoiser,
-        IReadOnlyList<string> modules,
-        IReadOnlyList<double> sigmas,
-        Pooling? pooling = null,
-        SpikinessMeasure measure = SpikinessMeasure.StandardDeviation,
-        int draws = 1,
-        torch.nn.Module? network = null
-    )
-    {
-        ArgumentNullException.ThrowIfNull(modules);
-        ArgumentNullException.ThrowIfNull(sigmas);
-        if (modules.Count == 0)
-            throw new ArgumentException("modules must name at least one module, was empty", nameof(modules));
-        if (sigmas.Count == 0)
-            throw new ArgumentException("sigmas must hold at least one noise level, was empty", nameof(sigmas));
-        return
-        [
-            .. modules.SelectMany(module =>
-                sigmas.Select(sigma => new SpikinessDetector(denoiser, module, sigma, pooling, measure, draws, network))
-            ),
-        ];
-    }
-
     /// <inheritdoc/>
     public string Name { get; init; }
 

@@ -1,5 +1,3 @@
-using BalancedDiffusion.Runtime;
-
 namespace BalancedDiffusion.Noise;
 
 /// <summary>
@@ -9,10 +7,8 @@ namespace BalancedDiffusion.Noise;
 /// the network's timestep, 0 to N - 1; between whole timesteps the logarithm of sigma is linear. Its own starts, N(0,
 /// I) in z, are N(0, (1 + sigma²) I) here: 0.2 % wider than N(0, sigma² I) at the greatest level.
 /// </summary>
-public sealed record ScaledLinearSchedule : INoiseSchedule
+public sealed record ScaledLinearSchedule : BetaSchedule
 {
-    private readonly DiscreteLevels levels;
-
     /// <summary>A schedule of N timesteps.</summary>
     /// <param name="betaStart">beta_0, between 0 and betaEnd (exclusive).</param>
     /// <param name="betaEnd">beta_{N-1}, &lt; 1.</param>
@@ -20,57 +16,14 @@ public sealed record ScaledLinearSchedule : INoiseSchedule
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range, or so much noise gathers that sigma
     /// overflows.</exception>
     public ScaledLinearSchedule(double betaStart = 0.00085, double betaEnd = 0.012, int count = 1000)
-    {
-        Guard.Positive(betaStart);
-        Guard.AtLeast(count, 2);
-        if (!(betaEnd > betaStart) || !(betaEnd < 1))
-            throw new ArgumentOutOfRangeException(
-                nameof(betaEnd),
-                $"betaEnd must be between betaStart = {betaStart} and 1, was {betaEnd}"
-            );
-        (BetaStart, BetaEnd, Count) = (betaStart, betaEnd, count);
-        levels = new DiscreteLevels(
+        : base(
+            betaStart,
+            betaEnd,
             count,
             i =>
             {
                 var root = Math.Sqrt(betaStart) + (Math.Sqrt(betaEnd) - Math.Sqrt(betaStart)) * i / (count - 1);
                 return root * root;
-            },
-            betaEnd
-        );
-    }
-
-    /// <summary>beta_0.</summary>
-    public double BetaStart { get; }
-
-    /// <summary>beta_{N-1}.</summary>
-    public double BetaEnd { get; }
-
-    /// <summary>N, the number of timesteps.</summary>
-    public int Count { get; }
-
-    /// <inheritdoc/>
-    public double MinTime => 0;
-
-    /// <inheritdoc/>
-    public double MaxTime => Count - 1;
-
-    /// <inheritdoc/>
-    public double Sigma(double t) => levels.Sigma(t);
-
-    /// <inheritdoc/>
-    public double Time(double sigma) => levels.Time(sigma);
-
-    /// <summary>The time of any level; one below the least has time 0, one above the greatest the last.</summary>
-    internal double NearestTime(double sigma) => levels.NearestTime(sigma);
-
-    /// <inheritdoc/>
-    public IReadOnlyList<double> Levels(int steps) => ScheduleTimes.Levels(this, steps);
-
-    /// <summary>Schedules are equal when their three numbers are.</summary>
-    public bool Equals(ScaledLinearSchedule? other) =>
-        other is not null && (BetaStart, BetaEnd, Count) == (other.BetaStart, other.BetaEnd, other.Count);
-
-    /// <inheritdoc/>
-    public override int GetHashCode() => HashCode.Combine(BetaStart, BetaEnd, Count);
+            }
+        ) { }
 }

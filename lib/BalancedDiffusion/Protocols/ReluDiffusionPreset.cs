@@ -29,7 +29,7 @@ public sealed record ReluDiffusionPreset(string Name, int Most, TrainingOptions 
     public const int Units = 256;
 
     /// <summary>Five images, the least alike of the first 2,000; RMSprop with a rate that falls along a cosine, where
-    /// <see cref="TrainingRecipes.AuthorsMemorizingDiffusion"/> takes a constant one.</summary>
+    /// the authors keep it constant.</summary>
     public static ReluDiffusionPreset Memorizing { get; } =
         new(
             "memorizing",
@@ -47,8 +47,8 @@ public sealed record ReluDiffusionPreset(string Name, int Most, TrainingOptions 
             }
         );
 
-    /// <summary>All images, at most 60,000; Adam with a one-cycle rate up to 3e-3 and a fifth of the steps of
-    /// <see cref="TrainingRecipes.AuthorsGeneralizingDiffusion"/>.</summary>
+    /// <summary>All images, at most 60,000; Adam with a one-cycle rate up to 3e-3 and a fifth of the
+    /// authors' 200,000 steps.</summary>
     public static ReluDiffusionPreset Generalizing { get; } =
         new(
             "generalizing",

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.IO.Hashing;
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 
@@ -123,7 +124,7 @@ public static class PngEncoder
             body[i] = (byte)type[i];
         data.CopyTo(body, 4);
         file.Write(body);
-        BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.Append(0, body));
+        BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.HashToUInt32(body));
         file.Write(number);
     }
 }

@@ -1,3 +1,4 @@
+using System.IO.Hashing;
 using System.Text;
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Runtime;
@@ -17,7 +18,7 @@ public static class ModelFingerprint
         ArgumentNullException.ThrowIfNull(model);
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        var (checksum, count) = (0u, 0L);
+        var (checksum, count) = (new Crc32(), 0L);
         foreach (
             var (name, weight) in model
                 .named_parameters()
@@ -27,16 +28,12 @@ public static class ModelFingerprint
         )
         {
             using var step = torch.NewDisposeScope();
-            checksum = Crc32.Append(
-                checksum,
-                Encoding.UTF8.GetBytes($"{name} {weight.dtype} {Listing.Shape(weight.shape)}")
-            );
-            TensorBytes.Show(
-                weight.detach().cpu().contiguous().flatten(),
-                bytes => checksum = Crc32.Append(checksum, bytes)
-            );
+            checksum.Append(Encoding.UTF8.GetBytes($"{name} {weight.dtype} {Listing.Shape(weight.shape)}"));
+            TensorBytes.Show(weight.detach().cpu().contiguous().flatten(), checksum.Append);
             count += weight.NumberOfElements;
         }
-        return FormattableString.Invariant($"{model.GetType().Name} with {count:N0} weights, checksum {checksum:x8}");
+        return FormattableString.Invariant(
+            $"{model.GetType().Name} with {count:N0} weights, checksum {checksum.GetCurrentHashAsUInt32():x8}"
+        );
     }
 }

@@ -1,3 +1,5 @@
+using MathNet.Numerics.Integration;
+
 namespace BalancedDiffusion.Theory;
 
 /// <summary>
@@ -14,35 +16,11 @@ public static class BivariateNormal
     /// <summary>Beyond nine standard deviations a tail holds less than 2e-19 and is dropped.</summary>
     private const double Far = 9;
 
-    private static readonly double[] Nodes,
-        Weights;
+    private static readonly GaussLegendreRule Rule = new(-1, 1, 20);
 
-    static BivariateNormal()
-    {
-        // The ten positive nodes of the 20-point Gauss–Legendre rule, by Newton's method on the Legendre polynomial.
-        const int order = 20;
-        Nodes = new double[order / 2];
-        Weights = new double[order / 2];
-        for (var i = 0; i < order / 2; i++)
-        {
-            var x = Math.Cos(Math.PI * (i + 0.75) / (order + 0.5));
-            double slope = 1;
-            for (var step = 0; step < 100; step++)
-            {
-                double p0 = 1,
-                    p1 = x;
-                for (var k = 2; k <= order; k++)
-                    (p0, p1) = (p1, ((2 * k - 1) * x * p1 - (k - 1) * p0) / k);
-                slope = order * (x * p1 - p0) / (x * x - 1);
-                var move = p1 / slope;
-                x -= move;
-                if (Math.Abs(move) < 1e-16)
-                    break;
-            }
-            Nodes[i] = x;
-            Weights[i] = 2 / ((1 - x * x) * slope * slope);
-        }
-    }
+    // The rule is symmetric: its ten positive nodes, from the greatest down, and their weights.
+    private static readonly double[] Nodes = [.. Rule.Abscissas.Where(node => node > 0).OrderDescending()];
+    private static readonly double[] Weights = [.. Rule.Weights.Reverse().Take(Nodes.Length)];
 
     /// <summary><c>Phi2(a, b; r) = P(U ≤ a, V ≤ b)</c>, absolute error below 1e-14.</summary>
     /// <param name="a">The first limit; infinities allowed.</param>

@@ -44,30 +44,6 @@ public static class TrainingRecipes
             LogEvery = 500,
         };
 
-    /// <summary>The authors' settings for the memorizing ReLU diffusion on five images: RMSprop at 1e-3, raw weight
-    /// decay 1e-2, full batch, 100,000 steps, levels log-uniform in [0.02, 2].</summary>
-    public static TrainingOptions AuthorsMemorizingDiffusion { get; } =
-        AuthorsMemorizing with
-        {
-            Steps = 100_000,
-            Noise = new LogUniformSigma(0.02, 2),
-            LogEvery = 1000,
-        };
-
-    /// <summary>The authors' settings for the generalizing ReLU diffusion on 100,000 images: Adam at 5e-5, raw weight
-    /// decay 5e-4, batches of 256, 200,000 steps, levels log-uniform in [0.02, 2].</summary>
-    public static TrainingOptions AuthorsGeneralizingDiffusion { get; } =
-        new()
-        {
-            Steps = 200_000,
-            BatchSize = 256,
-            Optimizer = OptimizerOptions.Adam(),
-            LearningRate = 5e-5,
-            Regularization = Regularization.FromWeightDecay(5e-4),
-            Noise = new LogUniformSigma(0.02, 2),
-            LogEvery = 1000,
-        };
-
     /// <summary>
     /// Memorizes few images: RMSprop with a rate that falls from 3e-3 to zero along a cosine, so that the columns
     /// settle on Corollary 3.2's. The loss of <see cref="AuthorsMemorizing"/> is met with 1,000 steps, a

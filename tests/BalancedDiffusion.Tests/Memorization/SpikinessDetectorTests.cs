@@ -194,23 +194,6 @@ public sealed class SpikinessDetectorTests
     }
 
     [Fact]
-    public void ASweepIsEveryModuleAtEveryLevel()
-    {
-        using var dae = HandMade();
-        var sweep = SpikinessDetector.Sweep(dae, ["relu"], [0.1, 0.25]);
-        Assert.Equal(["std of relu, sigma 0.1", "std of relu, sigma 0.25"], sweep.Select(d => d.Name));
-        Assert.Equal([0.1, 0.25], sweep.Select(d => d.Sigma));
-        Assert.StartsWith(
-            "modules must name at least one module, was empty",
-            Assert.Throws<ArgumentException>(() => SpikinessDetector.Sweep(dae, [], [0.1])).Message
-        );
-        Assert.StartsWith(
-            "sigmas must hold at least one noise level, was empty",
-            Assert.Throws<ArgumentException>(() => SpikinessDetector.Sweep(dae, ["relu"], [])).Message
-        );
-    }
-
-    [Fact]
     public void WhatHoldsNoRepresentationOfEachSampleIsRefused()
     {
         using var scope = NewDisposeScope();

@@ -48,11 +48,8 @@ public static class FaceDistribution
     /// <summary>The probability of hair with a fringe.</summary>
     public const double FringeProbability = 0.16;
 
-    /// <summary>The probability of long hair.</summary>
+    /// <summary>The probability of long hair. All other hair is curly.</summary>
     public const double LongProbability = 0.28;
-
-    /// <summary>The probability of curly hair.</summary>
-    public const double CurlyProbability = 0.14;
 
     /// <summary>The probability of a beard where the hair is not long.</summary>
     public const double BeardProbability = 0.34;
