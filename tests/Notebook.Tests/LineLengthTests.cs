@@ -1,5 +1,5 @@
-using BalancedDiffusion.Reproduce.Runner;
 using BalancedDiffusion.Reproduce;
+using BalancedDiffusion.Reproduce.Runner;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Notebook.Tests;

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using BalancedDiffusion.Reproduce;
+using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using YamlDotNet.RepresentationModel;
 
 namespace BalancedDiffusion.Notebook.Tests;
