@@ -123,8 +123,8 @@ public static class LeaveOneImageOut
         Array.Sort(redrawn);
         return new ConfidenceInterval(
             estimate,
-            RocCurve.Quantile(redrawn, 0.025),
-            RocCurve.Quantile(redrawn, 0.975),
+            SortedSample.Quantile(redrawn, 0.025),
+            SortedSample.Quantile(redrawn, 0.975),
             0.95
         );
     }

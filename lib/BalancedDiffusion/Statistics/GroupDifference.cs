@@ -57,7 +57,12 @@ public sealed record GroupDifference(ConfidenceInterval Interval, double PValue)
             drawn[b] = Mean(first) - Mean(second);
         Array.Sort(drawn);
         return new(
-            new(observed, RocCurve.Quantile(drawn, (1 - level) / 2), RocCurve.Quantile(drawn, (1 + level) / 2), level),
+            new(
+                observed,
+                SortedSample.Quantile(drawn, (1 - level) / 2),
+                SortedSample.Quantile(drawn, (1 + level) / 2),
+                level
+            ),
             (1.0 + asLarge) / (1.0 + draws)
         );
 

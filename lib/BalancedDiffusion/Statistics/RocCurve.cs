@@ -142,7 +142,12 @@ public sealed class RocCurve
                 )
             );
         Array.Sort(drawn);
-        return new(statistic(this), Quantile(drawn, (1 - level) / 2), Quantile(drawn, (1 + level) / 2), level);
+        return new(
+            statistic(this),
+            SortedSample.Quantile(drawn, (1 - level) / 2),
+            SortedSample.Quantile(drawn, (1 + level) / 2),
+            level
+        );
     }
 
     /// <summary>A percentile bootstrap interval of <see cref="Auroc"/>; see the other overload.</summary>
@@ -231,12 +236,5 @@ public sealed class RocCurve
         for (var t = times[order[i]]; t > 0; t--)
             drawn[at++] = sorted[i];
         return drawn;
-    }
-
-    internal static double Quantile(double[] sorted, double share)
-    {
-        var place = share * (sorted.Length - 1);
-        var (low, high) = (sorted[(int)Math.Floor(place)], sorted[(int)Math.Ceiling(place)]);
-        return low == high ? low : low + (high - low) * (place - Math.Floor(place));
     }
 }
