@@ -25,26 +25,4 @@ public sealed class LineLengthTests
                 .Where(line => line.Length > 120)
                 .Select(line => $"{line.Place}: {line.Length} characters")
         );
-
-    [Fact]
-    public void No_line_of_a_notebook_s_code_is_longer_than_100_characters() =>
-        Assert.Empty(
-            Repository
-                .Notebooks()
-                .Select(notebook => notebook.File)
-                .Concat(Exercises())
-                .SelectMany(file =>
-                    NotebookDocument
-                        .Load(file)
-                        .CodeCells.SelectMany(cell => cell.Source.Split('\n'))
-                        .Where(line => line.Length > 100)
-                        .Select(line => $"{Path.GetFileName(file)}, {line.Length} characters: {line.Trim()}")
-                )
-        );
-
-    private static IEnumerable<string> Exercises()
-    {
-        var folder = Path.Combine(Repository.NotebooksFolder, "exercises");
-        return Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*.ipynb") : [];
-    }
 }

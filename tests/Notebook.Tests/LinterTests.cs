@@ -108,8 +108,9 @@ public class LinterTests
             {
                 LintRule.LongCell,
                 "a long cell",
-                d => Cell(d, 2)["source"] = string.Concat(Enumerable.Repeat("1;\n", 31))
+                d => Cell(d, 2)["source"] = string.Concat(Enumerable.Repeat("1;\n", 26))
             },
+            { LintRule.LongLine, "a long line", d => Cell(d, 2)["source"] = new string('1', 101) },
             { LintRule.Title, "code first", d => d["cells"]!.AsArray().RemoveAt(0) },
             { LintRule.Title, "no title", d => Cell(d, 0)["source"] = "Prose without a title" },
             { LintRule.Sections, "a section is missing", d => Cell(d, 3)["source"] = "## Summary\n## Exercises\n" },

@@ -39,8 +39,11 @@ public enum LintRule
     /// <summary>The file is smaller than 2 MB.</summary>
     Size,
 
-    /// <summary>No code cell is longer than 30 lines.</summary>
+    /// <summary>No code cell is longer than 25 lines.</summary>
     LongCell,
+
+    /// <summary>No line of code is longer than 100 characters.</summary>
+    LongLine,
 
     /// <summary>The first cell is prose and starts with the title.</summary>
     Title,

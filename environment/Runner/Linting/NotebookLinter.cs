@@ -12,7 +12,10 @@ public sealed partial class NotebookLinter
     public const int SizeLimit = 2_000_000;
 
     /// <summary>A code cell has at most this many lines.</summary>
-    public const int LineLimit = 30;
+    public const int LineLimit = 25;
+
+    /// <summary>The most characters of a line of code.</summary>
+    public const int ColumnLimit = 100;
 
     /// <summary>What the first code cell must be, to the letter.</summary>
     public const string FirstCell = "#!import \"lab.dib\"";
@@ -245,13 +248,23 @@ public sealed partial class NotebookLinter
     {
         for (var i = 0; i < document.Cells.Count; i++)
         {
-            var lines = document.Cells[i].Source.TrimEnd().Split('\n').Length;
-            if (document.Cells[i].IsCode && lines > LineLimit)
+            if (!document.Cells[i].IsCode)
+                continue;
+            var lines = document.Cells[i].Source.TrimEnd().Split('\n');
+            if (lines.Length > LineLimit)
                 find(
                     LintRule.LongCell,
                     i + 1,
-                    $"the cell has {lines} lines, {LineLimit} are the most; move code into the library or "
+                    $"the cell has {lines.Length} lines, {LineLimit} are the most; move code into the library or "
                         + "split the cell"
+                );
+            var wide = Array.FindIndex(lines, line => line.TrimEnd('\r').Length > ColumnLimit);
+            if (wide >= 0)
+                find(
+                    LintRule.LongLine,
+                    i + 1,
+                    $"line {wide + 1} has {lines[wide].TrimEnd('\r').Length} characters, {ColumnLimit} are the most; "
+                        + "break it after a comma or an operator"
                 );
         }
     }
