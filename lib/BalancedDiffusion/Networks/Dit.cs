@@ -32,19 +32,19 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
         : this(options, Drawn(options, seed, dtype)) { }
 
     /// <summary>A network with given tensors, by name; it takes them over.</summary>
-    internal Dit(DitOptions options, Func<string, torch.Tensor> weights)
+    internal Dit(DitOptions options, WeightSource weights)
         : base(nameof(Dit))
     {
         options.Check();
         Options = options;
         using var scope = torch.NewDisposeScope();
-        pos_embed = weights("pos_embed");
-        x_embedder = new DitPatches(weights, "x_embedder");
-        t_embedder = new DitTimes(weights, "t_embedder");
+        pos_embed = weights("pos_embed", 1, options.Tokens, options.HiddenSize);
+        x_embedder = new DitPatches(weights, "x_embedder", options);
+        t_embedder = new DitTimes(weights, "t_embedder", options.HiddenSize);
         if (options.Classes > 0)
-            y_embedder = new DitLabels(weights, "y_embedder");
-        blocks = new DitBlocks(weights, "blocks", options.Depth, options.Heads);
-        final_layer = new DitFinal(weights, "final_layer");
+            y_embedder = new DitLabels(weights, "y_embedder", options);
+        blocks = new DitBlocks(weights, "blocks", options);
+        final_layer = new DitFinal(weights, "final_layer", options);
         RegisterComponents();
         // A module owns its tensors: they outlive the dispose scope it was made in.
         foreach (var parameter in parameters())
@@ -52,7 +52,12 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
         pos_embed.DetachFromDisposeScope();
     }
 
-    private static Func<string, torch.Tensor> Drawn(DitOptions options, long seed, torch.ScalarType dtype)
+    /// <summary>The shape of every tensor of such a network, by name in the published order.</summary>
+    /// <exception cref="ArgumentException">The sizes do not fit together.</exception>
+    internal static IReadOnlyDictionary<string, long[]> Shapes(DitOptions options) =>
+        WeightSources.Shapes(weights => new Dit(options, weights));
+
+    private static WeightSource Drawn(DitOptions options, long seed, torch.ScalarType dtype)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (dtype is not (torch.ScalarType.Float32 or torch.ScalarType.Float64))
