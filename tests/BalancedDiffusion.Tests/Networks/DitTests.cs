@@ -8,17 +8,7 @@ namespace BalancedDiffusion.Tests.Networks;
 
 public class DitTests
 {
-    private static readonly DitOptions Little = new()
-    {
-        InputSize = 4,
-        PatchSize = 2,
-        Channels = 2,
-        HiddenSize = 8,
-        Depth = 2,
-        Heads = 2,
-        Classes = 3,
-        MlpRatio = 2,
-    };
+    private static readonly DitOptions Little = DitFixtures.Little with { MlpRatio = 2 };
 
     private static torch.Tensor Normal(long seed, params long[] shape) =>
         GaussianNoise.Draw(shape, seed, torch.ScalarType.Float64);
