@@ -28,12 +28,12 @@ public static class DitCheckpoint
         using var tensors = CheckpointFile.Read(path);
         var file = Path.GetFileName(path);
         options = Options(file, tensors, options);
-        Check(file, tensors, DitShapes.Of(options).ToDictionary());
+        Check(file, tensors, Dit.Shapes(options));
         var type =
             tensors["pos_embed"].dtype == torch.ScalarType.Float64
                 ? torch.ScalarType.Float64
                 : torch.ScalarType.Float32;
-        return new Dit(options, name => tensors[name].to_type(type).alias());
+        return new Dit(options, (name, _) => tensors[name].to_type(type).alias());
     }
 
     /// <summary>What was stored beside the weights: the metadata given to <see cref="Save"/> and the sizes; empty for a
@@ -61,7 +61,7 @@ public static class DitCheckpoint
         var (key, value) = model.Options.ToMetadata().Single();
         Safetensors.Write(
             path,
-            [.. DitShapes.Of(model.Options).Select(s => new KeyValuePair<string, torch.Tensor>(s.Key, weights[s.Key]))],
+            [.. Dit.Shapes(model.Options).Keys.Select(name => KeyValuePair.Create(name, weights[name]))],
             CheckpointFile.Metadata(provenance, key, value)
         );
     }

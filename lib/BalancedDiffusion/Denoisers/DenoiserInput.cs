@@ -46,23 +46,23 @@ internal static class DenoiserInput
         return levels.expand(batch, 1);
     }
 
-    /// <summary>Classes must be one whole number a sample, each of a class that exists.</summary>
-    public static void Classes(torch.Tensor classes, long batch, long known)
+    /// <summary>Labels must be one whole number a sample, each of a class that exists.</summary>
+    public static void Labels(torch.Tensor labels, long batch, long known)
     {
-        Guard.Shape(classes, [batch]);
-        if (classes.dtype != torch.int64)
+        Guard.Shape(labels, [batch]);
+        if (labels.dtype != torch.int64)
             throw new ArgumentException(
-                $"classes must be Int64, was {classes.dtype}; convert it with classes.to_type",
-                nameof(classes)
+                $"labels must be Int64, was {labels.dtype}; convert it with labels.to_type",
+                nameof(labels)
             );
         if (batch == 0)
             return;
         using var scope = torch.NewDisposeScope();
-        long least = classes.min().item<long>(),
-            most = classes.max().item<long>();
+        long least = labels.min().item<long>(),
+            most = labels.max().item<long>();
         if (least < 0 || most >= known)
             throw new ArgumentOutOfRangeException(
-                nameof(classes),
+                nameof(labels),
                 $"a class must be 0 to {known - 1}, was {(least < 0 ? least : most)}"
             );
     }

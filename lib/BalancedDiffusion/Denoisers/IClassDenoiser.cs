@@ -11,7 +11,7 @@ public interface IClassDenoiser : IDenoiser
     /// <summary>The estimate of the clean samples of known classes.</summary>
     /// <param name="noisy">Noisy samples, (batch, SampleShape…), floating point.</param>
     /// <param name="sigma">Noise levels, all &gt; 0 and finite, shape () or (batch).</param>
-    /// <param name="classes">One class a sample, shape (batch), int64, each 0 to <see cref="Classes"/> - 1.</param>
+    /// <param name="labels">One class a sample, shape (batch), int64, each 0 to <see cref="Classes"/> - 1.</param>
     /// <returns>A new tensor of the shape of <paramref name="noisy"/>, which the caller owns.</returns>
-    torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor classes);
+    torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor labels);
 }

@@ -41,7 +41,7 @@ public sealed class ConditionNormDetector : IMemorizationDetector
 
     /// <summary>A detector for a model of classes.</summary>
     /// <param name="model">The model. It stays its owner's.</param>
-    /// <param name="classes">The class of each sample that will be scored, by its index.</param>
+    /// <param name="labels">The class of each sample that will be scored, by its index.</param>
     /// <param name="unconditional">The model under no class.</param>
     /// <param name="sigma">The noise level, &gt; 0.</param>
     /// <param name="draws">Over how many draws of the noise the score is averaged, ≥ 1.</param>
@@ -50,12 +50,12 @@ public sealed class ConditionNormDetector : IMemorizationDetector
     /// is below 1.</exception>
     public ConditionNormDetector(
         IClassDenoiser model,
-        IReadOnlyList<long> classes,
+        IReadOnlyList<long> labels,
         IDenoiser unconditional,
         double sigma,
         int draws = 1
     )
-        : this(Under(model, classes), unconditional, sigma, draws) { }
+        : this(Under(model, labels), unconditional, sigma, draws) { }
 
     /// <inheritdoc/>
     public string Name { get; init; }
@@ -87,42 +87,42 @@ public sealed class ConditionNormDetector : IMemorizationDetector
     }
 
     /// <summary>The model under the classes of some of the samples.</summary>
-    internal static Func<long, long, IDenoiser> Under(IClassDenoiser model, IReadOnlyList<long> classes)
+    internal static Func<long, long, IDenoiser> Under(IClassDenoiser model, IReadOnlyList<long> labels)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(classes);
+        ArgumentNullException.ThrowIfNull(labels);
         if (model.Classes == 0)
             throw new ArgumentException(
                 "the model knows no classes, so there is no condition to take the norm of; use NoiseNormDetector",
                 nameof(model)
             );
-        if (classes.Count == 0)
-            throw new ArgumentException("classes must hold the class of each sample, was empty", nameof(classes));
-        long[] kept = [.. classes];
+        if (labels.Count == 0)
+            throw new ArgumentException("labels must hold the class of each sample, was empty", nameof(labels));
+        long[] kept = [.. labels];
         foreach (var label in kept)
             if (label < 0 || label >= model.Classes)
                 throw new ArgumentOutOfRangeException(
-                    nameof(classes),
+                    nameof(labels),
                     $"a class must be 0 to {model.Classes - 1}, was {label}"
                 );
         return (first, count) =>
             first + count <= kept.Length
                 ? new OfClasses(model, kept[(int)first..(int)(first + count)])
                 : throw new ArgumentException(
-                    $"classes are given for samples 0 to {kept.Length - 1}, and sample {first + count - 1} is "
+                    $"labels are given for samples 0 to {kept.Length - 1}, and sample {first + count - 1} is "
                         + "scored; give the class of each",
-                    nameof(classes)
+                    nameof(labels)
                 );
     }
 
-    private sealed class OfClasses(IClassDenoiser model, long[] classes) : IDenoiser
+    private sealed class OfClasses(IClassDenoiser model, long[] labels) : IDenoiser
     {
         public IReadOnlyList<long> SampleShape => model.SampleShape;
 
         public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma)
         {
-            using var labels = torch.tensor(classes, device: noisy.device);
-            return model.Denoise(noisy, sigma, labels);
+            using var one = torch.tensor(labels, device: noisy.device);
+            return model.Denoise(noisy, sigma, one);
         }
     }
 }

@@ -46,7 +46,7 @@ public static class DetectionBaselines
 
     /// <summary>All of them for a model of classes.</summary>
     /// <param name="model">The model; where it knows no classes, Wen's does not apply.</param>
-    /// <param name="classes">The class of each sample that will be scored, by its index.</param>
+    /// <param name="labels">The class of each sample that will be scored, by its index.</param>
     /// <param name="unconditional">The model under no class.</param>
     /// <param name="sigma">See above.</param>
     /// <param name="largeSigma">See above.</param>
@@ -55,7 +55,7 @@ public static class DetectionBaselines
     /// exist.</exception>
     public static IReadOnlyList<DetectionBaseline> For(
         IClassDenoiser model,
-        IReadOnlyList<long> classes,
+        IReadOnlyList<long> labels,
         IDenoiser unconditional,
         double sigma,
         double largeSigma,
@@ -67,7 +67,7 @@ public static class DetectionBaselines
             unconditional,
             sigma,
             largeSigma,
-            model.Classes == 0 ? null : ConditionNormDetector.Under(model, classes),
+            model.Classes == 0 ? null : ConditionNormDetector.Under(model, labels),
             probes
         );
     }

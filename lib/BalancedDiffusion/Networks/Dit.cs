@@ -31,19 +31,19 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
         : this(options, Drawn(options, seed, dtype)) { }
 
     /// <summary>A network with given tensors, by name; it takes them over.</summary>
-    internal Dit(DitOptions options, Func<string, torch.Tensor> weights)
+    internal Dit(DitOptions options, WeightSource weights)
         : base(nameof(Dit))
     {
         options.Check();
         Options = options;
         using var scope = torch.NewDisposeScope();
-        pos_embed = weights("pos_embed");
-        x_embedder = new DitPatches(weights, "x_embedder");
-        t_embedder = new DitTimes(weights, "t_embedder");
+        pos_embed = weights("pos_embed", 1, options.Tokens, options.HiddenSize);
+        x_embedder = new DitPatches(weights, "x_embedder", options);
+        t_embedder = new DitTimes(weights, "t_embedder", options.HiddenSize);
         if (options.Classes > 0)
-            y_embedder = new DitLabels(weights, "y_embedder");
-        blocks = new DitBlocks(weights, "blocks", options.Depth, options.Heads);
-        final_layer = new DitFinal(weights, "final_layer");
+            y_embedder = new DitLabels(weights, "y_embedder", options);
+        blocks = new DitBlocks(weights, "blocks", options);
+        final_layer = new DitFinal(weights, "final_layer", options);
         RegisterComponents();
         // A module owns its tensors: they outlive the dispose scope it was made in.
         foreach (var parameter in parameters())
@@ -51,7 +51,12 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
         pos_embed.DetachFromDisposeScope();
     }
 
-    private static Func<string, torch.Tensor> Drawn(DitOptions options, long seed, torch.ScalarType dtype)
+    /// <summary>The shape of every tensor of such a network, by name in the published order.</summary>
+    /// <exception cref="ArgumentException">The sizes do not fit together.</exception>
+    internal static IReadOnlyDictionary<string, long[]> Shapes(DitOptions options) =>
+        WeightSources.Shapes(weights => new Dit(options, weights));
+
+    private static WeightSource Drawn(DitOptions options, long seed, torch.ScalarType dtype)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (dtype is not (torch.ScalarType.Float32 or torch.ScalarType.Float64))
@@ -69,11 +74,11 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
     /// channels more for that.</summary>
     /// <param name="x">(batch, channels, size, size), of the weights' type and on their device.</param>
     /// <param name="t">Timesteps (batch), whole or not.</param>
-    /// <param name="y">Labels (batch), int64, from 0 to Classes - 1, or Classes for the empty one; null for all empty,
-    /// and for a network without classes.</param>
+    /// <param name="labels">Labels (batch), int64, from 0 to Classes - 1, or Classes for the empty one; null for all
+    /// empty, and for a network without classes.</param>
     /// <returns>(batch, OutputChannels, size, size). The caller owns it.</returns>
     /// <exception cref="ArgumentException">A shape or type does not fit, or a label does not exist.</exception>
-    public override torch.Tensor forward(torch.Tensor x, torch.Tensor t, torch.Tensor? y)
+    public override torch.Tensor forward(torch.Tensor x, torch.Tensor t, torch.Tensor? labels)
     {
         Guard.Shape(x, [-1, Options.Channels, Options.InputSize, Options.InputSize]);
         if (x.dtype != Type)
@@ -88,11 +93,11 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
             );
         Guard.Shape(t, [x.shape[0]]);
         using var scope = torch.NewDisposeScope();
-        var labels = Labels(y, x.shape[0])?.to(x.device);
+        var each = Checked(labels, x.shape[0])?.to(x.device);
         var tokens = x_embedder.call(x) + pos_embed;
         var condition = t_embedder.call(t.to(x.device).to_type(x.dtype));
-        if (labels is not null)
-            condition = condition + y_embedder!.call(labels);
+        if (each is not null)
+            condition = condition + y_embedder!.call(each);
         foreach (var block in blocks.Items)
         {
             var next = block.call(tokens, condition);
@@ -115,7 +120,7 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
     /// </summary>
     /// <param name="x">(batch, channels, size, size).</param>
     /// <param name="t">Timesteps (batch).</param>
-    /// <param name="y">Labels (batch), int64.</param>
+    /// <param name="labels">Labels (batch), int64.</param>
     /// <param name="weight">w, finite; 1 is the network with its labels.</param>
     /// <param name="guidedChannels">How many of the first output channels are guided, 0 to OutputChannels; the
     /// published code guides 3, so that its samples can be made again. Null for all that are not variance. The others
@@ -125,22 +130,22 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
     public torch.Tensor Guided(
         torch.Tensor x,
         torch.Tensor t,
-        torch.Tensor y,
+        torch.Tensor labels,
         double weight,
         long? guidedChannels = null
     )
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(t);
-        ArgumentNullException.ThrowIfNull(y);
+        ArgumentNullException.ThrowIfNull(labels);
         CheckGuidance(weight, guidedChannels);
         Guard.Shape(t, [-1]);
         using var scope = torch.NewDisposeScope();
-        var labels = Labels(y, x.shape[0])!;
+        var each = Checked(labels, x.shape[0])!;
         var halves = call(
                 torch.cat([x, x], 0),
                 torch.cat([t, t], 0),
-                torch.cat([labels, torch.full_like(labels, Options.Classes)], 0)
+                torch.cat([each, torch.full_like(each, Options.Classes)], 0)
             )
             .chunk(2, 0);
         var (labelled, empty) = (halves[0], halves[1]);
@@ -153,13 +158,13 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
 
     /// <summary>Labels for a step of training: each is replaced by the empty one with probability
     /// <see cref="DitOptions.ClassDropout"/>.</summary>
-    /// <param name="y">Labels (batch), int64, on the CPU.</param>
+    /// <param name="labels">Labels (batch), int64, on the CPU.</param>
     /// <param name="generator">The source of randomness, on the CPU.</param>
     /// <returns>New labels (batch), which the caller owns.</returns>
     /// <exception cref="InvalidOperationException">The network has no empty label.</exception>
-    public torch.Tensor DropLabels(torch.Tensor y, torch.Generator generator)
+    public torch.Tensor DropLabels(torch.Tensor labels, torch.Generator generator)
     {
-        ArgumentNullException.ThrowIfNull(y);
+        ArgumentNullException.ThrowIfNull(labels);
         ArgumentNullException.ThrowIfNull(generator);
         if (!Options.HasEmptyLabel)
             throw new InvalidOperationException(
@@ -167,12 +172,12 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
                     + "ClassDropout above 0"
             );
         using var scope = torch.NewDisposeScope();
-        var labels = Labels(y, y.dim() == 1 ? y.shape[0] : -1)!;
+        var each = Checked(labels, labels.dim() == 1 ? labels.shape[0] : -1)!;
         return torch
             .where(
-                torch.rand(labels.shape, generator: generator).lt(Options.ClassDropout),
-                torch.full_like(labels, Options.Classes),
-                labels
+                torch.rand(each.shape, generator: generator).lt(Options.ClassDropout),
+                torch.full_like(each, Options.Classes),
+                each
             )
             .MoveToOuterDisposeScope();
     }
@@ -196,34 +201,37 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
     }
 
     /// <summary>The labels, checked; null where the network has none.</summary>
-    internal torch.Tensor? Labels(torch.Tensor? y, long batch)
+    internal torch.Tensor? Checked(torch.Tensor? labels, long batch)
     {
         if (Options.Classes == 0)
-            return y is null
+            return labels is null
                 ? null
                 : throw new ArgumentException(
-                    "y must be null, since the network was made without classes (Classes = 0)",
-                    nameof(y)
+                    "labels must be null, since the network was made without classes (Classes = 0)",
+                    nameof(labels)
                 );
-        if (y is null)
+        if (labels is null)
             return Options.HasEmptyLabel
                 ? torch.full([batch], Options.Classes, dtype: torch.int64)
                 : throw new ArgumentNullException(
-                    nameof(y),
-                    $"y must give a label from 0 to {Options.Classes - 1} to each sample, since the network "
+                    nameof(labels),
+                    $"labels must give a label from 0 to {Options.Classes - 1} to each sample, since the network "
                         + "has no empty label (ClassDropout = 0)"
                 );
-        Guard.Shape(y, [batch]);
-        if (y.dtype != torch.int64)
-            throw new ArgumentException($"y must hold whole numbers of type Int64, was {y.dtype}", nameof(y));
+        Guard.Shape(labels, [batch]);
+        if (labels.dtype != torch.int64)
+            throw new ArgumentException(
+                $"labels must hold whole numbers of type Int64, was {labels.dtype}",
+                nameof(labels)
+            );
         using var scope = torch.NewDisposeScope();
         var greatest = Options.HasEmptyLabel ? Options.Classes : Options.Classes - 1;
-        var values = y.cpu().data<long>().ToArray();
+        var values = labels.cpu().data<long>().ToArray();
         if (values.Any(v => v < 0 || v > greatest))
             throw new ArgumentOutOfRangeException(
-                nameof(y),
-                $"y must hold labels from 0 to {greatest}, was {values.First(v => v < 0 || v > greatest)}"
+                nameof(labels),
+                $"labels must hold labels from 0 to {greatest}, was {values.First(v => v < 0 || v > greatest)}"
             );
-        return y.alias().MoveToOuterDisposeScope();
+        return labels.alias().MoveToOuterDisposeScope();
     }
 }

@@ -5,16 +5,16 @@ namespace BalancedDiffusion.Networks;
 /// <summary>Self-attention over the tokens.</summary>
 internal sealed class DitAttention : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly DitLinear qkv,
+    private readonly UNetLinear qkv,
         proj;
     private readonly long heads;
 
-    public DitAttention(Func<string, torch.Tensor> weights, string name, long heads)
+    public DitAttention(WeightSource weights, string name, DitOptions options)
         : base(nameof(DitAttention))
     {
-        this.heads = heads;
-        qkv = new DitLinear(weights, $"{name}.qkv");
-        proj = new DitLinear(weights, $"{name}.proj");
+        heads = options.Heads;
+        qkv = new UNetLinear(weights, $"{name}.qkv", options.HiddenSize, 3 * options.HiddenSize);
+        proj = new UNetLinear(weights, $"{name}.proj", options.HiddenSize, options.HiddenSize);
         RegisterComponents();
     }
 
@@ -33,15 +33,15 @@ internal sealed class DitAttention : torch.nn.Module<torch.Tensor, torch.Tensor>
 /// them.</summary>
 internal sealed class DitMlp : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly DitLinear fc1,
+    private readonly UNetLinear fc1,
         fc2;
     private readonly DitGelu act = new();
 
-    public DitMlp(Func<string, torch.Tensor> weights, string name)
+    public DitMlp(WeightSource weights, string name, DitOptions options)
         : base(nameof(DitMlp))
     {
-        fc1 = new DitLinear(weights, $"{name}.fc1");
-        fc2 = new DitLinear(weights, $"{name}.fc2");
+        fc1 = new UNetLinear(weights, $"{name}.fc1", options.HiddenSize, options.MlpSize);
+        fc2 = new UNetLinear(weights, $"{name}.fc2", options.MlpSize, options.HiddenSize);
         RegisterComponents();
     }
 
@@ -62,12 +62,12 @@ internal sealed class DitBlock : torch.nn.Module<torch.Tensor, torch.Tensor, tor
     private readonly DitMlp mlp;
     private readonly DitSequence adaLN_modulation;
 
-    public DitBlock(Func<string, torch.Tensor> weights, string name, long heads)
+    public DitBlock(WeightSource weights, string name, DitOptions options)
         : base(nameof(DitBlock))
     {
-        attn = new DitAttention(weights, $"{name}.attn", heads);
-        mlp = new DitMlp(weights, $"{name}.mlp");
-        adaLN_modulation = new DitSequence(new DitSiLU(), new DitLinear(weights, $"{name}.adaLN_modulation.1"));
+        attn = new DitAttention(weights, $"{name}.attn", options);
+        mlp = new DitMlp(weights, $"{name}.mlp", options);
+        adaLN_modulation = DitSequence.Modulation(weights, name, options.HiddenSize, 6);
         RegisterComponents();
     }
 
@@ -90,12 +90,12 @@ internal sealed class DitBlocks : torch.nn.Module
 {
     private readonly DitBlock[] blocks;
 
-    public DitBlocks(Func<string, torch.Tensor> weights, string name, long depth, long heads)
+    public DitBlocks(WeightSource weights, string name, DitOptions options)
         : base(nameof(DitBlocks))
     {
-        blocks = new DitBlock[depth];
-        for (var i = 0; i < depth; i++)
-            register_module($"{i}", blocks[i] = new DitBlock(weights, $"{name}.{i}", heads));
+        blocks = new DitBlock[options.Depth];
+        for (var i = 0; i < blocks.Length; i++)
+            register_module($"{i}", blocks[i] = new DitBlock(weights, $"{name}.{i}", options));
     }
 
     public IReadOnlyList<DitBlock> Items => blocks;
@@ -106,14 +106,19 @@ internal sealed class DitBlocks : torch.nn.Module
 internal sealed class DitFinal : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor>
 {
     private readonly DitNorm norm_final = new();
-    private readonly DitLinear linear;
+    private readonly UNetLinear linear;
     private readonly DitSequence adaLN_modulation;
 
-    public DitFinal(Func<string, torch.Tensor> weights, string name)
+    public DitFinal(WeightSource weights, string name, DitOptions options)
         : base(nameof(DitFinal))
     {
-        linear = new DitLinear(weights, $"{name}.linear");
-        adaLN_modulation = new DitSequence(new DitSiLU(), new DitLinear(weights, $"{name}.adaLN_modulation.1"));
+        linear = new UNetLinear(
+            weights,
+            $"{name}.linear",
+            options.HiddenSize,
+            options.PatchSize * options.PatchSize * options.OutputChannels
+        );
+        adaLN_modulation = DitSequence.Modulation(weights, name, options.HiddenSize, 2);
         RegisterComponents();
     }
 

@@ -76,28 +76,28 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
     /// <inheritdoc/>
     /// <remarks>In training mode a share <see cref="DitOptions.ClassDropout"/> of the classes is replaced by the empty
     /// label, drawn from torch's global generator, which <see cref="Training.Trainer"/> seeds by the step.</remarks>
-    /// <exception cref="ArgumentException">The network has no classes, or noisy or classes has another shape or
+    /// <exception cref="ArgumentException">The network has no classes, or noisy or labels has another shape or
     /// type.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A class does not exist, or a noise level is not positive and
     /// finite.</exception>
-    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor classes)
+    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor labels)
     {
         if (Classes == 0)
             throw new ArgumentException(
                 "the network was made without classes (Classes = 0), so it takes no labels",
-                nameof(classes)
+                nameof(labels)
             );
         ArgumentNullException.ThrowIfNull(noisy);
-        DenoiserInput.Classes(classes, noisy.dim() == 0 ? 1 : noisy.shape[0], Classes);
+        DenoiserInput.Labels(labels, noisy.dim() == 0 ? 1 : noisy.shape[0], Classes);
         using var scope = torch.NewDisposeScope();
-        var labels = classes.cpu();
+        var kept = labels.cpu();
         if (training && network.Options.HasEmptyLabel)
-            labels = torch.where(
-                torch.rand(labels.shape).lt(network.Options.ClassDropout),
-                torch.full_like(labels, Classes),
-                labels
+            kept = torch.where(
+                torch.rand(kept.shape).lt(network.Options.ClassDropout),
+                torch.full_like(kept, Classes),
+                kept
             );
-        return Denoise(noisy, sigma, labels.data<long>().ToArray(), 1, null).MoveToOuterDisposeScope();
+        return Denoise(noisy, sigma, kept.data<long>().ToArray(), 1, null).MoveToOuterDisposeScope();
     }
 
     /// <summary>This denoiser under labels, optionally with classifier-free guidance. It uses this one's network, which
@@ -129,8 +129,8 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
         if (guidance != 1)
             network.CheckGuidance(guidance, guidedChannels);
         long[] kept = [.. labels];
-        using (var y = torch.tensor(kept))
-            network.Labels(y, kept.Length)!.Dispose();
+        using (var one = torch.tensor(kept))
+            network.Checked(one, kept.Length)!.Dispose();
         return new Labelled(this, kept, guidance, guidedChannels);
     }
 
@@ -161,13 +161,13 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
                 nameof(noisy)
             );
         using var scope = torch.NewDisposeScope();
-        var y = labels is null ? null : torch.tensor(labels).expand(batch).contiguous();
+        var each = labels is null ? null : torch.tensor(labels).expand(batch).contiguous();
         var s = DenoiserInput.Levels(sigma, batch, noisy.device).reshape(batch, 1, 1, 1);
         torch.Tensor Like(torch.Tensor coefficient) => coefficient.to_type(noisy.dtype);
         if (SigmaData is { } data)
         {
             var total = s.square().add(data * data);
-            var answer = Answer(noisy * Like(total.rsqrt()), s.log().div(4).flatten(), y, guidance, guidedChannels);
+            var answer = Answer(noisy * Like(total.rsqrt()), s.log().div(4).flatten(), each, guidance, guidedChannels);
             return (
                 noisy * Like(total.reciprocal().mul(data * data)) + answer * Like(s.mul(data).mul(total.rsqrt()))
             ).MoveToOuterDisposeScope();
@@ -177,7 +177,7 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
             dtype: torch.float64,
             device: noisy.device
         );
-        var noise = Answer(noisy * Like(s.square().add(1).rsqrt()), times, y, guidance, guidedChannels)
+        var noise = Answer(noisy * Like(s.square().add(1).rsqrt()), times, each, guidance, guidedChannels)
             .narrow(1, 0, network.Options.Channels);
         return (noisy - Like(s) * noise).MoveToOuterDisposeScope();
     }
@@ -185,16 +185,16 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
     private torch.Tensor Answer(
         torch.Tensor x,
         torch.Tensor times,
-        torch.Tensor? y,
+        torch.Tensor? labels,
         double guidance,
         long? guidedChannels
     ) =>
         guidance switch
         {
-            _ when y is null => network.call(x, times, null),
-            1 => network.call(x, times, y),
+            _ when labels is null => network.call(x, times, null),
+            1 => network.call(x, times, labels),
             0 when guidedChannels is null => network.call(x, times, null),
-            _ => network.Guided(x, times, y, guidance, guidedChannels),
+            _ => network.Guided(x, times, labels, guidance, guidedChannels),
         };
 
     private sealed class Labelled(DitDenoiser denoiser, long[] labels, double guidance, long? guidedChannels)

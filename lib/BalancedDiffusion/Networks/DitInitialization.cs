@@ -12,15 +12,12 @@ internal static class DitInitialization
 {
     /// <summary>Tensors by name; each is drawn from a stream of its own on the CPU, so that it is the same whatever
     /// else the network holds.</summary>
-    public static Func<string, torch.Tensor> Draw(DitOptions options, long seed, torch.ScalarType dtype)
-    {
-        var shapes = DitShapes.Of(options).ToDictionary(s => s.Key, s => s.Value);
-        return name =>
+    public static WeightSource Draw(DitOptions options, long seed, torch.ScalarType dtype) =>
+        (name, shape) =>
         {
             using var scope = torch.NewDisposeScope();
-            return Draw(name, shapes[name], options, seed, dtype).MoveToOuterDisposeScope();
+            return Draw(name, shape, options, seed, dtype).MoveToOuterDisposeScope();
         };
-    }
 
     private static torch.Tensor Draw(string name, long[] shape, DitOptions options, long seed, torch.ScalarType dtype)
     {

@@ -3,24 +3,6 @@ using TorchSharp.Modules;
 
 namespace BalancedDiffusion.Networks;
 
-/// <summary>An affine map of the last axis; its weights are given, so that nothing is drawn from torch's own
-/// generator.</summary>
-internal sealed class DitLinear : torch.nn.Module<torch.Tensor, torch.Tensor>
-{
-    private readonly Parameter weight,
-        bias;
-
-    public DitLinear(Func<string, torch.Tensor> weights, string name)
-        : base(nameof(DitLinear))
-    {
-        weight = new Parameter(weights($"{name}.weight"));
-        bias = new Parameter(weights($"{name}.bias"));
-        RegisterComponents();
-    }
-
-    public override torch.Tensor forward(torch.Tensor input) => torch.nn.functional.linear(input, weight, bias);
-}
-
 /// <summary>Normalizes each token to mean 0 and variance 1, without weights.</summary>
 internal sealed class DitNorm() : torch.nn.Module<torch.Tensor, torch.Tensor>(nameof(DitNorm))
 {
@@ -54,6 +36,10 @@ internal sealed class DitSequence : torch.nn.Module<torch.Tensor, torch.Tensor>
             register_module($"{i}", layers[i]);
     }
 
+    /// <summary>The condition turned into <paramref name="parts"/> vectors that shift, scale or gate.</summary>
+    public static DitSequence Modulation(WeightSource weights, string name, long width, int parts) =>
+        new(new DitSiLU(), new UNetLinear(weights, $"{name}.adaLN_modulation.1", width, parts * width));
+
     public override torch.Tensor forward(torch.Tensor input)
     {
         using var scope = torch.NewDisposeScope();
@@ -67,10 +53,10 @@ internal sealed class DitPatches : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private readonly DitPatchMap proj;
 
-    public DitPatches(Func<string, torch.Tensor> weights, string name)
+    public DitPatches(WeightSource weights, string name, DitOptions options)
         : base(nameof(DitPatches))
     {
-        proj = new DitPatchMap(weights, $"{name}.proj");
+        proj = new DitPatchMap(weights, $"{name}.proj", options);
         RegisterComponents();
     }
 
@@ -87,11 +73,13 @@ internal sealed class DitPatchMap : torch.nn.Module<torch.Tensor, torch.Tensor>
     private readonly Parameter weight,
         bias;
 
-    public DitPatchMap(Func<string, torch.Tensor> weights, string name)
+    public DitPatchMap(WeightSource weights, string name, DitOptions options)
         : base(nameof(DitPatchMap))
     {
-        weight = new Parameter(weights($"{name}.weight"));
-        bias = new Parameter(weights($"{name}.bias"));
+        weight = new Parameter(
+            weights($"{name}.weight", options.HiddenSize, options.Channels, options.PatchSize, options.PatchSize)
+        );
+        bias = new Parameter(weights($"{name}.bias", options.HiddenSize));
         RegisterComponents();
     }
 
@@ -103,15 +91,18 @@ internal sealed class DitPatchMap : torch.nn.Module<torch.Tensor, torch.Tensor>
 /// from 1 down to 1/10000, and two layers.</summary>
 internal sealed class DitTimes : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
+    /// <summary>The length of the sinusoids that a timestep is turned into.</summary>
+    private const long Frequencies = 256;
+
     private readonly DitSequence mlp;
 
-    public DitTimes(Func<string, torch.Tensor> weights, string name)
+    public DitTimes(WeightSource weights, string name, long width)
         : base(nameof(DitTimes))
     {
         mlp = new DitSequence(
-            new DitLinear(weights, $"{name}.mlp.0"),
+            new UNetLinear(weights, $"{name}.mlp.0", Frequencies, width),
             new DitSiLU(),
-            new DitLinear(weights, $"{name}.mlp.2")
+            new UNetLinear(weights, $"{name}.mlp.2", width, width)
         );
         RegisterComponents();
     }
@@ -119,7 +110,7 @@ internal sealed class DitTimes : torch.nn.Module<torch.Tensor, torch.Tensor>
     public override torch.Tensor forward(torch.Tensor times)
     {
         using var scope = torch.NewDisposeScope();
-        return mlp.call(Waves(times, DitShapes.Frequencies)).MoveToOuterDisposeScope();
+        return mlp.call(Waves(times, Frequencies)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Cosines, then sines, of times (batch) at rates from 1 down to 1/10000: (batch, width).</summary>
@@ -142,10 +133,10 @@ internal sealed class DitTable : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private readonly Parameter weight;
 
-    public DitTable(Func<string, torch.Tensor> weights, string name)
+    public DitTable(WeightSource weights, string name, long rows, long width)
         : base(nameof(DitTable))
     {
-        weight = new Parameter(weights($"{name}.weight"));
+        weight = new Parameter(weights($"{name}.weight", rows, width));
         RegisterComponents();
     }
 
@@ -157,10 +148,15 @@ internal sealed class DitLabels : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private readonly DitTable embedding_table;
 
-    public DitLabels(Func<string, torch.Tensor> weights, string name)
+    public DitLabels(WeightSource weights, string name, DitOptions options)
         : base(nameof(DitLabels))
     {
-        embedding_table = new DitTable(weights, $"{name}.embedding_table");
+        embedding_table = new DitTable(
+            weights,
+            $"{name}.embedding_table",
+            options.HasEmptyLabel ? options.Classes + 1 : options.Classes,
+            options.HiddenSize
+        );
         RegisterComponents();
     }
 

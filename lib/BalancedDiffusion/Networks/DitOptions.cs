@@ -190,7 +190,8 @@ public sealed record DitOptions
 
     /// <summary>The number of weights, the fixed position embedding included, as published counts have it.</summary>
     /// <exception cref="ArgumentException">The sizes do not fit together.</exception>
-    public long ParameterCount => DitShapes.Of(this).Sum(s => s.Value.Aggregate(1L, (product, n) => product * n));
+    public long ParameterCount =>
+        WeightSources.Count(weights => new Dit(this, weights));
 
     /// <summary>Reads options from a checkpoint's metadata, where <see cref="ToMetadata"/> put them.</summary>
     /// <param name="metadata">Text by key.</param>

@@ -97,43 +97,43 @@ public sealed class EdmPreconditioner
     public long Classes => Options.LabelDim;
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">As for <see cref="forward"/>; also where classes has another shape or
+    /// <exception cref="ArgumentException">As for <see cref="forward"/>; also where labels has another shape or
     /// type.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A class does not exist, or a noise level is not positive and
     /// finite.</exception>
-    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor classes)
+    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor labels)
     {
         RequireClasses();
         ArgumentNullException.ThrowIfNull(noisy);
-        DenoiserInput.Classes(classes, noisy.dim() == 0 ? 1 : noisy.shape[0], Classes);
+        DenoiserInput.Labels(labels, noisy.dim() == 0 ? 1 : noisy.shape[0], Classes);
         using var scope = torch.NewDisposeScope();
-        return call(noisy, sigma, torch.nn.functional.one_hot(classes, Classes).to_type(noisy.dtype))
+        return call(noisy, sigma, torch.nn.functional.one_hot(labels, Classes).to_type(noisy.dtype))
             .MoveToOuterDisposeScope();
     }
 
     /// <summary>This network as the denoiser of given classes. Its weights stay shared.</summary>
-    /// <param name="classes">One class for every batch, or one a sample of the batches to come; each 0 to LabelDim -
+    /// <param name="labels">One class for every batch, or one a sample of the batches to come; each 0 to LabelDim -
     /// 1.</param>
     /// <exception cref="ArgumentException">The network has no classes, or none was given.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A class does not exist.</exception>
-    public LabelledDenoiser WithLabels(params IReadOnlyList<int> classes)
+    public LabelledDenoiser WithLabels(params IReadOnlyList<long> labels)
     {
-        ArgumentNullException.ThrowIfNull(classes);
+        ArgumentNullException.ThrowIfNull(labels);
         RequireClasses();
-        if (classes.Count == 0)
+        if (labels.Count == 0)
             throw new ArgumentException(
-                "classes must name at least one class, was empty; for no class take WithoutLabels",
-                nameof(classes)
+                "labels must name at least one class, was empty; for no class take WithoutLabels",
+                nameof(labels)
             );
-        foreach (var label in classes)
+        foreach (var label in labels)
             if (label < 0 || label >= Options.LabelDim)
                 throw new ArgumentOutOfRangeException(
-                    nameof(classes),
+                    nameof(labels),
                     $"a class must be 0 to {Options.LabelDim - 1}, was {label}"
                 );
-        var rows = new double[classes.Count * Options.LabelDim];
-        for (var i = 0; i < classes.Count; i++)
-            rows[i * Options.LabelDim + classes[i]] = 1;
+        var rows = new double[labels.Count * Options.LabelDim];
+        for (var i = 0; i < labels.Count; i++)
+            rows[i * Options.LabelDim + labels[i]] = 1;
         return new LabelledDenoiser(this, rows);
     }
 

@@ -138,14 +138,14 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
         var told = torch.cat([waves.narrow(1, half, half), waves.narrow(1, 0, half)], 1);
         if (map_label is not null)
         {
-            var classes = labels!.to(waves.device).to_type(waves.dtype);
+            var weights = labels!.to(waves.device).to_type(waves.dtype);
             if (training && Options.LabelDropout > 0)
-                classes =
-                    classes
+                weights =
+                    weights
                     * torch
-                        .rand([classes.shape[0], 1], dtype: classes.dtype, device: classes.device)
+                        .rand([weights.shape[0], 1], dtype: weights.dtype, device: weights.device)
                         .ge(Options.LabelDropout);
-            told = told + map_label.call(classes * Math.Sqrt(map_label.Inputs));
+            told = told + map_label.call(weights * Math.Sqrt(map_label.Inputs));
         }
         return torch.nn.functional.silu(map_layer1.call(torch.nn.functional.silu(map_layer0.call(told))));
     }

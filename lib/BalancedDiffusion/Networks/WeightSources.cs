@@ -24,6 +24,10 @@ internal static class WeightSources
         return shapes;
     }
 
+    /// <summary>How many numbers a network asks for while it is built.</summary>
+    public static long Count(Func<WeightSource, torch.nn.Module> build) =>
+        Shapes(build).Values.Sum(shape => shape.Aggregate(1L, (product, n) => product * n));
+
     /// <summary>The tensors of a checkpoint, one after another in the type and on the device wanted; those that are so
     /// already are not copied.</summary>
     /// <exception cref="InvalidDataException">The message lists every missing, unexpected and mis-shaped tensor, and

@@ -1,4 +1,5 @@
 using BalancedDiffusion.Runtime;
+using MathNet.Numerics.LinearAlgebra;
 using TorchSharp;
 
 namespace BalancedDiffusion.Theory;
@@ -33,53 +34,50 @@ public static class ExpectedLossMinimizer
         var shape = encoder.shape;
         var half = (int)(shape[0] * shape[1]);
 
-        (double Value, double[] Gradient) At(double[] x)
+        (double Value, Vector<double> Gradient) At(Vector<double> weights)
         {
             using var scope = torch.NewDisposeScope();
+            var x = weights.AsArray();
             var result = loss.Gradient(
                 Float64.Tensor(x[..half], shape),
                 decoder is null ? null : Float64.Tensor(x[half..], shape)
             );
-            var gradient = Float64.Array(result.Encoder);
-            return (result.Value, result.Decoder is null ? gradient : [.. gradient, .. Float64.Array(result.Decoder)]);
+            return (result.Value, Joined(result.Encoder, result.Decoder));
         }
 
-        double[] point = decoder is null
-            ? Float64.Array(encoder)
-            : [.. Float64.Array(encoder), .. Float64.Array(decoder)];
+        var point = Joined(encoder, decoder);
         var (value, slope) = At(point);
-        List<(double[] Move, double[] Change, double Product)> memory = [];
+        List<(Vector<double> Move, Vector<double> Change, double Product)> memory = [];
         // Below this a difference of two losses is rounding, not descent.
         var rounding = 1e-15 * Math.Max(loss.MeanSquare, Math.Abs(value));
         int taken = 0,
             idle = 0;
-        for (; taken < steps && idle < 5 && Lanczos.Norm(slope) > gradientTolerance; taken++)
+        for (; taken < steps && idle < 5 && slope.Norm() > gradientTolerance; taken++)
         {
             var direction = Direction(slope, memory);
-            var descent = Lanczos.Dot(direction, slope);
+            var descent = direction * slope;
             if (!(descent < 0))
             {
                 memory.Clear();
-                direction = [.. slope.Select(g => -g)];
-                descent = -Lanczos.Dot(slope, slope);
+                direction = -slope;
+                descent = -(slope * slope);
             }
             // Bisection for the weak Wolfe conditions: needs no smoothness, so kinks at zero columns do not stop it.
             double low = 0,
                 high = double.PositiveInfinity,
-                length = memory.Count == 0 ? Math.Min(1, 1 / Lanczos.Norm(slope)) : 1;
-            (double[] Point, double Value, double[] Slope)? found = null;
+                length = memory.Count == 0 ? Math.Min(1, 1 / slope.Norm()) : 1;
+            (Vector<double> Point, double Value, Vector<double> Slope)? found = null;
             for (var trial = 0; trial < 40; trial++)
             {
                 SafePoint.Pass();
-                var there = (double[])point.Clone();
-                Lanczos.Add(there, direction, length);
+                var there = point + length * direction;
                 var (height, tilt) = At(there);
                 if (!(height <= value + 1e-4 * length * descent + rounding))
                     high = length;
                 else
                 {
                     found = (there, height, tilt);
-                    if (Lanczos.Dot(tilt, direction) >= 0.9 * descent)
+                    if (tilt * direction >= 0.9 * descent)
                         break;
                     low = length;
                 }
@@ -92,20 +90,21 @@ public static class ExpectedLossMinimizer
                 memory.Clear();
                 continue;
             }
-            double[] move = [.. accepted.Point.Zip(point, (a, b) => a - b)],
-                change = [.. accepted.Slope.Zip(slope, (a, b) => a - b)];
-            var product = Lanczos.Dot(move, change);
-            if (product > 1e-16 * Lanczos.Norm(move) * Lanczos.Norm(change))
+            var move = accepted.Point - point;
+            var change = accepted.Slope - slope;
+            var product = move * change;
+            if (product > 1e-16 * move.Norm() * change.Norm())
                 memory.Add((move, change, product));
             if (memory.Count > Memory)
                 memory.RemoveAt(0);
             idle = value - accepted.Value <= rounding ? idle + 1 : 0;
             (point, value, slope) = accepted;
         }
-        var norm = Lanczos.Norm(slope);
+        var norm = slope.Norm();
+        var end = point.AsArray();
         return new(
-            Float64.Tensor(point[..half], shape),
-            decoder is null ? null : Float64.Tensor(point[half..], shape),
+            Float64.Tensor(end[..half], shape),
+            decoder is null ? null : Float64.Tensor(end[half..], shape),
             value,
             norm,
             taken,
@@ -166,8 +165,8 @@ public static class ExpectedLossMinimizer
         Guard.Positive(radius);
         Guard.Shape(encoder, [-1, loss.Dimension]);
         Guard.Finite(encoder);
-        double size = Lanczos.Norm(Float64.Array(encoder)),
-            other = decoder is null ? 0 : Lanczos.Norm(Float64.Array(decoder));
+        double size = Joined(encoder, null).Norm(),
+            other = decoder is null ? 0 : Joined(decoder, null).Norm();
         var runs = FromStarts(
             loss,
             encoder,
@@ -211,25 +210,28 @@ public static class ExpectedLossMinimizer
         return runs;
     }
 
+    /// <summary>The weights of both layers in one vector.</summary>
+    private static Vector<double> Joined(torch.Tensor encoder, torch.Tensor? decoder) =>
+        (decoder is null ? Float64.Array(encoder) : [.. Float64.Array(encoder), .. Float64.Array(decoder)]).AsVector();
+
     /// <summary>The two-loop recursion: minus the gradient times the inverse Hessian that the last moves
     /// tell.</summary>
-    private static double[] Direction(double[] slope, List<(double[] Move, double[] Change, double Product)> memory)
+    private static Vector<double> Direction(
+        Vector<double> slope,
+        List<(Vector<double> Move, Vector<double> Change, double Product)> memory
+    )
     {
-        double[] direction = [.. slope.Select(g => -g)];
+        var direction = -slope;
         var shares = new double[memory.Count];
         for (var i = memory.Count - 1; i >= 0; i--)
         {
-            shares[i] = Lanczos.Dot(memory[i].Move, direction) / memory[i].Product;
-            Lanczos.Add(direction, memory[i].Change, -shares[i]);
+            shares[i] = memory[i].Move * direction / memory[i].Product;
+            direction -= shares[i] * memory[i].Change;
         }
         if (memory.Count > 0)
-            Lanczos.Scale(direction, memory[^1].Product / Lanczos.Dot(memory[^1].Change, memory[^1].Change));
+            direction *= memory[^1].Product / (memory[^1].Change * memory[^1].Change);
         for (var i = 0; i < memory.Count; i++)
-            Lanczos.Add(
-                direction,
-                memory[i].Move,
-                shares[i] - Lanczos.Dot(memory[i].Change, direction) / memory[i].Product
-            );
+            direction += (shares[i] - memory[i].Change * direction / memory[i].Product) * memory[i].Move;
         return direction;
     }
 }

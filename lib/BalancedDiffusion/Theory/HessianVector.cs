@@ -82,7 +82,7 @@ public sealed class HessianVector : IDisposable
                 $"the vector must hold {Dimension} numbers, was {vector.Length}",
                 nameof(vector)
             );
-        var norm = Lanczos.Norm(vector);
+        var norm = vector.AsVector().Norm();
         if (norm == 0)
             return new double[Dimension];
         double[] above = GradientAt(vector, step / norm),

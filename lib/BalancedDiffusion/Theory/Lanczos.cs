@@ -29,29 +29,29 @@ public static class Lanczos
         Guard.AtLeast(dimension, 1);
         Guard.AtLeast(steps, 1);
         Guard.Positive(tolerance);
-        deflate ??= [];
-        if (deflate.Count >= dimension)
+        Vector<double>[] left = [.. (deflate ?? []).Select(direction => direction.AsVector())];
+        if (left.Length >= dimension)
             throw new ArgumentException(
-                $"{deflate.Count} directions are left out of a space of {dimension}: nothing remains",
+                $"{left.Length} directions are left out of a space of {dimension}: nothing remains",
                 nameof(deflate)
             );
-        steps = Math.Min(steps, dimension - deflate.Count);
+        steps = Math.Min(steps, dimension - left.Length);
         var random = new Random(unchecked((int)Seeds.Derive(seed, "lanczos")));
-        var next = Enumerable.Range(0, dimension).Select(_ => random.NextDouble() - 0.5).ToArray();
-        Orthogonalise(next, deflate);
-        Scale(next, 1 / Norm(next));
-        List<double[]> basis = [];
+        var next = Vector<double>.Build.Dense(dimension, _ => random.NextDouble() - 0.5);
+        next.Orthogonalise(left);
+        next *= 1 / next.Norm();
+        List<Vector<double>> basis = [];
         List<double> diagonal = [],
             off = [];
         while (true)
         {
             SafePoint.Pass();
             basis.Add(next);
-            var image = (double[])apply(next).Clone();
-            diagonal.Add(Dot(image, next));
-            Orthogonalise(image, deflate);
-            Orthogonalise(image, basis);
-            var beta = Norm(image);
+            var image = Vector<double>.Build.DenseOfArray(apply(next.AsArray()));
+            diagonal.Add(image * next);
+            image.Orthogonalise(left);
+            image.Orthogonalise(basis);
+            var beta = image.Norm();
             var last = basis.Count == steps;
             // The small eigenproblem grows like the cube of its size: solved at every step while cheap, then at every
             // tenth.
@@ -75,45 +75,14 @@ public static class Lanczos
                 var converged = residual <= tolerance * width;
                 if (converged || last)
                 {
-                    var vector = new double[dimension];
+                    var vector = Vector<double>.Build.Dense(dimension);
                     for (var k = 0; k < size; k++)
-                        Add(vector, basis[k], small.EigenVectors[k, at]);
-                    return new(values[at], vector, residual, values.Max(), size, converged);
+                        vector += small.EigenVectors[k, at] * basis[k];
+                    return new(values[at], vector.AsArray(), residual, values.Max(), size, converged);
                 }
             }
             off.Add(beta);
-            Scale(image, 1 / beta);
-            next = image;
+            next = image * (1 / beta);
         }
-    }
-
-    internal static double Dot(double[] a, double[] b)
-    {
-        double sum = 0;
-        for (var i = 0; i < a.Length; i++)
-            sum += a[i] * b[i];
-        return sum;
-    }
-
-    internal static double Norm(double[] a) => Math.Sqrt(Dot(a, a));
-
-    internal static void Scale(double[] a, double factor)
-    {
-        for (var i = 0; i < a.Length; i++)
-            a[i] *= factor;
-    }
-
-    internal static void Add(double[] to, double[] what, double factor)
-    {
-        for (var i = 0; i < to.Length; i++)
-            to[i] += factor * what[i];
-    }
-
-    /// <summary>Takes the components along orthonormal directions out, twice, which leaves none behind.</summary>
-    internal static void Orthogonalise(double[] vector, IReadOnlyList<double[]> directions)
-    {
-        for (var pass = 0; pass < 2; pass++)
-            foreach (var direction in directions)
-                Add(vector, direction, -Dot(vector, direction));
     }
 }

@@ -1,4 +1,5 @@
 using BalancedDiffusion.Runtime;
+using MathNet.Numerics.LinearAlgebra;
 using TorchSharp;
 
 namespace BalancedDiffusion.Theory;
@@ -115,10 +116,19 @@ public sealed record MinimizerCertificate
             rescaling: second is not null && loss.Lambda == 0
         );
         var flatCurvature =
-            flat.Count == 0 ? 0 : flat.Max(direction => Math.Abs(Lanczos.Dot(direction, hessian.Apply(direction))));
+            flat.Count == 0
+                ? 0
+                : flat.Max(direction => Math.Abs(direction * hessian.Apply(direction.AsArray()).AsVector()));
         var ends =
             flat.Count < hessian.Dimension
-                ? Lanczos.Smallest(hessian.Apply, hessian.Dimension, seed, steps, 1e-6, flat)
+                ? Lanczos.Smallest(
+                    hessian.Apply,
+                    hessian.Dimension,
+                    seed,
+                    steps,
+                    1e-6,
+                    [.. flat.Select(v => v.AsArray())]
+                )
                 : null;
         var zero = (int)first.shape[0] - hessian.Units.Count;
         var gradient = loss.Gradient(first, second);
@@ -126,7 +136,7 @@ public sealed record MinimizerCertificate
         {
             Value = gradient.Value,
             GradientNorm = gradient.Norm,
-            WeightNorm = Math.Sqrt(rows.Concat(partners ?? []).Sum(row => Lanczos.Dot(row, row))),
+            WeightNorm = Math.Sqrt(rows.Concat(partners ?? []).Sum(row => row * row)),
             ActiveUnits = hessian.Units.Count,
             ZeroUnits = zero,
             SmallestEigenvalue = ends?.Smallest ?? 0,
@@ -140,18 +150,18 @@ public sealed record MinimizerCertificate
         };
     }
 
-    private static double[][] Rows(torch.Tensor matrix)
+    private static Vector<double>[] Rows(torch.Tensor matrix)
     {
         var all = Float64.Array(matrix);
         var d = (int)matrix.shape[1];
-        return [.. Enumerable.Range(0, (int)matrix.shape[0]).Select(j => all[(j * d)..((j + 1) * d)])];
+        return [.. Enumerable.Range(0, (int)matrix.shape[0]).Select(j => all[(j * d)..((j + 1) * d)].AsVector())];
     }
 
     /// <summary>An orthonormal basis of the directions along which the objective is constant by symmetry.</summary>
-    private static List<double[]> FlatBasis(
+    private static List<Vector<double>> FlatBasis(
         HessianVector hessian,
-        double[][] rows,
-        double[][]? partners,
+        Vector<double>[] rows,
+        Vector<double>[]? partners,
         IReadOnlyList<IReadOnlyList<int>> blocks,
         int d,
         bool rescaling
@@ -166,28 +176,26 @@ public sealed record MinimizerCertificate
             for (var b = 0; b < a; b++)
                 pairs.Add((present[b], present[a]));
         }
-        static bool Aligned(double[] a, double[] b) =>
-            Lanczos.Dot(a, b) > (1 - 1e-10) * Lanczos.Norm(a) * Lanczos.Norm(b);
+        static bool Aligned(Vector<double> a, Vector<double> b) => a * b > (1 - 1e-10) * a.Norm() * b.Norm();
         for (var j = 0; j < rows.Length; j++)
         for (var k = 0; k < j; k++)
             if (Aligned(rows[j], rows[k]) && (partners is null || Aligned(partners[j], partners[k])))
                 pairs.Add((k, j));
 
-        var basis = new List<double[]>();
-        void Keep(double[] direction)
+        var basis = new List<Vector<double>>();
+        void Keep(double[] numbers)
         {
-            var before = Lanczos.Norm(direction);
+            var direction = numbers.AsVector();
+            var before = direction.Norm();
             if (before == 0)
                 return;
-            Lanczos.Scale(direction, 1 / before);
-            Lanczos.Orthogonalise(direction, basis);
-            var left = Lanczos.Norm(direction);
-            if (left < 1e-7)
-                return;
-            Lanczos.Scale(direction, 1 / left);
-            basis.Add(direction);
+            direction *= 1 / before;
+            direction.Orthogonalise(basis);
+            var left = direction.Norm();
+            if (left >= 1e-7)
+                basis.Add(direction * (1 / left));
         }
-        void Put(double[] direction, int half, int unit, double[] row, double sign)
+        void Put(double[] direction, int half, int unit, Vector<double> row, double sign)
         {
             for (var c = 0; c < d; c++)
                 direction[half * rows.Length * d + unit * d + c] += sign * row[c];
@@ -214,20 +222,20 @@ public sealed record MinimizerCertificate
 
     private static List<Perturbation> Perturb(
         HessianVector hessian,
-        double[][] rows,
-        double[][]? partners,
+        Vector<double>[] rows,
+        Vector<double>[]? partners,
         double value,
         long seed
     )
     {
         double[] all = [.. rows.SelectMany(row => row), .. (partners ?? []).SelectMany(row => row)];
-        var d = rows[0].Length;
+        var d = rows[0].Count;
         var single = Enumerable
             .Range(0, rows.Length)
             .Select(j => all.Select((entry, i) => i / d % rows.Length == j ? entry : 0).ToArray())
             .ToArray();
         var random = new Random(unchecked((int)Seeds.Derive(seed, "perturbations")));
-        var size = Lanczos.Norm(all);
+        var size = all.AsVector().Norm();
         var moves = Enumerable
             .Range(0, 16)
             .Select(_ =>
@@ -236,9 +244,9 @@ public sealed record MinimizerCertificate
                 var move = Enumerable
                     .Range(0, all.Length)
                     .Select(_ => Enumerable.Range(0, 12).Sum(_ => random.NextDouble()) - 6)
-                    .ToArray();
-                Lanczos.Scale(move, size / Lanczos.Norm(move));
-                return move;
+                    .ToArray()
+                    .AsVector();
+                return (move * (size / move.Norm())).AsArray();
             })
             .ToArray();
         var table = new List<Perturbation>();

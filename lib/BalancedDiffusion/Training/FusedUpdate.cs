@@ -4,224 +4,78 @@ using System.Runtime.InteropServices;
 
 namespace BalancedDiffusion.Training;
 
-/// <summary>
-/// The update rules of <see cref="ParameterOptimizer"/> in one pass over the numbers of a parameter, where torch makes
-/// one for each operation. All spans are of one length, but for those a rule does not use, which are empty.
-/// <c>decay</c> is the share of the weights that is added to the gradient.
-/// </summary>
+/// <summary>An <see cref="UpdateRule{T}"/> in one pass over the numbers of a parameter, where torch makes one for each
+/// operation.</summary>
 internal static class FusedUpdate
 {
-    /// <summary><c>p -= rate g</c>; with momentum <c>b = momentum b + g</c>, then <c>p -= rate b</c>, or <c>p -= rate
-    /// (g + momentum b)</c> for Nesterov.</summary>
-    public static void Sgd<T>(
-        Span<T> parameter,
-        ReadOnlySpan<T> gradient,
-        Span<T> buffer,
-        double rate,
-        double momentum,
-        bool nesterov,
-        double decay
-    )
-        where T : unmanaged, INumber<T> =>
-        Run(
-            new SgdRule<T>(All<T>(rate), All<T>(momentum), buffer.Length > 0, nesterov, All<T>(decay)),
-            parameter,
-            gradient,
-            buffer,
-            []
-        );
-
-    /// <summary><c>v = alpha v + (1 - alpha) g²; q = g / (sqrt v + epsilon); p -= rate q</c>, or with momentum <c>b =
-    /// momentum b + q; p -= rate b</c>.</summary>
-    public static void RmsProp<T>(
-        Span<T> parameter,
-        ReadOnlySpan<T> gradient,
-        Span<T> buffer,
-        Span<T> square,
-        double rate,
-        double alpha,
-        double epsilon,
-        double momentum,
-        double decay
-    )
-        where T : unmanaged, INumber<T> =>
-        Run(
-            new RmsPropRule<T>(
-                All<T>(rate),
-                All<T>(alpha),
-                All<T>(1 - alpha),
-                All<T>(epsilon),
-                All<T>(momentum),
-                buffer.Length > 0,
-                All<T>(decay)
-            ),
-            parameter,
-            gradient,
-            buffer,
-            square
-        );
-
-    /// <summary><c>m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g²; p = shrink p - rate m / (root sqrt v +
-    /// epsilon)</c>, with the corrections of both means in rate and root.</summary>
-    public static void Adam<T>(
-        Span<T> parameter,
-        ReadOnlySpan<T> gradient,
-        Span<T> mean,
-        Span<T> square,
-        double rate,
-        double beta1,
-        double beta2,
-        double epsilon,
-        double root,
-        double shrink,
-        double decay
-    )
-        where T : unmanaged, INumber<T> =>
-        Run(
-            new AdamRule<T>(
-                All<T>(rate),
-                All<T>(beta1),
-                All<T>(1 - beta1),
-                All<T>(beta2),
-                All<T>(1 - beta2),
-                All<T>(epsilon),
-                All<T>(root),
-                All<T>(shrink),
-                All<T>(decay)
-            ),
-            parameter,
-            gradient,
-            mean,
-            square
-        );
-
-    private static Vector<T> All<T>(double value)
-        where T : unmanaged, INumber<T> => new(T.CreateChecked(value));
-
+    /// <summary>One update.</summary>
+    /// <param name="rule">The rule.</param>
+    /// <param name="parameter">The numbers of the parameter, changed in place.</param>
+    /// <param name="gradient">As many numbers of its gradient.</param>
+    /// <param name="first">As many of the first moment, or none for a rule without.</param>
+    /// <param name="second">As many of the second moment, or none for a rule without.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run<TRule, T>(
-        TRule rule,
+    public static void Run<T>(
+        UpdateRule<VectorElements<T>> rule,
         Span<T> parameter,
         ReadOnlySpan<T> gradient,
         Span<T> first,
         Span<T> second
     )
-        where TRule : struct, IRule<T>
-        where T : unmanaged
+        where T : unmanaged, INumber<T>
     {
-        ref T p = ref MemoryMarshal.GetReference(parameter),
-            g = ref MemoryMarshal.GetReference(gradient),
-            a = ref MemoryMarshal.GetReference(first),
-            b = ref MemoryMarshal.GetReference(second);
-        var at = 0;
-        for (; at + Vector<T>.Count <= parameter.Length; at += Vector<T>.Count)
-            rule.Apply(
-                ref Unsafe.Add(ref p, at),
-                ref Unsafe.Add(ref g, at),
-                ref Unsafe.Add(ref a, at),
-                ref Unsafe.Add(ref b, at)
-            );
-        if (at == parameter.Length)
+        var width = Vector<T>.Count;
+        var whole = parameter.Length - parameter.Length % width;
+        for (var at = 0; at < whole; at += width)
+            Step(rule, parameter, gradient, first, second, at);
+        var left = parameter.Length - whole;
+        if (left == 0)
             return;
         // The last numbers fill a part of a vector only.
-        Span<T> padded = stackalloc T[4 * Vector<T>.Count];
+        Span<T> padded = stackalloc T[4 * width];
         padded.Clear();
-        Span<T> ofP = padded[..Vector<T>.Count],
-            ofG = padded[Vector<T>.Count..][..Vector<T>.Count],
-            ofA = padded[(2 * Vector<T>.Count)..][..Vector<T>.Count],
-            ofB = padded[(3 * Vector<T>.Count)..];
-        parameter[at..].CopyTo(ofP);
-        gradient[at..].CopyTo(ofG);
+        Span<T> lastParameter = padded[..width],
+            lastGradient = padded[width..][..width],
+            lastFirst = first.Length > 0 ? padded[(2 * width)..][..width] : [],
+            lastSecond = second.Length > 0 ? padded[(3 * width)..] : [];
+        parameter[whole..].CopyTo(lastParameter);
+        gradient[whole..].CopyTo(lastGradient);
         if (first.Length > 0)
-            first[at..].CopyTo(ofA);
+            first[whole..].CopyTo(lastFirst);
         if (second.Length > 0)
-            second[at..].CopyTo(ofB);
-        rule.Apply(ref ofP[0], ref ofG[0], ref ofA[0], ref ofB[0]);
-        ofP[..(parameter.Length - at)].CopyTo(parameter[at..]);
+            second[whole..].CopyTo(lastSecond);
+        Step(rule, lastParameter, lastGradient, lastFirst, lastSecond, 0);
+        lastParameter[..left].CopyTo(parameter[whole..]);
         if (first.Length > 0)
-            ofA[..(parameter.Length - at)].CopyTo(first[at..]);
+            lastFirst[..left].CopyTo(first[whole..]);
         if (second.Length > 0)
-            ofB[..(parameter.Length - at)].CopyTo(second[at..]);
+            lastSecond[..left].CopyTo(second[whole..]);
     }
 
-    /// <summary>One vector of an update, at the places of parameter, gradient and the two moments.</summary>
-    private interface IRule<T>
+    /// <summary>One vector of an update, from this place on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step<T>(
+        in UpdateRule<VectorElements<T>> rule,
+        Span<T> parameter,
+        ReadOnlySpan<T> gradient,
+        Span<T> first,
+        Span<T> second,
+        int at
+    )
+        where T : unmanaged, INumber<T>
     {
-        void Apply(ref T parameter, ref T gradient, ref T first, ref T second);
-    }
-
-    private readonly struct SgdRule<T>(
-        Vector<T> rate,
-        Vector<T> momentum,
-        bool hasMomentum,
-        bool nesterov,
-        Vector<T> decay
-    ) : IRule<T>
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Apply(ref T parameter, ref T gradient, ref T first, ref T second)
-        {
-            var p = Vector.LoadUnsafe(ref parameter);
-            var g = Vector.LoadUnsafe(ref gradient) + p * decay;
-            if (hasMomentum)
-            {
-                var b = Vector.LoadUnsafe(ref first) * momentum + g;
-                b.StoreUnsafe(ref first);
-                g = nesterov ? g + b * momentum : b;
-            }
-            (p - g * rate).StoreUnsafe(ref parameter);
-        }
-    }
-
-    private readonly struct RmsPropRule<T>(
-        Vector<T> rate,
-        Vector<T> alpha,
-        Vector<T> rest,
-        Vector<T> epsilon,
-        Vector<T> momentum,
-        bool hasMomentum,
-        Vector<T> decay
-    ) : IRule<T>
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Apply(ref T parameter, ref T gradient, ref T first, ref T second)
-        {
-            var p = Vector.LoadUnsafe(ref parameter);
-            var g = Vector.LoadUnsafe(ref gradient) + p * decay;
-            var v = Vector.LoadUnsafe(ref second) * alpha + g * g * rest;
-            v.StoreUnsafe(ref second);
-            var q = g / (Vector.SquareRoot(v) + epsilon);
-            if (hasMomentum)
-            {
-                q += Vector.LoadUnsafe(ref first) * momentum;
-                q.StoreUnsafe(ref first);
-            }
-            (p - q * rate).StoreUnsafe(ref parameter);
-        }
-    }
-
-    private readonly struct AdamRule<T>(
-        Vector<T> rate,
-        Vector<T> beta1,
-        Vector<T> rest1,
-        Vector<T> beta2,
-        Vector<T> rest2,
-        Vector<T> epsilon,
-        Vector<T> root,
-        Vector<T> shrink,
-        Vector<T> decay
-    ) : IRule<T>
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Apply(ref T parameter, ref T gradient, ref T first, ref T second)
-        {
-            var p = Vector.LoadUnsafe(ref parameter) * shrink;
-            var g = Vector.LoadUnsafe(ref gradient) + p * decay;
-            var m = Vector.LoadUnsafe(ref first) * beta1 + g * rest1;
-            var v = Vector.LoadUnsafe(ref second) * beta2 + g * g * rest2;
-            m.StoreUnsafe(ref first);
-            v.StoreUnsafe(ref second);
-            (p - m * rate / (Vector.SquareRoot(v) * root + epsilon)).StoreUnsafe(ref parameter);
-        }
+        ref T p = ref Unsafe.Add(ref MemoryMarshal.GetReference(parameter), at),
+            g = ref Unsafe.Add(ref MemoryMarshal.GetReference(gradient), at),
+            a = ref Unsafe.Add(ref MemoryMarshal.GetReference(first), at),
+            b = ref Unsafe.Add(ref MemoryMarshal.GetReference(second), at);
+        VectorElements<T> value = new(Vector.LoadUnsafe(ref p)),
+            mean = first.Length > 0 ? new(Vector.LoadUnsafe(ref a)) : default,
+            square = second.Length > 0 ? new(Vector.LoadUnsafe(ref b)) : default;
+        rule.Apply(ref value, new(Vector.LoadUnsafe(ref g)), ref mean, ref square);
+        value.Value.StoreUnsafe(ref p);
+        if (first.Length > 0)
+            mean.Value.StoreUnsafe(ref a);
+        if (second.Length > 0)
+            square.Value.StoreUnsafe(ref b);
     }
 }

@@ -6,9 +6,10 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// PyTorch's update rules, in place and with a state that can be read and put back: a run that is stopped and resumed
-/// goes on exactly as if nothing had happened. Nothing of the size of a parameter is allocated after the first update.
-/// Where a parameter and its gradient lie on the CPU, contiguous and of one type, float32 or float64, an update is one
-/// pass over them; else it is made of torch's operations.
+/// goes on
+/// exactly as if nothing had happened. Where a parameter and its gradient lie on the CPU, contiguous and of one type,
+/// float32 or float64, an update is one pass over them that allocates nothing; else it is made of torch's operations,
+/// on the parameter's device.
 /// </summary>
 public sealed class ParameterOptimizer : IDisposable
 {
@@ -17,10 +18,6 @@ public sealed class ParameterOptimizer : IDisposable
     private readonly IReadOnlyList<string> names;
     private readonly torch.Tensor[] first,
         second;
-
-    // For updates made of torch's operations, from the first of them on.
-    private readonly torch.Tensor?[] scratch,
-        roots;
 
     /// <summary>An optimizer with a fresh state (all moments zero).</summary>
     /// <param name="options">The update rule.</param>
@@ -36,8 +33,6 @@ public sealed class ParameterOptimizer : IDisposable
         bool adam = options.Kind is OptimizerKind.Adam or OptimizerKind.AdamW;
         first = adam || options.Momentum > 0 ? Zeros() : [];
         second = adam || options.Kind == OptimizerKind.RmsProp ? Zeros() : [];
-        scratch = new torch.Tensor?[this.parameters.Count];
-        roots = new torch.Tensor?[this.parameters.Count];
         torch.Tensor[] Zeros() => [.. this.parameters.Select(p => torch.zeros_like(p).DetachFromDisposeScope())];
         foreach (var p in this.parameters)
             p.DetachFromDisposeScope();
@@ -103,119 +98,44 @@ public sealed class ParameterOptimizer : IDisposable
                     Fused<double>(i, gradient, learningRate, weightDecay);
                 continue;
             }
-            var work = scratch[i] ??= torch.zeros_like(p).DetachFromDisposeScope();
-            if (weightDecay > 0 && !options.IsDecayCoupled)
-                p.mul_(1 - learningRate * weightDecay);
-            work.copy_(gradient);
-            if (weightDecay > 0 && options.IsDecayCoupled)
-                work.add_(p, weightDecay);
-            switch (options.Kind)
-            {
-                case OptimizerKind.Sgd:
-                    Sgd(i, p, work, learningRate);
-                    break;
-                case OptimizerKind.RmsProp:
-                    RmsProp(i, p, work, learningRate);
-                    break;
-                default:
-                    Adam(i, p, work, learningRate);
-                    break;
-            }
+            Composed(i, gradient, learningRate, weightDecay);
         }
     }
 
     private void Fused<T>(int i, torch.Tensor gradient, double rate, double decay)
-        where T : unmanaged, INumber<T>
+        where T : unmanaged, INumber<T> =>
+        FusedUpdate.Run(
+            new UpdateRule<VectorElements<T>>(options, rate, decay, StepsDone),
+            parameters[i].Numbers<T>(),
+            gradient.Numbers<T>(),
+            first.Length > 0 ? first[i].Numbers<T>() : [],
+            second.Length > 0 ? second[i].Numbers<T>() : []
+        );
+
+    private void Composed(int i, torch.Tensor gradient, double rate, double decay)
     {
-        Span<T> p = parameters[i].Numbers<T>(),
-            g = gradient.Numbers<T>(),
-            buffer = first.Length > 0 ? first[i].Numbers<T>() : [],
-            square = second.Length > 0 ? second[i].Numbers<T>() : [];
-        var pull = options.IsDecayCoupled ? decay : 0;
-        switch (options.Kind)
-        {
-            case OptimizerKind.Sgd:
-                FusedUpdate.Sgd<T>(p, g, buffer, rate, options.Momentum, options.Nesterov, pull);
-                break;
-            case OptimizerKind.RmsProp:
-                FusedUpdate.RmsProp<T>(
-                    p,
-                    g,
-                    buffer,
-                    square,
-                    rate,
-                    options.Alpha,
-                    options.Epsilon,
-                    options.Momentum,
-                    pull
-                );
-                break;
-            default:
-                FusedUpdate.Adam<T>(
-                    p,
-                    g,
-                    buffer,
-                    square,
-                    rate / Correction1,
-                    options.Beta1,
-                    options.Beta2,
-                    options.Epsilon,
-                    1 / Math.Sqrt(Correction2),
-                    options.IsDecayCoupled ? 1 : 1 - rate * decay,
-                    pull
-                );
-                break;
-        }
-    }
-
-    private double Correction1 => 1 - Math.Pow(options.Beta1, StepsDone);
-
-    private double Correction2 => 1 - Math.Pow(options.Beta2, StepsDone);
-
-    private void Sgd(int i, torch.Tensor p, torch.Tensor gradient, double rate)
-    {
-        if (options.Momentum > 0)
-        {
-            // With dampening 0 a zero buffer makes PyTorch's first step, b = g.
-            first[i].mul_(options.Momentum).add_(gradient);
-            if (options.Nesterov)
-                gradient.add_(first[i], options.Momentum);
-            else
-                gradient = first[i];
-        }
-        p.add_(gradient, -rate);
-    }
-
-    private void RmsProp(int i, torch.Tensor p, torch.Tensor gradient, double rate)
-    {
-        second[i].mul_(options.Alpha).addcmul_(gradient, gradient, 1 - options.Alpha);
-        var root = roots[i] ?? torch.zeros_like(p).DetachFromDisposeScope();
-        roots[i] = root;
-        root.copy_(second[i]).sqrt_().add_(options.Epsilon);
-        if (options.Momentum > 0)
-        {
-            first[i].mul_(options.Momentum).addcdiv_(gradient, root, 1);
-            p.add_(first[i], -rate);
-        }
-        else
-        {
-            p.addcdiv_(gradient, root, -rate);
-        }
-    }
-
-    private void Adam(int i, torch.Tensor p, torch.Tensor gradient, double rate)
-    {
-        first[i].mul_(options.Beta1).add_(gradient, 1 - options.Beta1);
-        second[i].mul_(options.Beta2).addcmul_(gradient, gradient, 1 - options.Beta2);
-        // p -= rate / correction1 · m / (sqrt(v / correction2) + eps)
-        gradient.copy_(second[i]).sqrt_().div_(Math.Sqrt(Correction2)).add_(options.Epsilon);
-        p.addcdiv_(first[i], gradient, -rate / Correction1);
+        using var scope = torch.NewDisposeScope();
+        var live = parameters[i];
+        TensorElements value = new(live),
+            mean = first.Length > 0 ? new(first[i]) : default,
+            square = second.Length > 0 ? new(second[i]) : default;
+        new UpdateRule<TensorElements>(options, rate, decay, StepsDone).Apply(
+            ref value,
+            new(gradient.to(live.dtype, live.device)),
+            ref mean,
+            ref square
+        );
+        live.copy_(value.Value);
+        if (first.Length > 0)
+            first[i].copy_(mean.Value);
+        if (second.Length > 0)
+            second[i].copy_(square.Value);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var t in first.Concat(second).Concat(scratch).Concat(roots).Concat(parameters))
-            t?.Dispose();
+        foreach (var t in first.Concat(second).Concat(parameters))
+            t.Dispose();
     }
 }

@@ -49,13 +49,13 @@ public static class Trainer
     /// <param name="model">The model; its parameters that require a gradient are updated in place, on the device they
     /// lie on.</param>
     /// <param name="data">Clean samples, (n, SampleShape…), of the model's type, finite; the caller keeps it.</param>
-    /// <param name="classes">The class of every sample, shape (n), int64; the caller keeps it.</param>
+    /// <param name="labels">The class of every sample, shape (n), int64; the caller keeps it.</param>
     /// <param name="options">What to do.</param>
     /// <param name="progress">Told of every new row of the history, or null.</param>
     /// <param name="cancellation">Stops the run between two steps: the result so far is returned, and saved where a
     /// path is given.</param>
     /// <returns>The history and running means; the caller disposes it.</returns>
-    /// <exception cref="ArgumentException">Data, classes, model and options do not go together.</exception>
+    /// <exception cref="ArgumentException">Data, labels, model and options do not go together.</exception>
     /// <exception cref="InvalidDataException">The checkpoint at <see cref="TrainingOptions.CheckpointPath"/> is
     /// damaged; the file and the model are untouched.</exception>
     /// <exception cref="InvalidOperationException">That checkpoint belongs to another run; the file and the model are
@@ -67,7 +67,7 @@ public static class Trainer
     public static TrainingResult Fit<TModel>(
         TModel model,
         torch.Tensor data,
-        torch.Tensor classes,
+        torch.Tensor labels,
         TrainingOptions options,
         IProgress<TrainingProgress>? progress = null,
         CancellationToken cancellation = default
@@ -76,23 +76,23 @@ public static class Trainer
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(data);
-        ArgumentNullException.ThrowIfNull(classes);
+        ArgumentNullException.ThrowIfNull(labels);
         ArgumentNullException.ThrowIfNull(options);
-        return Work(model, model, data, classes, options, progress, cancellation);
+        return Work(model, model, data, labels, options, progress, cancellation);
     }
 
     private static TrainingResult Work(
         torch.nn.Module model,
         IDenoiser denoiser,
         torch.Tensor data,
-        torch.Tensor? classes,
+        torch.Tensor? labels,
         TrainingOptions options,
         IProgress<TrainingProgress>? progress,
         CancellationToken cancellation
     )
     {
         using var scope = torch.NewDisposeScope();
-        var run = new TrainingRun(model, denoiser, data, classes, options);
+        var run = new TrainingRun(model, denoiser, data, labels, options);
         run.Resume();
         return run.Work(progress, cancellation);
     }

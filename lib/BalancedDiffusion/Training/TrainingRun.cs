@@ -29,7 +29,7 @@ internal sealed class TrainingRun
     private readonly torch.Tensor data,
         noisy,
         losses;
-    private readonly torch.Tensor? classes;
+    private readonly torch.Tensor? labels;
     private readonly ReluDaeStep? byHand;
     private readonly double weightDecay;
     private readonly bool onCpu;
@@ -50,7 +50,7 @@ internal sealed class TrainingRun
         torch.nn.Module model,
         IDenoiser denoiser,
         torch.Tensor data,
-        torch.Tensor? classes,
+        torch.Tensor? labels,
         TrainingOptions options
     )
     {
@@ -75,12 +75,12 @@ internal sealed class TrainingRun
                 nameof(data)
             );
         Guard.Finite(data);
-        if (classes is not null)
+        if (labels is not null)
         {
             var known = ((IClassDenoiser)denoiser).Classes;
             if (known == 0)
-                throw new ArgumentException("the model knows no classes; train it without them", nameof(classes));
-            DenoiserInput.Classes(classes, data.shape[0], known);
+                throw new ArgumentException("the model knows no classes; train it without them", nameof(labels));
+            DenoiserInput.Labels(labels, data.shape[0], known);
         }
         foreach (var (name, value) in parameters)
             Guard.Finite(value, $"the model's weight '{name}'");
@@ -92,12 +92,12 @@ internal sealed class TrainingRun
         dataDigest = options.CheckpointPath is null
             ? ""
             : TrainingCheckpoint.Digest(
-                classes is null
+                labels is null
                     ? new Dictionary<string, torch.Tensor> { ["data"] = data }
-                    : new() { ["data"] = data, ["classes"] = classes }
+                    : new() { ["data"] = data, ["classes"] = labels }
             );
         this.data = data.detach().to(reference.device).contiguous();
-        this.classes = classes?.to(reference.device);
+        this.labels = labels?.to(reference.device);
         batches = new NoisyBatches(this.data, options);
         optimizer = new ParameterOptimizer(
             options.Optimizer,
@@ -290,9 +290,9 @@ internal sealed class TrainingRun
             try
             {
                 torch.manual_seed(Seeds.Derive(globalSeed, step));
-                return classes is null
+                return labels is null
                     ? denoiser.Denoise(noisy, sigma)
-                    : ((IClassDenoiser)denoiser).Denoise(noisy, sigma, batches.Pick(classes));
+                    : ((IClassDenoiser)denoiser).Denoise(noisy, sigma, batches.Pick(labels));
             }
             finally
             {

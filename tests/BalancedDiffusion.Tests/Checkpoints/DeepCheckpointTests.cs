@@ -14,14 +14,10 @@ public class DeepCheckpointTests
     private const string Unet = "unet",
         Transformer = "dit";
 
-    private static readonly DitOptions Little = new()
+    private static readonly DitOptions Little = DitFixtures.Little with
     {
         InputSize = 8,
-        PatchSize = 2,
         Channels = 1,
-        HiddenSize = 8,
-        Depth = 2,
-        Heads = 2,
         Classes = 0,
         ClassDropout = 0,
         LearnSigma = false,

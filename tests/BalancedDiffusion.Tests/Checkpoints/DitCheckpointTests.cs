@@ -10,16 +10,7 @@ namespace BalancedDiffusion.Tests.Checkpoints;
 
 public class DitCheckpointTests
 {
-    private static readonly DitOptions Little = new()
-    {
-        InputSize = 4,
-        PatchSize = 2,
-        Channels = 2,
-        HiddenSize = 8,
-        Depth = 2,
-        Heads = 2,
-        Classes = 3,
-    };
+    private static readonly DitOptions Little = DitFixtures.Little;
 
     [Theory]
     [InlineData(torch.ScalarType.Float32)]

@@ -73,7 +73,7 @@ public class ConditionNormDetectorTests
             Assert.Throws<ArgumentException>(() => new ConditionNormDetector(new Counting(0), [1], model, 0.5)).Message
         );
         Assert.StartsWith(
-            "classes must hold the class of each sample",
+            "labels must hold the class of each sample",
             Assert.Throws<ArgumentException>(() => new ConditionNormDetector(model, [], model, 0.5)).Message
         );
         Assert.StartsWith(
@@ -83,7 +83,7 @@ public class ConditionNormDetectorTests
                 .Message
         );
         Assert.StartsWith(
-            "classes are given for samples 0 to 1, and sample 2 is scored",
+            "labels are given for samples 0 to 1, and sample 2 is scored",
             Assert
                 .Throws<ArgumentException>(() =>
                     new ConditionNormDetector(model, [1, 2], model, 0.5).Score(Normal(1, 3, 4), 1)

@@ -58,18 +58,7 @@ public sealed class SpikinessSweepTests
                 );
             default:
                 var dit = new Dit(
-                    new()
-                    {
-                        InputSize = 4,
-                        PatchSize = 2,
-                        Channels = 2,
-                        HiddenSize = 8,
-                        Depth = 2,
-                        Heads = 2,
-                        Classes = 0,
-                        ClassDropout = 0,
-                        LearnSigma = false,
-                    },
+                    DitFixtures.Little with { Classes = 0, ClassDropout = 0, LearnSigma = false },
                     1,
                     ScalarType.Float64
                 );

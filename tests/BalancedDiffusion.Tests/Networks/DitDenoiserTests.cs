@@ -12,17 +12,7 @@ namespace BalancedDiffusion.Tests.Networks;
 
 public class DitDenoiserTests
 {
-    private static readonly DitOptions Little = new()
-    {
-        InputSize = 4,
-        PatchSize = 2,
-        Channels = 2,
-        HiddenSize = 8,
-        Depth = 1,
-        Heads = 2,
-        Classes = 3,
-        LearnSigma = false,
-    };
+    private static readonly DitOptions Little = DitFixtures.Little with { Depth = 1, LearnSigma = false };
 
     private static Dit Stirred(DitOptions options, torch.ScalarType type = torch.ScalarType.Float64)
     {

@@ -8,17 +8,7 @@ namespace BalancedDiffusion.Tests.Networks;
 
 public class DitTests
 {
-    private static readonly DitOptions Little = new()
-    {
-        InputSize = 4,
-        PatchSize = 2,
-        Channels = 2,
-        HiddenSize = 8,
-        Depth = 2,
-        Heads = 2,
-        Classes = 3,
-        MlpRatio = 2,
-    };
+    private static readonly DitOptions Little = DitFixtures.Little with { MlpRatio = 2 };
 
     private static torch.Tensor Normal(long seed, params long[] shape) =>
         GaussianNoise.Draw(shape, seed, torch.ScalarType.Float64);
@@ -412,12 +402,12 @@ public class DitTests
             () => model.call(torch.zeros([2, 2, 4, 4], device: torch.META), t, y)
         );
         Refused("t must have shape (2), was (3)", () => model.call(x, torch.zeros(3), y));
-        Refused("y must have shape (2), was (3)", () => model.call(x, t, torch.tensor([0L, 1, 1])));
-        Refused("y must hold labels from 0 to 3, was 4", () => model.call(x, t, torch.tensor([0L, 4])));
-        Refused("y must hold labels from 0 to 2, was -1", () => always.call(x, t, torch.tensor([0L, -1])));
-        Refused("y must hold whole numbers of type Int64, was Float32", () => model.call(x, t, t));
-        Refused("y must be null, since the network was made without classes", () => free.call(x, t, y));
-        Refused("y must give a label from 0 to 2 to each sample", () => always.call(x, t, null));
+        Refused("labels must have shape (2), was (3)", () => model.call(x, t, torch.tensor([0L, 1, 1])));
+        Refused("labels must hold labels from 0 to 3, was 4", () => model.call(x, t, torch.tensor([0L, 4])));
+        Refused("labels must hold labels from 0 to 2, was -1", () => always.call(x, t, torch.tensor([0L, -1])));
+        Refused("labels must hold whole numbers of type Int64, was Float32", () => model.call(x, t, t));
+        Refused("labels must be null, since the network was made without classes", () => free.call(x, t, y));
+        Refused("labels must give a label from 0 to 2 to each sample", () => always.call(x, t, null));
         Refused("guidance needs an empty label", () => always.Guided(x, t, y, 2));
         Refused("weight must be finite, was NaN", () => model.Guided(x, t, y, double.NaN));
         Refused("guidedChannels must be from 0 to 4, was 5", () => model.Guided(x, t, y, 2, 5));

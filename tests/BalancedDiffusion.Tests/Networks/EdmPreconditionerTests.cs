@@ -87,7 +87,7 @@ public class EdmPreconditionerTests
         using var noGrad = torch.no_grad();
         using var model = EdmCheckpoint.Load(File("edm-cond-tiny.safetensors"));
         var io = Safetensors.Read(File("edm-cond-tiny-io.safetensors"));
-        var classes = io["labels"].argmax(1).data<long>().ToArray().Select(c => (int)c).ToArray();
+        var classes = io["labels"].argmax(1).data<long>().ToArray();
         Assert.True(Difference(model.WithLabels(classes).Denoise(io["x"], io["sigma"]), io["denoised"]) < 1e-5);
         Assert.True(
             Difference(model.WithLabelWeights(io["labels"]).Denoise(io["x"], io["sigma"]), io["denoised"]) < 1e-5
@@ -273,11 +273,11 @@ public class EdmPreconditionerTests
             "the model knows no classes; train it without them",
             () => Trainer.Fit(plain, data, Of(0, 0, 0, 0), once)
         );
-        Refused("classes must have shape (4), was (3)", () => Trainer.Fit(model, data, Of(0, 1, 2), once));
+        Refused("labels must have shape (4), was (3)", () => Trainer.Fit(model, data, Of(0, 1, 2), once));
         Refused("a class must be 0 to 2, was 3", () => Trainer.Fit(model, data, Of(0, 1, 2, 3), once));
         Refused("a class must be 0 to 2, was -1", () => Trainer.Fit(model, data, Of(0, 1, -1, 0), once));
         Refused(
-            "classes must be Int64, was Float32",
+            "labels must be Int64, was Float32",
             () => Trainer.Fit(model, data, Of(0, 1, 2, 0).to(torch.float32), once)
         );
         Refused("labels are missing", () => Trainer.Fit(model, data, once));
@@ -351,7 +351,7 @@ public class EdmPreconditionerTests
         );
         Refused("a class must be 0 to 9, was 10", () => conditional.WithLabels(3, 10));
         Refused("a class must be 0 to 9, was -1", () => conditional.WithLabels(-1));
-        Refused("classes must name at least one class, was empty", () => conditional.WithLabels());
+        Refused("labels must name at least one class, was empty", () => conditional.WithLabels());
         Refused(
             "labels must have shape (2, 10) or (1, 10), was (3, 10)",
             () => conditional.WithLabels(1, 2, 3).Denoise(x, one)

@@ -3,23 +3,14 @@ using BalancedDiffusion.Networks;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Representations;
 using BalancedDiffusion.Sampling;
+using BalancedDiffusion.Tests.Networks;
 using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Representations;
 
 public class ActivationRecorderTests
 {
-    private static readonly DitOptions Little = new()
-    {
-        InputSize = 4,
-        PatchSize = 2,
-        Channels = 2,
-        HiddenSize = 8,
-        Depth = 2,
-        Heads = 2,
-        Classes = 0,
-        LearnSigma = false,
-    };
+    private static readonly DitOptions Little = DitFixtures.Little with { Classes = 0, LearnSigma = false };
 
     /// <summary>A network of modules with one, two and three inputs, and a convolution.</summary>
     private sealed class Mixed : torch.nn.Module<torch.Tensor, torch.Tensor>

@@ -17,18 +17,7 @@ internal static class SteeringLab
     public const string Conv = "model.enc.8x8_conv";
 
     public static DitOptions Little { get; } =
-        new()
-        {
-            InputSize = 4,
-            PatchSize = 2,
-            Channels = 2,
-            HiddenSize = 8,
-            Depth = 2,
-            Heads = 2,
-            Classes = 3,
-            ClassDropout = 0.1,
-            LearnSigma = false,
-        };
+        DitFixtures.Little with { ClassDropout = 0.1, LearnSigma = false };
 
     public static torch.Tensor Wide(long seed, params long[] shape) =>
         GaussianNoise.Draw(shape, seed, torch.ScalarType.Float64);

@@ -106,10 +106,7 @@ public sealed record ClipTextOptions
 
     /// <summary>The number of weights, counted without allocating them; 123,060,480 for Stable Diffusion v1.</summary>
     /// <exception cref="ArgumentException">The sizes do not fit together.</exception>
-    public long ParameterCount =>
-        WeightSources
-            .Shapes(weights => new ClipTextEncoder(this, weights))
-            .Values.Sum(shape => shape.Aggregate(1L, (product, n) => product * n));
+    public long ParameterCount => WeightSources.Count(weights => new ClipTextEncoder(this, weights));
 
     /// <summary>Reads the <c>config.json</c> of a diffusers folder <c>text_encoder</c>.</summary>
     /// <param name="json">The text.</param>

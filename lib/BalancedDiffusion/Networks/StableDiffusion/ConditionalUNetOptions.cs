@@ -149,10 +149,7 @@ public sealed record ConditionalUNetOptions
 
     /// <summary>The number of weights, counted without allocating them; 859,520,964 for Stable Diffusion v1.</summary>
     /// <exception cref="ArgumentException">The sizes do not fit together.</exception>
-    public long ParameterCount =>
-        WeightSources
-            .Shapes(weights => new ConditionalUNet(this, weights))
-            .Values.Sum(shape => shape.Aggregate(1L, (product, n) => product * n));
+    public long ParameterCount => WeightSources.Count(weights => new ConditionalUNet(this, weights));
 
     /// <summary>Reads the <c>config.json</c> of a diffusers folder <c>unet</c>.</summary>
     /// <param name="json">The text.</param>

@@ -110,10 +110,7 @@ public sealed record LatentAutoencoderOptions
 
     /// <summary>The number of weights, counted without allocating them; 83,653,863 for Stable Diffusion v1.</summary>
     /// <exception cref="ArgumentException">The sizes do not fit together.</exception>
-    public long ParameterCount =>
-        WeightSources
-            .Shapes(weights => new LatentAutoencoder(this, weights))
-            .Values.Sum(shape => shape.Aggregate(1L, (product, n) => product * n));
+    public long ParameterCount => WeightSources.Count(weights => new LatentAutoencoder(this, weights));
 
     /// <summary>Reads the <c>config.json</c> of a diffusers folder <c>vae</c>.</summary>
     /// <param name="json">The text.</param>
