@@ -15,15 +15,15 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
 {
     private const long ScoreElements = 1 << 20;
 
-    // A float32 sum of n equal terms may lose n/4 roundings: products are summed in runs of 32, 16 of those make a sum,
-    // and such sums are added in float64.
-    private const long Run = 32,
-        Runs = 16 * Run;
-
     // Where samples are many, a query is first asked for those that it has weight on, and answered by them where they
-    // are few.
+    // are few: at most so many, and at most one in so many.
     private const int FewestToSearch = 1024,
-        MostNear = 64;
+        MostNear = 64,
+        LeastShareNear = 256;
+
+    // Samples below e^(-21)/n of the largest weight make up less than 1e-9 together.
+    private const double NegligibleExponent = 21;
+
     private readonly SampleBlocks blocks;
     private readonly long[] sampleShape;
 
@@ -54,103 +54,65 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         var rows = DenoiserInput.Rows(noisy, sampleShape, blocks.Device);
         var levels = DenoiserInput.Levels(sigma, rows.shape[0], blocks.Device);
         var result = torch.empty(rows.shape, dtype: noisy.dtype, device: noisy.device);
-        var single = noisy.dtype != torch.float64 && blocks.FitsSingle;
-        using var near =
-            single && Count >= FewestToSearch && blocks.Device.type == DeviceType.CPU
-                ? new NearSamples(blocks, Batch(rows), 1, (int)Math.Min(MostNear, Count / 256))
-                : null;
-        // Memory that nothing is written to costs nothing.
-        var weightBuffer =
-            near?.Scores ?? torch.empty([Batch(rows), blocks.BlockRows], dtype: torch.float32, device: blocks.Device);
-        var sampleBuffer =
-            near?.Samples
-            ?? torch.empty([blocks.BlockRows, blocks.Dimension], dtype: torch.float32, device: blocks.Device);
-        var sumBuffer = torch.empty([Batch(rows), blocks.Dimension], dtype: torch.float32, device: blocks.Device);
+        var isSingle = noisy.dtype != torch.float64 && blocks.FitsSingle;
+        using var near = isSingle ? SearchNear(rows) : null;
+        var buffers = Buffers(rows, near, isSingle);
         OverQueries(
             rows,
             (queries, buffer, scoreBuffer, at, count) =>
             {
-                var (level, part) = (levels.narrow(0, at, count), result.narrow(0, at, count));
+                var (level, target) = (levels.narrow(0, at, count), result.narrow(0, at, count));
                 if (near is null)
-                    part.copy_(MeanOfAll(queries, level));
-                else if (CopyMeansOfNear(near, queries, level, part) is { Length: > 0 } open)
                 {
-                    var index = torch.tensor(open);
-                    part.index_copy_(
-                        0,
-                        index,
-                        MeanOfAll(queries.index_select(0, index), level.index_select(0, index)).to_type(result.dtype)
-                    );
+                    target.copy_(MeanOfAll(queries, level, buffer, scoreBuffer, buffers));
+                    return;
                 }
-
-                torch.Tensor MeanOfAll(torch.Tensor y, torch.Tensor level)
-                {
-                    // Beyond, a weight is nothing: it is not made smaller, for products with denormal numbers are slow.
-                    var least = single ? -87 : -708;
-                    var variance = level.square().clamp_(1e-300, 1e300);
-                    var best = torch.full(
-                        [y.shape[0], 1],
-                        double.NegativeInfinity,
-                        dtype: torch.float64,
-                        device: blocks.Device
-                    );
-                    var total = torch.zeros_like(best);
-                    var mean = torch.zeros_like(y);
-                    OverBlocks(
-                        y,
-                        buffer,
-                        scoreBuffer.narrow(0, 0, y.shape[0]),
-                        (block, scores, _) =>
-                        {
-                            var top = scores.amax([1], keepdim: true);
-                            var higher = best.maximum(top);
-                            // Queries to which no sample of the block gives a weight are left out: most of them, once
-                            // sigma is small.
-                            var index = top.sub_(higher).div_(variance).gt(least).flatten().nonzero().flatten();
-                            var rest = index.shape[0];
-                            if (rest == 0)
-                                return;
-                            torch.Tensor Rest(torch.Tensor values) =>
-                                rest == y.shape[0] ? values : values.index_select(0, index);
-                            var fade = (best - higher).div_(variance).exp_();
-                            var weights = Rest(scores).sub_(Rest(higher)).div_(Rest(variance)).clamp_min_(least);
-                            var sum = Rest(mean).mul_(Rest(fade));
-                            if (single && rest > 1)
-                            {
-                                weights = weightBuffer
-                                    .narrow(0, 0, rest)
-                                    .narrow(1, 0, block.shape[0])
-                                    .copy_(weights)
-                                    .exp_();
-                                var samples = sampleBuffer.narrow(0, 0, block.shape[0]).copy_(block);
-                                var part = sumBuffer.narrow(0, 0, rest);
-                                for (var from = 0L; from < block.shape[0]; from += Run)
-                                {
-                                    var run = Math.Min(Run, block.shape[0] - from);
-                                    part.addmm_(
-                                        weights.narrow(1, from, run),
-                                        samples.narrow(0, from, run),
-                                        beta: from % Runs == 0 ? 0 : 1
-                                    );
-                                    if ((from + run) % Runs == 0 || from + run == block.shape[0])
-                                        sum.add_(part);
-                                }
-                            }
-                            else
-                                sum.addmm_(weights.exp_(), block);
-                            if (rest < y.shape[0])
-                                mean.index_copy_(0, index, sum);
-                            total
-                                .mul_(fade)
-                                .index_add_(0, index, weights.sum(1, keepdim: true).to_type(torch.float64), 1);
-                            best.copy_(higher);
-                        }
-                    );
-                    return mean.div_(total).add_(blocks.Centre);
-                }
+                var open = CopyMeansOfNear(near, queries, level, target);
+                if (open.Length == 0)
+                    return;
+                var index = torch.tensor(open);
+                var (openQueries, openLevel) = (queries.index_select(0, index), level.index_select(0, index));
+                var means = MeanOfAll(openQueries, openLevel, buffer, scoreBuffer, buffers);
+                target.index_copy_(0, index, means.to_type(result.dtype));
             }
         );
         return result.reshape(noisy.shape).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>A search for the samples that a query has weight on; null where it does not pay.</summary>
+    private NearSamples? SearchNear(torch.Tensor rows) =>
+        Count >= FewestToSearch && blocks.Device.type == DeviceType.CPU
+            ? new NearSamples(blocks, Batch(rows), 1, (int)Math.Min(MostNear, Count / LeastShareNear))
+            : null;
+
+    /// <summary>Memory for the means; the search's is used again where there is one. Memory that nothing is written to
+    /// costs nothing.</summary>
+    private PosteriorBuffers Buffers(torch.Tensor rows, NearSamples? near, bool isSingle)
+    {
+        torch.Tensor Empty(long height, long width) =>
+            torch.empty([height, width], dtype: torch.float32, device: blocks.Device);
+        var batch = Batch(rows);
+        return new PosteriorBuffers(
+            isSingle,
+            near?.Scores ?? Empty(batch, blocks.BlockRows),
+            near?.Samples ?? Empty(blocks.BlockRows, blocks.Dimension),
+            Empty(batch, blocks.Dimension)
+        );
+    }
+
+    /// <summary>The means of framed queries under all samples, block after block.</summary>
+    private torch.Tensor MeanOfAll(
+        torch.Tensor queries,
+        torch.Tensor level,
+        torch.Tensor buffer,
+        torch.Tensor scoreBuffer,
+        PosteriorBuffers buffers
+    )
+    {
+        var mean = new PosteriorMean(queries, level, buffers);
+        var scoresOfThese = scoreBuffer.narrow(0, 0, queries.shape[0]);
+        OverBlocks(queries, buffer, scoresOfThese, (block, scores, _) => mean.Add(block, scores));
+        return mean.Finish().add_(blocks.Centre);
     }
 
     /// <summary>Answers the queries that have weight on few samples by those alone; gives the rows of the
@@ -158,8 +120,7 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
     private long[] CopyMeansOfNear(NearSamples near, torch.Tensor queries, torch.Tensor level, torch.Tensor target)
     {
         var sigmas = level.contiguous().data<double>().ToArray();
-        // Samples below e^(-21)/n of the largest weight make up less than 1e-9 together.
-        var reach = sigmas.Select(sigma => sigma * sigma * (21 + Math.Log(Count))).ToArray();
+        var reach = sigmas.Select(sigma => sigma * sigma * (NegligibleExponent + Math.Log(Count))).ToArray();
         var found = near.Find(queries, reach);
         var answered = Enumerable.Range(0, found.Length).Where(row => found[row] is not null).ToArray();
         if (answered.Length > 0)
@@ -169,14 +130,7 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
             var members = answered.Select(row => found[row]!).ToArray();
             var weights = blocks.OfSquaredDistances(queries.index_select(0, index), members, squares => squares);
             foreach (var (row, sigma) in weights.Zip(answered.Select(row => sigmas[row])))
-            {
-                var least = row.Min();
-                for (var i = 0; i < row.Length; i++)
-                    row[i] = Math.Exp((least - row[i]) / sigma / sigma / 2);
-                var total = row.Sum();
-                for (var i = 0; i < row.Length; i++)
-                    row[i] /= total;
-            }
+                ToWeights(row, sigma);
             target.index_copy_(
                 0,
                 index,
@@ -184,6 +138,17 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
             );
         }
         return [.. Enumerable.Range(0, found.Length).Where(row => found[row] is null).Select(row => (long)row)];
+    }
+
+    /// <summary>Turns squared distances into weights that sum to 1.</summary>
+    private static void ToWeights(double[] row, double sigma)
+    {
+        var least = row.Min();
+        for (var i = 0; i < row.Length; i++)
+            row[i] = Math.Exp((least - row[i]) / sigma / sigma / 2);
+        var total = row.Sum();
+        for (var i = 0; i < row.Length; i++)
+            row[i] /= total;
     }
 
     /// <summary>The posterior weight of every training sample, the softmax itself.</summary>

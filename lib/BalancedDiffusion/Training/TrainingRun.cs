@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
@@ -55,33 +56,11 @@ internal sealed class TrainingRun
     )
     {
         (this.model, this.denoiser, this.options) = (model, denoiser, options);
-        parameters =
-        [
-            .. model.named_parameters().Where(p => p.parameter.requires_grad).Select(p => (p.name, p.parameter)),
-        ];
-        if (parameters.Count == 0)
-            throw new ArgumentException(
-                "the model has no parameter that requires a gradient, so there is nothing to train",
-                nameof(model)
-            );
+        parameters = Trainable(model);
         var reference = parameters[0].Value;
-        Guard.Shape(data, [-1, .. denoiser.SampleShape]);
-        if (data.shape[0] == 0)
-            throw new ArgumentException("data is empty; give at least one sample", nameof(data));
-        if (data.dtype != reference.dtype)
-            throw new ArgumentException(
-                $"data must be {reference.dtype} like the model's weights, was {data.dtype}; convert it with "
-                    + "data.to_type",
-                nameof(data)
-            );
-        Guard.Finite(data);
+        CheckData(data, reference.dtype);
         if (labels is not null)
-        {
-            var known = ((IClassDenoiser)denoiser).Classes;
-            if (known == 0)
-                throw new ArgumentException("the model knows no classes; train it without them", nameof(labels));
-            DenoiserInput.Labels(labels, data.shape[0], known);
-        }
+            CheckLabels(labels, data.shape[0]);
         foreach (var (name, value) in parameters)
             Guard.Finite(value, $"the model's weight '{name}'");
         weightDecay = options.Regularization.WeightDecay(denoiser, options.Optimizer);
@@ -89,13 +68,7 @@ internal sealed class TrainingRun
         using var noGrad = torch.no_grad();
         onCpu = reference.device_type == DeviceType.CPU;
         globalSeed = Seeds.Derive(options.Seed, "model");
-        dataDigest = options.CheckpointPath is null
-            ? ""
-            : TrainingCheckpoint.Digest(
-                labels is null
-                    ? new Dictionary<string, torch.Tensor> { ["data"] = data }
-                    : new() { ["data"] = data, ["classes"] = labels }
-            );
+        dataDigest = options.CheckpointPath is null ? "" : DigestOf(data, labels);
         this.data = data.detach().to(reference.device).contiguous();
         this.labels = labels?.to(reference.device);
         batches = new NoisyBatches(this.data, options);
@@ -111,9 +84,7 @@ internal sealed class TrainingRun
         foreach (var (name, value) in ema)
             emaSnapshot[name] = value.clone();
         losses = torch.zeros([VerifyEvery], dtype: torch.float64, device: reference.device);
-        // A frozen parameter or a weighting asks for the general path.
-        if (model is ReluDae dae && parameters.Count == (dae.IsTied ? 1 : 2) && options.Weighting == LossWeighting.None)
-            byHand = new ReluDaeStep(dae, batches.Size);
+        byHand = StepByHand();
         noisy =
             byHand?.Noisy
             ?? torch.zeros([batches.Size, .. denoiser.SampleShape], dtype: data.dtype, device: reference.device);
@@ -121,6 +92,54 @@ internal sealed class TrainingRun
         if (options.CheckpointPath is { } path)
             CheckWritable(path);
     }
+
+    /// <summary>The parameters to train, by name.</summary>
+    private static List<(string Name, Parameter Value)> Trainable(torch.nn.Module model)
+    {
+        var found = model.named_parameters().Where(p => p.parameter.requires_grad).ToList();
+        if (found.Count == 0)
+            throw new ArgumentException(
+                "the model has no parameter that requires a gradient, so there is nothing to train",
+                nameof(model)
+            );
+        return [.. found.Select(p => (p.name, p.parameter))];
+    }
+
+    private void CheckData(torch.Tensor data, torch.ScalarType type)
+    {
+        Guard.Shape(data, [-1, .. denoiser.SampleShape]);
+        if (data.shape[0] == 0)
+            throw new ArgumentException("data is empty; give at least one sample", nameof(data));
+        if (data.dtype != type)
+            throw new ArgumentException(
+                $"data must be {type} like the model's weights, was {data.dtype}; convert it with data.to_type",
+                nameof(data)
+            );
+        Guard.Finite(data);
+    }
+
+    private void CheckLabels(torch.Tensor labels, long samples)
+    {
+        var known = ((IClassDenoiser)denoiser).Classes;
+        if (known == 0)
+            throw new ArgumentException("the model knows no classes; train it without them", nameof(labels));
+        DenoiserInput.Labels(labels, samples, known);
+    }
+
+    private static string DigestOf(torch.Tensor data, torch.Tensor? labels)
+    {
+        var tensors = new Dictionary<string, torch.Tensor> { ["data"] = data };
+        if (labels is not null)
+            tensors["classes"] = labels;
+        return TrainingCheckpoint.Digest(tensors);
+    }
+
+    /// <summary>The formulas for a ReLU-DAE's gradients; null where a frozen parameter, a weighting or another model
+    /// asks for the general way.</summary>
+    private ReluDaeStep? StepByHand() =>
+        model is ReluDae dae && parameters.Count == (dae.IsTied ? 1 : 2) && options.Weighting == LossWeighting.None
+            ? new ReluDaeStep(dae, batches.Size)
+            : null;
 
     /// <summary>Goes on from the checkpoint where there is one.</summary>
     public void Resume()
@@ -223,57 +242,62 @@ internal sealed class TrainingRun
         }
     }
 
+    /// <summary>Draws a batch, finds loss and gradients, and moves the weights and their running means.</summary>
     private void TakeStep()
     {
         using var scope = torch.NewDisposeScope();
         var rate = Rate(step);
-        torch.Tensor loss;
-        IReadOnlyList<torch.Tensor?> gradients;
-        if (byHand is not null)
-        {
-            using var noGrad = torch.no_grad();
-            var (clean, _) = batches.Draw(step, noisy);
-            loss = byHand.Compute(clean);
-            gradients = byHand.Gradients;
-        }
-        else
-        {
-            torch.Tensor clean,
-                sigma;
-            using (torch.no_grad())
-                (clean, sigma) = batches.Draw(step, noisy);
-            model.zero_grad();
-            using (torch.enable_grad())
-            {
-                var error = DenoiseSeeded(sigma) - clean;
-                var squares = error.square();
-                if (options.Weighting != LossWeighting.None)
-                    squares =
-                        squares
-                        * options
-                            .Weighting.Of(sigma)
-                            .view([batches.Size, .. Enumerable.Repeat(1L, (int)noisy.dim() - 1)]);
-                loss = squares.mean();
-                if (!loss.requires_grad)
-                    throw new InvalidOperationException(
-                        $"{model.GetType().Name}.Denoise records no gradient, so it cannot be trained; "
-                            + "compute it without no_grad"
-                    );
-                loss.backward();
-            }
-            gradients = [.. parameters.Select(p => p.Value.grad)];
-        }
+        var (loss, gradients) = byHand is null ? FindByTorch() : FindByHand(byHand);
         using (torch.no_grad())
         {
-            losses.narrow(0, unread++, 1).copy_(loss.detach());
+            losses.narrow(0, unread, 1).copy_(loss.detach());
+            unread++;
             if (options.GradientClip is { } norm)
                 Clip(gradients, norm);
             optimizer.Step(gradients, rate, weightDecay);
-            foreach (var (name, value) in parameters)
-                if (options.EmaDecay is { } decay)
+            if (options.EmaDecay is { } decay)
+                foreach (var (name, value) in parameters)
                     ema[name].mul_(decay).add_(value, 1 - decay);
         }
         step++;
+    }
+
+    /// <summary>Loss and gradients by the formulas.</summary>
+    private (torch.Tensor Loss, IReadOnlyList<torch.Tensor?> Gradients) FindByHand(ReluDaeStep formulas)
+    {
+        using var noGrad = torch.no_grad();
+        var (clean, _) = batches.Draw(step, noisy);
+        return (formulas.Compute(clean), formulas.Gradients);
+    }
+
+    /// <summary>Loss and gradients by torch's own differentiation.</summary>
+    private (torch.Tensor Loss, IReadOnlyList<torch.Tensor?> Gradients) FindByTorch()
+    {
+        torch.Tensor clean,
+            sigma;
+        using (torch.no_grad())
+            (clean, sigma) = batches.Draw(step, noisy);
+        model.zero_grad();
+        using (torch.enable_grad())
+        {
+            var loss = Weighted((DenoiseSeeded(sigma) - clean).square(), sigma).mean();
+            if (!loss.requires_grad)
+                throw new InvalidOperationException(
+                    $"{model.GetType().Name}.Denoise records no gradient, so it cannot be trained; "
+                        + "compute it without no_grad"
+                );
+            loss.backward();
+            return (loss, [.. parameters.Select(p => p.Value.grad)]);
+        }
+    }
+
+    /// <summary>The squared errors of a batch, each sample's times the weight of its noise level.</summary>
+    private torch.Tensor Weighted(torch.Tensor squares, torch.Tensor sigma)
+    {
+        if (options.Weighting == LossWeighting.None)
+            return squares;
+        var ones = Enumerable.Repeat(1L, (int)noisy.dim() - 1);
+        return squares * options.Weighting.Of(sigma).view([batches.Size, .. ones]);
     }
 
     /// <summary>
@@ -329,17 +353,19 @@ internal sealed class TrainingRun
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var loss = pending.Average();
-        var penalty =
-            options.Optimizer.IsDecayCoupled && weightDecay > 0
-                ? weightDecay / 2 * parameters.Sum(p => p.Value.to_type(torch.float64).square().sum().item<double>())
-                : 0;
-        var row = new TrainingRow(step, loss, loss + penalty, Rate(step - 1), Seconds);
+        var row = new TrainingRow(step, loss, loss + Penalty(), Rate(step - 1), Seconds);
         history.Add(row);
         pending.Clear();
         progress?.Report(
             new TrainingProgress(options.Steps, row, (step - begunAt) / Math.Max(clock.Elapsed.TotalSeconds, 1e-9))
         );
     }
+
+    /// <summary>What a coupled weight decay adds to the loss.</summary>
+    private double Penalty() =>
+        options.Optimizer.IsDecayCoupled && weightDecay > 0
+            ? weightDecay / 2 * parameters.Sum(p => p.Value.to_type(torch.float64).square().sum().item<double>())
+            : 0;
 
     private double Seconds => earlierSeconds + clock.Elapsed.TotalSeconds;
 
@@ -367,10 +393,10 @@ internal sealed class TrainingRun
         TrainingCheckpoint.CopyInto(snapshot, live);
         TrainingCheckpoint.CopyInto(emaSnapshot, ema);
         step = snapshotStep;
+        var rate = Rate(Math.Max(at, 0)).ToString("G4", CultureInfo.InvariantCulture);
         throw new TrainingDivergedException(
-            FormattableString.Invariant(
-                $"{what}, where the learning rate was {Rate(Math.Max(at, 0)):G4}; lower LearningRate or set GradientClip, then start again (the model is back at its weights of step {snapshotStep})"
-            ),
+            $"{what}, where the learning rate was {rate}; lower LearningRate or set GradientClip, then start again "
+                + $"(the model is back at its weights of step {snapshotStep})",
             Result(false)
         );
     }
@@ -380,30 +406,9 @@ internal sealed class TrainingRun
         if (options.CheckpointPath is not { } path)
             return false;
         using var scope = torch.NewDisposeScope();
-        var tensors = new Dictionary<string, torch.Tensor>();
-        foreach (var (name, tensor) in live)
-            tensors[$"model.{name}"] = tensor;
-        foreach (var (name, tensor) in ema)
-            tensors[$"ema.{name}"] = tensor;
-        foreach (var (name, tensor) in optimizer.State)
-            tensors[$"optimizer.{name}"] = tensor;
         try
         {
-            TrainingCheckpoint.Write(
-                path,
-                new TrainingState
-                {
-                    StepsDone = step,
-                    Seconds = Seconds,
-                    Options = Identity(batches.HasOwnNormals),
-                    DataDigest = dataDigest,
-                    InitialDigest = initialDigest,
-                    WeightsDigest = TrainingCheckpoint.Digest(live),
-                    History = history,
-                    Pending = pending,
-                },
-                tensors
-            );
+            TrainingCheckpoint.Write(path, State(), NamedTensors());
             checkpointFailure = null;
             return true;
         }
@@ -415,6 +420,33 @@ internal sealed class TrainingRun
                 + "trained weights are in the model: save them elsewhere";
             return false;
         }
+    }
+
+    /// <summary>What a checkpoint says beside its tensors.</summary>
+    private TrainingState State() =>
+        new()
+        {
+            StepsDone = step,
+            Seconds = Seconds,
+            Options = Identity(batches.HasOwnNormals),
+            DataDigest = dataDigest,
+            InitialDigest = initialDigest,
+            WeightsDigest = TrainingCheckpoint.Digest(live),
+            History = history,
+            Pending = pending,
+        };
+
+    /// <summary>The tensors of a checkpoint: the model's, their running means and the optimizer's.</summary>
+    private Dictionary<string, torch.Tensor> NamedTensors()
+    {
+        var tensors = new Dictionary<string, torch.Tensor>();
+        foreach (var (name, tensor) in live)
+            tensors[$"model.{name}"] = tensor;
+        foreach (var (name, tensor) in ema)
+            tensors[$"ema.{name}"] = tensor;
+        foreach (var (name, tensor) in optimizer.State)
+            tensors[$"optimizer.{name}"] = tensor;
+        return tensors;
     }
 
     private static void CheckWritable(string path)

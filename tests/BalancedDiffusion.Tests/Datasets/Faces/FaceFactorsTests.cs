@@ -1,9 +1,32 @@
+using System.Xml.Linq;
 using BalancedDiffusion.Datasets.Faces;
 
 namespace BalancedDiffusion.Tests.Datasets.Faces;
 
 public class FaceFactorsTests
 {
+    [Fact]
+    public void TheDocumentationOfAFactorSaysTheMeaningAndTheRangeThatAreEnforced()
+    {
+        var file = Path.ChangeExtension(typeof(FaceFactors).Assembly.Location, ".xml");
+        var summaries = XDocument
+            .Load(file)
+            .Descendants("member")
+            .ToDictionary(member => (string)member.Attribute("name")!, member => (string?)member.Element("summary"));
+        Assert.All(
+            FaceFactors.All,
+            factor =>
+            {
+                var summary = summaries[$"P:{typeof(FaceFactors).FullName}.{factor.Name}"]!;
+                var meaning = char.ToUpperInvariant(factor.Meaning[0]) + factor.Meaning[1..];
+                Assert.Equal(
+                    FormattableString.Invariant($"{meaning}. In [{factor.Min}, {factor.Max}]."),
+                    string.Join(' ', summary.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
+                );
+            }
+        );
+    }
+
     [Fact]
     public void EveryPropertyIsListedWithItsRangeAndOnlyOnce()
     {
