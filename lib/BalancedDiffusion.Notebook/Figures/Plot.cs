@@ -14,6 +14,21 @@ namespace BalancedDiffusion.Notebook;
 /// </summary>
 public static class Plot
 {
+    private const int TitleSize = 14,
+        TickSize = 12;
+    private const string White = "#FFFFFF",
+        Black = "#000000";
+
+    // From deep blue over white at 0 to deep red.
+    private static readonly (object Place, string Colour)[] SignedColours =
+    [
+        (0, "#084594"),
+        (0.25, "#92C5DE"),
+        (0.5, White),
+        (0.75, "#F4A582"),
+        (1, "#A50F15"),
+    ];
+
     /// <summary>A named series.</summary>
     /// <param name="name">Its name in the legend.</param>
     /// <param name="x">The horizontal values, finite.</param>
@@ -90,46 +105,9 @@ public static class Plot
     )
     {
         NeedSome(groups, "group of bars", nameof(groups));
-        var traces = groups.Select(
-            (group, i) =>
-            {
-                if (group.Values.Count != labels.Count)
-                    throw new ArgumentException(
-                        $"the bars '{group.Name}' are {group.Values.Count}, the labels {labels.Count}; give "
-                            + "as many of each",
-                        nameof(groups)
-                    );
-                if (logY)
-                    NeedPositive(group.Values, group.Name, "y");
-                var trace = new JObject
-                {
-                    ["type"] = "bar",
-                    ["name"] = group.Name,
-                    ["x"] = new JArray(labels),
-                    ["y"] = Numbers(group.Values),
-                    ["showlegend"] = groups.Count > 1,
-                };
-                trace["marker"] = new JObject { ["color"] = Palette.Colour(i), ["pattern"] = Hatching(i, "#ffffff") };
-                if (group.Errors is not null)
-                {
-                    if (group.Errors.Count != group.Values.Count)
-                        throw new ArgumentException(
-                            $"the bars '{group.Name}' are {group.Values.Count}, their errors "
-                                + $"{group.Errors.Count}; give as many of each",
-                            nameof(groups)
-                        );
-                    trace["error_y"] = new JObject
-                    {
-                        ["type"] = "data",
-                        ["array"] = Numbers(group.Errors),
-                        ["color"] = "#333333",
-                        ["thickness"] = 1.5,
-                        ["width"] = 4,
-                    };
-                }
-                return trace;
-            }
-        );
+        foreach (var group in groups)
+            CheckBars(group, labels.Count, logY);
+        var traces = groups.Select((group, i) => BarTrace(labels, group, i, inLegend: groups.Count > 1)).ToList();
         var category = Axis(xTitle, false, "x", []);
         category["type"] = "category";
         category["showgrid"] = false;
@@ -139,6 +117,46 @@ public static class Plot
             Axis(yTitle, logY, "y", groups.SelectMany(group => group.Values)),
             new JObject { ["barmode"] = "group", ["bargap"] = 0.25 }
         );
+    }
+
+    private static void CheckBars(BarGroup group, int labels, bool logY)
+    {
+        const string groups = "groups";
+        if (group.Values.Count != labels)
+            throw new ArgumentException(
+                $"the bars '{group.Name}' are {group.Values.Count}, the labels {labels}; give as many of each",
+                groups
+            );
+        if (logY)
+            NeedPositive(group.Values, group.Name, "y");
+        if (group.Errors is { } errors && errors.Count != group.Values.Count)
+            throw new ArgumentException(
+                $"the bars '{group.Name}' are {group.Values.Count}, their errors {errors.Count}; give as many of each",
+                groups
+            );
+    }
+
+    private static JObject BarTrace(IReadOnlyList<string> labels, BarGroup group, int place, bool inLegend)
+    {
+        var trace = new JObject
+        {
+            ["type"] = "bar",
+            ["name"] = group.Name,
+            ["x"] = new JArray(labels),
+            ["y"] = Numbers(group.Values),
+            ["showlegend"] = inLegend,
+            ["marker"] = new JObject { ["color"] = Palette.Colour(place), ["pattern"] = Hatching(place, "#ffffff") },
+        };
+        if (group.Errors is not null)
+            trace["error_y"] = new JObject
+            {
+                ["type"] = "data",
+                ["array"] = Numbers(group.Errors),
+                ["color"] = "#333333",
+                ["thickness"] = 1.5,
+                ["width"] = 4,
+            };
+        return trace;
     }
 
     /// <summary>Histograms over common bins, laid over each other.</summary>
@@ -167,45 +185,59 @@ public static class Plot
                     $"the sample '{samples[i].Name}' is empty or holds NaN or infinity",
                     nameof(samples)
                 );
-        var (low, high) = (data.Min(values => values.Min()), data.Max(values => values.Max()));
-        if (high == low)
-            (low, high) = (low - 0.5, high + 0.5);
-        var width = (high - low) / bins;
-        var centres = Enumerable.Range(0, bins).Select(i => low + (i + 0.5) * width).ToArray();
-        var heights = new List<double>();
-        var traces = data.Select(
-                (values, i) =>
-                {
-                    var counts = new double[bins];
-                    foreach (var value in values)
-                        counts[Math.Clamp((int)((value - low) / width), 0, bins - 1)] += asShare
-                            ? 100.0 / values.Length
-                            : 1;
-                    heights.AddRange(counts);
-                    return new JObject
-                    {
-                        ["type"] = "bar",
-                        ["name"] = samples[i].Name,
-                        ["x"] = Numbers(centres),
-                        ["y"] = Numbers(counts),
-                        ["width"] = width,
-                        ["showlegend"] = data.Length > 1,
-                        ["marker"] = new JObject
-                        {
-                            ["color"] = Palette.Faded(Palette.Colour(i), 0.55),
-                            ["line"] = new JObject { ["color"] = Palette.Colour(i), ["width"] = 1 },
-                            ["pattern"] = Hatching(i, Palette.Colour(i)),
-                        },
-                    };
-                }
-            )
-            .ToList();
+        var common = Bins.Over(data, bins);
+        var heights = data.Select(values => common.Heights(values, asShare)).ToList();
+        var traces = data.Select((_, i) => HistogramTrace(samples[i].Name, common, heights[i], i, data.Length > 1));
         return Chart(
             traces,
             Axis(xTitle, false, "x", []),
-            Axis(asShare ? "share of the sample (%)" : "count", logY, "y", heights),
+            Axis(asShare ? "share of the sample (%)" : "count", logY, "y", heights.SelectMany(h => h)),
             new JObject { ["barmode"] = "overlay", ["bargap"] = 0 }
         );
+    }
+
+    private static JObject HistogramTrace(string name, Bins bins, double[] heights, int place, bool inLegend) =>
+        new()
+        {
+            ["type"] = "bar",
+            ["name"] = name,
+            ["x"] = Numbers(bins.Centres()),
+            ["y"] = Numbers(heights),
+            ["width"] = bins.Width,
+            ["showlegend"] = inLegend,
+            ["marker"] = new JObject
+            {
+                ["color"] = Palette.Faded(Palette.Colour(place), 0.55),
+                ["line"] = new JObject { ["color"] = Palette.Colour(place), ["width"] = 1 },
+                ["pattern"] = Hatching(place, Palette.Colour(place)),
+            },
+        };
+
+    /// <summary>Bins of one width from the least value of all samples to the largest.</summary>
+    private readonly record struct Bins(double Low, double Width, int Count)
+    {
+        public static Bins Over(IReadOnlyList<double[]> samples, int count)
+        {
+            var (low, high) = (samples.Min(values => values.Min()), samples.Max(values => values.Max()));
+            if (high == low)
+                (low, high) = (low - 0.5, high + 0.5);
+            return new Bins(low, (high - low) / count, count);
+        }
+
+        public double[] Centres()
+        {
+            var (low, width) = (Low, Width);
+            return [.. Enumerable.Range(0, Count).Select(i => low + (i + 0.5) * width)];
+        }
+
+        /// <summary>How many values lie in each bin, or their share in per cent.</summary>
+        public double[] Heights(double[] values, bool asShare)
+        {
+            var heights = new double[Count];
+            foreach (var value in values)
+                heights[Math.Clamp((int)((value - Low) / Width), 0, Count - 1)] += asShare ? 100.0 / values.Length : 1;
+            return heights;
+        }
     }
 
     /// <summary>A heatmap.</summary>
@@ -252,60 +284,61 @@ public static class Plot
             NeedPositive(x, "heatmap", "x");
         if (logY)
             NeedPositive(y, "heatmap", "y");
-        var rows = new JArray(
-            Enumerable
-                .Range(0, y.Count)
-                .Select(r => Numbers([.. Enumerable.Range(0, x.Count).Select(c => values[r, c])]))
-        );
-        var trace = new JObject
+        var trace = HeatmapTrace(values, Places(x, logX), Places(y, logY), valueTitle);
+        PutColours(trace, values, signed);
+        var (across, up) = (Axis(xTitle, logX, "x", x), Axis(yTitle, logY, "y", y));
+        if (over is not { Count: > 0 })
+            return Chart([trace], across, up, []);
+        foreach (var curve in over)
+            NeedPositive(curve, logX, logY);
+        double[] wide = Edges(x, logX),
+            high = Edges(y, logY);
+        (across["range"], up["range"]) = (new JArray(wide[0], wide[^1]), new JArray(high[0], high[^1]));
+        return Chart([trace, .. over.SelectMany(Rimmed)], across, up, []);
+    }
+
+    private static JObject HeatmapTrace(
+        double[,] values,
+        IReadOnlyList<double> x,
+        IReadOnlyList<double> y,
+        string valueTitle
+    )
+    {
+        JArray Row(int row) => Numbers([.. Enumerable.Range(0, values.GetLength(1)).Select(c => values[row, c])]);
+        return new JObject
         {
             ["type"] = "heatmap",
-            ["x"] = Numbers(Places(x, logX)),
-            ["y"] = Numbers(Places(y, logY)),
-            ["z"] = rows,
+            ["x"] = Numbers(x),
+            ["y"] = Numbers(y),
+            ["z"] = new JArray(Enumerable.Range(0, values.GetLength(0)).Select(Row)),
             ["colorbar"] = new JObject
             {
                 ["title"] = new JObject
                 {
                     ["text"] = valueTitle,
                     ["side"] = "right",
-                    ["font"] = new JObject { ["size"] = 14 },
+                    ["font"] = new JObject { ["size"] = TitleSize },
                 },
-                ["tickfont"] = new JObject { ["size"] = 12 },
+                ["tickfont"] = new JObject { ["size"] = TickSize },
                 ["thickness"] = 16,
                 ["outlinewidth"] = 0,
             },
         };
-        if (signed)
-        {
-            var most = values.Cast<double>().Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(1).Max();
-            (trace["zmin"], trace["zmax"]) = (-most, most);
-            trace["colorscale"] = new JArray(
-                new JArray(0, "#084594"),
-                new JArray(0.25, "#92C5DE"),
-                new JArray(0.5, "#FFFFFF"),
-                new JArray(0.75, "#F4A582"),
-                new JArray(1, "#A50F15")
-            );
-        }
-        else
+    }
+
+    /// <summary>Blue to red around 0, as far to either side as the largest magnitude; else from dark to
+    /// light.</summary>
+    private static void PutColours(JObject trace, double[,] values, bool signed)
+    {
+        if (!signed)
         {
             trace["colorscale"] = "Cividis";
+            return;
         }
-        var (across, up) = (Axis(xTitle, logX, "x", x), Axis(yTitle, logY, "y", y));
-        if (over is not { Count: > 0 })
-            return Chart([trace], across, up, []);
-        foreach (var curve in over)
-        {
-            if (logX)
-                NeedPositive(curve.X, curve.Name, "x");
-            if (logY)
-                NeedPositive(curve.Y, curve.Name, "y");
-        }
-        double[] wide = Edges(x, logX),
-            high = Edges(y, logY);
-        (across["range"], up["range"]) = (new JArray(wide[0], wide[^1]), new JArray(high[0], high[^1]));
-        return Chart([trace, .. over.SelectMany(Rimmed)], across, up, []);
+        var most = values.Cast<double>().Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(1).Max();
+        trace["zmin"] = -most;
+        trace["zmax"] = most;
+        trace["colorscale"] = new JArray(SignedColours.Select(stop => new JArray(stop.Place, stop.Colour)));
     }
 
     /// <summary>A line that can be told on dark and on light: black with a dash of its own, over a wider white
@@ -315,8 +348,8 @@ public static class Plot
         foreach (
             var (colour, width, dash) in new[]
             {
-                ("#FFFFFF", 5.0, "solid"),
-                (place == 0 ? "#000000" : Palette.Colour(place), 2.5, Palette.Dashes[place % Palette.Dashes.Count]),
+                (White, 5.0, "solid"),
+                (place == 0 ? Black : Palette.Colour(place), 2.5, Palette.Dashes[place % Palette.Dashes.Count]),
             }
         )
             yield return new JObject
@@ -326,7 +359,7 @@ public static class Plot
                 ["name"] = curve.Name,
                 ["x"] = Numbers(curve.X),
                 ["y"] = Numbers(curve.Y),
-                ["showlegend"] = colour != "#FFFFFF",
+                ["showlegend"] = colour != White,
                 ["line"] = new JObject
                 {
                     ["color"] = colour,
@@ -366,8 +399,7 @@ public static class Plot
         NeedSome(charts, "chart", nameof(charts));
         columns = Math.Min(columns, charts.Count);
         var rows = (charts.Count + columns - 1) / columns;
-        var (gapX, gapY) = (0.11, rows > 1 ? 0.2 / rows + 0.06 : 0);
-        var (width, height) = ((1 - gapX * (columns - 1)) / columns, (1 - gapY * (rows - 1)) / rows);
+        var grid = new GridPlan(columns, rows);
         var traces = new List<JObject>();
         var layout = new JObject
         {
@@ -385,58 +417,98 @@ public static class Plot
                     nameof(charts)
                 );
             var suffix = i == 0 ? "" : (i + 1).ToString(CultureInfo.InvariantCulture);
-            var (left, bottom) = (i % columns * (width + gapX), 1 - i / columns * (height + gapY) - height);
-            foreach (
-                var (axis, other, from, size) in new[] { ("xaxis", "y", left, width), ("yaxis", "x", bottom, height) }
-            )
-            {
-                var copy = (JObject)(own[axis]?.DeepClone() ?? new JObject());
-                copy["domain"] = new JArray(Math.Round(from, 4), Math.Round(Math.Min(1, from + size), 4));
-                copy["anchor"] = other + suffix;
-                layout[axis + suffix] = copy;
-            }
+            PutAxis(layout, own, "xaxis", "y", suffix, grid.Left(i), grid.Width);
+            PutAxis(layout, own, "yaxis", "x", suffix, grid.Bottom(i), grid.Height);
             foreach (var trace in figure["data"]!.Cast<JObject>())
             {
-                (trace["xaxis"], trace["yaxis"]) = ("x" + suffix, "y" + suffix);
-                if (trace["name"]?.ToString() is { Length: > 0 } name)
-                {
-                    trace["legendgroup"] = name;
-                    if ((bool?)trace["showlegend"] != false && !seen.Add(name))
-                        trace["showlegend"] = false;
-                }
+                trace["xaxis"] = "x" + suffix;
+                trace["yaxis"] = "y" + suffix;
+                NameOnce(trace, seen);
                 if (trace["colorbar"] is JObject bar)
-                {
-                    (bar["x"], bar["xanchor"], bar["len"], bar["lenmode"]) = (
-                        Math.Round(left + width + 0.005, 4),
-                        "left",
-                        Math.Round(height, 4),
-                        "fraction"
-                    );
-                    (bar["y"], bar["yanchor"], bar["thickness"]) = (Math.Round(bottom + height / 2, 4), "middle", 10);
-                }
+                    PutColourBar(bar, grid, i);
                 traces.Add(trace);
             }
-            ((JArray)layout["annotations"]!).Add(
-                new JObject
-                {
-                    ["text"] = $"<b>{charts[i].Title}</b>",
-                    ["x"] = Math.Round(left, 4),
-                    ["y"] = Math.Round(bottom + height, 4),
-                    ["xref"] = "paper",
-                    ["yref"] = "paper",
-                    ["xanchor"] = "left",
-                    ["yanchor"] = "bottom",
-                    ["showarrow"] = false,
-                    ["yshift"] = 4,
-                    ["font"] = new JObject { ["size"] = 14 },
-                }
-            );
+            ((JArray)layout["annotations"]!).Add(PanelTitle(charts[i].Title, grid, i));
             foreach (var key in new[] { "barmode", "bargap" })
                 if (own[key] is { } value && layout[key] is null)
                     layout[key] = value;
         }
         return Chart(traces, null, null, layout);
     }
+
+    /// <summary>Where the charts of a grid lie, in shares of the figure.</summary>
+    private readonly record struct GridPlan(int Columns, int Rows)
+    {
+        private const double GapX = 0.11;
+
+        private double GapY => Rows > 1 ? 0.2 / Rows + 0.06 : 0;
+
+        public double Width => (1 - GapX * (Columns - 1)) / Columns;
+
+        public double Height => (1 - GapY * (Rows - 1)) / Rows;
+
+        public double Left(int chart) => chart % Columns * (Width + GapX);
+
+        public double Bottom(int chart) => 1 - chart / Columns * (Height + GapY) - Height;
+    }
+
+    private static double Rounded(double share) => Math.Round(share, 4);
+
+    /// <summary>Copies an axis of a chart into the grid's layout.</summary>
+    private static void PutAxis(
+        JObject layout,
+        JObject own,
+        string axis,
+        string other,
+        string suffix,
+        double from,
+        double size
+    )
+    {
+        var copy = (JObject)(own[axis]?.DeepClone() ?? new JObject());
+        copy["domain"] = new JArray(Rounded(from), Rounded(Math.Min(1, from + size)));
+        copy["anchor"] = other + suffix;
+        layout[axis + suffix] = copy;
+    }
+
+    /// <summary>Groups traces of one name, and shows the name in the legend for the first of them only.</summary>
+    private static void NameOnce(JObject trace, HashSet<string> seen)
+    {
+        if (trace["name"]?.ToString() is not { Length: > 0 } name)
+            return;
+        trace["legendgroup"] = name;
+        if ((bool?)trace["showlegend"] != false && !seen.Add(name))
+            trace["showlegend"] = false;
+    }
+
+    /// <summary>Puts a chart's colour bar close to its right.</summary>
+    private static void PutColourBar(JObject bar, GridPlan grid, int chart)
+    {
+        const double gap = 0.005;
+        bar["x"] = Rounded(grid.Left(chart) + grid.Width + gap);
+        bar["xanchor"] = "left";
+        bar["len"] = Rounded(grid.Height);
+        bar["lenmode"] = "fraction";
+        bar["y"] = Rounded(grid.Bottom(chart) + grid.Height / 2);
+        bar["yanchor"] = "middle";
+        bar["thickness"] = 10;
+    }
+
+    /// <summary>A chart's title, above it.</summary>
+    private static JObject PanelTitle(string title, GridPlan grid, int chart) =>
+        new()
+        {
+            ["text"] = $"<b>{title}</b>",
+            ["x"] = Rounded(grid.Left(chart)),
+            ["y"] = Rounded(grid.Bottom(chart) + grid.Height),
+            ["xref"] = "paper",
+            ["yref"] = "paper",
+            ["xanchor"] = "left",
+            ["yanchor"] = "bottom",
+            ["showarrow"] = false,
+            ["yshift"] = 4,
+            ["font"] = new JObject { ["size"] = TitleSize },
+        };
 
     private static JObject Hatching(int place, string colour) =>
         new()
@@ -462,70 +534,15 @@ public static class Plot
         var next = 0;
         foreach (var curve in curves)
         {
-            if (logX)
-                NeedPositive(curve.X, curve.Name, "x");
-            if (logY)
-                NeedPositive(curve.Y, curve.Name, "y");
-            var place =
-                curve.IsReference ? 0
-                : curve.Colour >= 0 ? curve.Colour
-                : next++;
+            NeedPositive(curve, logX, logY);
+            var place = 0;
+            if (!curve.IsReference)
+                place = curve.Colour >= 0 ? curve.Colour : next++;
             var colour = curve.IsReference ? Palette.Reference : Palette.Colour(place);
             if (curve.Low is not null && curve.High is not null)
-            {
-                if (curve.Low.Count != curve.X.Count || curve.High.Count != curve.X.Count)
-                    throw new ArgumentException(
-                        $"the band of '{curve.Name}' has {curve.Low.Count} and {curve.High.Count} edges for "
-                            + $"{curve.X.Count} points; give as many of each",
-                        nameof(curves)
-                    );
-                if (logY)
-                    NeedPositive(curve.Low, curve.Name, "y");
-                traces.Add(
-                    new JObject
-                    {
-                        ["type"] = "scatter",
-                        ["mode"] = "lines",
-                        ["name"] = curve.Name,
-                        ["x"] = Numbers([.. curve.X, .. curve.X.Reverse()]),
-                        ["y"] = Numbers([.. curve.High, .. curve.Low.Reverse()]),
-                        ["fill"] = "toself",
-                        ["fillcolor"] = Palette.Faded(colour, 0.18),
-                        ["line"] = new JObject { ["width"] = 0, ["color"] = colour },
-                        ["hoverinfo"] = "skip",
-                        ["showlegend"] = false,
-                    }
-                );
-            }
+                traces.Add(BandTrace(curve, curve.Low, curve.High, colour, logY));
             var asPoints = curve.IsPoints || (points && !curve.IsReference);
-            var trace = new JObject
-            {
-                ["type"] = "scatter",
-                ["mode"] =
-                    asPoints ? "markers"
-                    : curve.Marked ? "lines+markers"
-                    : "lines",
-                ["name"] = curve.Name,
-                ["x"] = Numbers(curve.X),
-                ["y"] = Numbers(curve.Y),
-                ["showlegend"] = curves.Count > 1,
-            };
-            if (!asPoints)
-                trace["line"] = new JObject
-                {
-                    ["color"] = colour,
-                    ["width"] = curve.IsReference ? 1.5 : 2.5,
-                    ["dash"] = curve.IsReference ? "dash" : Palette.Dashes[place % Palette.Dashes.Count],
-                };
-            if (asPoints || curve.Marked)
-                trace["marker"] = new JObject
-                {
-                    ["color"] = colour,
-                    ["symbol"] = Palette.Markers[place % Palette.Markers.Count],
-                    ["size"] = asPoints && curve.X.Count > 300 ? 5 : 8,
-                    ["opacity"] = asPoints && curve.X.Count > 100 ? 0.6 : 1,
-                };
-            traces.Add(trace);
+            traces.Add(CurveTrace(curve, place, colour, asPoints, inLegend: curves.Count > 1));
         }
         return Chart(
             traces,
@@ -533,6 +550,73 @@ public static class Plot
             Axis(yTitle, logY, "y", curves.SelectMany(c => (c.Low ?? []).Concat(c.High ?? []).Concat(c.Y))),
             []
         );
+    }
+
+    /// <summary>The area between a curve's lower and upper bounds.</summary>
+    private static JObject BandTrace(
+        Curve curve,
+        IReadOnlyList<double> low,
+        IReadOnlyList<double> high,
+        string colour,
+        bool logY
+    )
+    {
+        if (low.Count != curve.X.Count || high.Count != curve.X.Count)
+            throw new ArgumentException(
+                $"the band of '{curve.Name}' has {low.Count} and {high.Count} edges for "
+                    + $"{curve.X.Count} points; give as many of each",
+                "curves"
+            );
+        if (logY)
+            NeedPositive(low, curve.Name, "y");
+        return new JObject
+        {
+            ["type"] = "scatter",
+            ["mode"] = "lines",
+            ["name"] = curve.Name,
+            ["x"] = Numbers([.. curve.X, .. curve.X.Reverse()]),
+            ["y"] = Numbers([.. high, .. low.Reverse()]),
+            ["fill"] = "toself",
+            ["fillcolor"] = Palette.Faded(colour, 0.18),
+            ["line"] = new JObject { ["width"] = 0, ["color"] = colour },
+            ["hoverinfo"] = "skip",
+            ["showlegend"] = false,
+        };
+    }
+
+    /// <summary>A line, points, or both; many points are small, and let those below them show.</summary>
+    private static JObject CurveTrace(Curve curve, int place, string colour, bool asPoints, bool inLegend)
+    {
+        const int many = 100,
+            veryMany = 300;
+        var trace = new JObject
+        {
+            ["type"] = "scatter",
+            ["mode"] =
+                asPoints ? "markers"
+                : curve.Marked ? "lines+markers"
+                : "lines",
+            ["name"] = curve.Name,
+            ["x"] = Numbers(curve.X),
+            ["y"] = Numbers(curve.Y),
+            ["showlegend"] = inLegend,
+        };
+        if (!asPoints)
+            trace["line"] = new JObject
+            {
+                ["color"] = colour,
+                ["width"] = curve.IsReference ? 1.5 : 2.5,
+                ["dash"] = curve.IsReference ? "dash" : Palette.Dashes[place % Palette.Dashes.Count],
+            };
+        if (asPoints || curve.Marked)
+            trace["marker"] = new JObject
+            {
+                ["color"] = colour,
+                ["symbol"] = Palette.Markers[place % Palette.Markers.Count],
+                ["size"] = asPoints && curve.X.Count > veryMany ? 5 : 8,
+                ["opacity"] = asPoints && curve.X.Count > many ? 0.6 : 1,
+            };
+        return trace;
     }
 
     private static JObject Axis(string title, bool logarithmic, string name, IEnumerable<double> values)
@@ -546,25 +630,36 @@ public static class Plot
         if (!logarithmic)
             return axis;
         axis["type"] = "log";
-        // Labels at 1, 2 and 5 over a few decades, at powers of ten over many, at every digit within half a decade:
-        // never one over the other.
-        var positive = values.Where(value => value > 0 && double.IsFinite(value)).DefaultIfEmpty(1).ToArray();
-        var decades = Math.Log10(positive.Max() / positive.Min());
-        axis["dtick"] =
-            decades < 0.7 ? "D1"
-            : decades <= 2.5 ? "D2"
-            : Math.Max(1, (int)Math.Ceiling(decades / 7));
-        (axis["tickformat"], axis["minor"]) = (
-            "~g",
-            new JObject
-            {
-                ["ticks"] = "outside",
-                ["ticklen"] = 3,
-                ["dtick"] = decades <= 7 ? "D1" : 1,
-            }
-        );
+        var decades = Decades(values);
+        axis["dtick"] = LabelStep(decades);
+        axis["tickformat"] = "~g";
+        axis["minor"] = new JObject
+        {
+            ["ticks"] = "outside",
+            ["ticklen"] = 3,
+            ["dtick"] = decades <= MostDecadesWithDigits ? EveryDigit : 1,
+        };
         return axis;
     }
+
+    // Plotly's words for the steps of labels on a logarithmic axis.
+    private const string EveryDigit = "D1",
+        OneTwoFive = "D2";
+
+    private const double MostDecadesWithDigits = 7;
+
+    private static double Decades(IEnumerable<double> values)
+    {
+        var positive = values.Where(value => value > 0 && double.IsFinite(value)).DefaultIfEmpty(1).ToArray();
+        return Math.Log10(positive.Max() / positive.Min());
+    }
+
+    /// <summary>Labels at 1, 2 and 5 over a few decades, at powers of ten over many, at every digit within half a
+    /// decade: never one over the other.</summary>
+    private static JToken LabelStep(double decades) =>
+        decades < 0.7 ? EveryDigit
+        : decades <= 2.5 ? OneTwoFive
+        : Math.Max(1, (int)Math.Ceiling(decades / 7));
 
     internal static GenericChart Chart(IEnumerable<JObject> traces, JObject? xAxis, JObject? yAxis, JObject layout)
     {
@@ -572,34 +667,39 @@ public static class Plot
             layout["xaxis"] = xAxis;
         if (yAxis is not null)
             layout["yaxis"] = yAxis;
+        var traceList = ListModule.OfSeq(traces.Select(ToTrace).ToList());
+        return GenericChart.fromFigure(Plotly.NET.Figure.create(traceList, ToLayout(layout)));
+    }
+
+    private static Layout ToLayout(JObject json)
+    {
         var made = new Layout();
-        foreach (var (key, value) in layout)
+        foreach (var (key, value) in json)
         {
             if (value is null)
                 continue;
-            if (key.StartsWith("xaxis", StringComparison.Ordinal) || key.StartsWith("yaxis", StringComparison.Ordinal))
-            {
-                var axis = new LinearAxis();
-                foreach (var (name, token) in (JObject)value)
-                    axis.SetProperty(name, token);
-                made.SetProperty(key, axis);
-            }
-            else
-            {
-                made.SetProperty(key, value);
-            }
+            var isAxis =
+                key.StartsWith("xaxis", StringComparison.Ordinal) || key.StartsWith("yaxis", StringComparison.Ordinal);
+            made.SetProperty(key, isAxis ? ToAxis((JObject)value) : value);
         }
-        var list = traces
-            .Select(json =>
-            {
-                var trace = new Trace((string)json["type"]!);
-                foreach (var (name, token) in json)
-                    if (name != "type")
-                        trace.SetProperty(name, token is JValue value ? value.Value : token);
-                return trace;
-            })
-            .ToList();
-        return GenericChart.fromFigure(Plotly.NET.Figure.create(ListModule.OfSeq(list), made));
+        return made;
+    }
+
+    private static LinearAxis ToAxis(JObject json)
+    {
+        var axis = new LinearAxis();
+        foreach (var (name, token) in json)
+            axis.SetProperty(name, token);
+        return axis;
+    }
+
+    private static Trace ToTrace(JObject json)
+    {
+        var trace = new Trace((string)json["type"]!);
+        foreach (var (name, token) in json)
+            if (name != "type")
+                trace.SetProperty(name, token is JValue value ? value.Value : token);
+        return trace;
     }
 
     private static JArray Numbers(IReadOnlyList<double> values) =>
@@ -610,6 +710,14 @@ public static class Plot
         ArgumentNullException.ThrowIfNull(things, parameter);
         if (things.Count == 0)
             throw new ArgumentException($"a figure needs at least one {what}, was none", parameter);
+    }
+
+    private static void NeedPositive(Curve curve, bool logX, bool logY)
+    {
+        if (logX)
+            NeedPositive(curve.X, curve.Name, "x");
+        if (logY)
+            NeedPositive(curve.Y, curve.Name, "y");
     }
 
     private static void NeedPositive(IEnumerable<double> values, string name, string axis)
