@@ -84,7 +84,7 @@ internal sealed class DitPatchMap : torch.nn.Module<torch.Tensor, torch.Tensor>
     }
 
     public override torch.Tensor forward(torch.Tensor images) =>
-        torch.nn.functional.conv2d(images, weight, bias, strides: [weight.shape[2], weight.shape[3]]);
+        Convolution.Apply(images, weight, bias, stride: weight.shape[^1]);
 }
 
 /// <summary>Turns times (batch), whole or not, into vectors (batch, width): cosines, then sines, of the time at rates

@@ -190,8 +190,7 @@ public sealed record DitOptions
 
     /// <summary>The number of weights, the fixed position embedding included, as published counts have it.</summary>
     /// <exception cref="ArgumentException">The sizes do not fit together.</exception>
-    public long ParameterCount =>
-        WeightSources.Count(weights => new Dit(this, weights));
+    public long ParameterCount => WeightSources.Count(weights => new Dit(this, weights));
 
     /// <summary>Reads options from a checkpoint's metadata, where <see cref="ToMetadata"/> put them.</summary>
     /// <param name="metadata">Text by key.</param>

@@ -92,40 +92,19 @@ internal sealed class UNetConvolution : torch.nn.Module<torch.Tensor, torch.Tens
         var filterMargin = resample_filter is null ? 0 : (resample_filter.shape[^1] - 1) / 2;
         if (resampling == UNetResampling.Down && kernelFirst)
         {
-            var full = torch.nn.functional.conv2d(
-                input,
-                weight!,
-                padding: [margin + filterMargin, margin + filterMargin]
-            );
-            return torch
-                .nn.functional.conv2d(full, PerChannel(full.shape[1]), bias, strides: [2, 2], groups: full.shape[1])
-                .MoveToOuterDisposeScope();
+            var full = Convolution.Apply(input, weight!, padding: margin + filterMargin);
+            return Convolution.PerChannel(full, resample_filter!, bias, stride: 2).MoveToOuterDisposeScope();
         }
-        var channels = input.shape[1];
         var x = resampling switch
         {
-            UNetResampling.Down => torch.nn.functional.conv2d(
-                input,
-                PerChannel(channels),
-                strides: [2, 2],
-                padding: [filterMargin, filterMargin],
-                groups: channels
-            ),
-            UNetResampling.Up => torch.nn.functional.conv_transpose2d(
-                input,
-                PerChannel(channels).mul(4),
-                strides: [2, 2],
-                padding: [filterMargin, filterMargin],
-                groups: channels
-            ),
+            UNetResampling.Down => Convolution.PerChannel(input, resample_filter!, stride: 2, padding: filterMargin),
+            UNetResampling.Up => Convolution.TransposedPerChannel(input, resample_filter! * 4, 2, filterMargin),
             _ => input,
         };
         if (weight is not null)
-            x = torch.nn.functional.conv2d(x, weight, bias, padding: [margin, margin]);
+            x = Convolution.Apply(x, weight, bias, padding: margin);
         return x.MoveToOuterDisposeScope();
     }
-
-    private torch.Tensor PerChannel(long channels) => resample_filter!.expand(channels, 1, -1, -1).contiguous();
 }
 
 /// <summary>Group normalization.</summary>

@@ -1,5 +1,6 @@
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
+using BalancedDiffusion.Networks;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Steering;
@@ -34,13 +35,13 @@ public sealed class AttributeRegressor : torch.nn.Module
         using var scope = torch.NewDisposeScope();
         var places = shape[1] / 8 * (shape[2] / 8);
         net = torch.nn.Sequential(
-            ("0", torch.nn.Conv2d(shape[0], 24, 3, padding: 1)),
+            ("0", new Convolution3x3(shape[0], 24)),
             ("1", torch.nn.SiLU()),
-            ("2", torch.nn.Conv2d(24, 48, 3, stride: 2, padding: 1)),
+            ("2", new Convolution3x3(24, 48, stride: 2)),
             ("3", torch.nn.SiLU()),
-            ("4", torch.nn.Conv2d(48, 96, 3, stride: 2, padding: 1)),
+            ("4", new Convolution3x3(48, 96, stride: 2)),
             ("5", torch.nn.SiLU()),
-            ("6", torch.nn.Conv2d(96, 96, 3, stride: 2, padding: 1)),
+            ("6", new Convolution3x3(96, 96, stride: 2)),
             ("7", torch.nn.SiLU()),
             ("8", torch.nn.Flatten()),
             ("9", torch.nn.Linear(96 * places, 192)),

@@ -89,6 +89,8 @@ public static class TorchRuntime
 
     private static void Load()
     {
+        if (ProcessorLimits.ConvolutionsAreWrong)
+            log.Add("On this processor convolutions are computed as products, since libtorch's own are wrong.");
         var folder = FindNativeFolder();
         if (folder is null)
         {

@@ -58,7 +58,12 @@ public sealed class SpikinessSweepTests
                 );
             default:
                 var dit = new Dit(
-                    DitFixtures.Little with { Classes = 0, ClassDropout = 0, LearnSigma = false },
+                    DitFixtures.Little with
+                    {
+                        Classes = 0,
+                        ClassDropout = 0,
+                        LearnSigma = false,
+                    },
                     1,
                     ScalarType.Float64
                 );

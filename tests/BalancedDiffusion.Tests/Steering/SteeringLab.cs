@@ -16,8 +16,7 @@ internal static class SteeringLab
     public const string Silu = "model.dec.8x8_block0.silu1";
     public const string Conv = "model.enc.8x8_conv";
 
-    public static DitOptions Little { get; } =
-        DitFixtures.Little with { ClassDropout = 0.1, LearnSigma = false };
+    public static DitOptions Little { get; } = DitFixtures.Little with { ClassDropout = 0.1, LearnSigma = false };
 
     public static torch.Tensor Wide(long seed, params long[] shape) =>
         GaussianNoise.Draw(shape, seed, torch.ScalarType.Float64);

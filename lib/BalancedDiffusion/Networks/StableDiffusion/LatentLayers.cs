@@ -31,8 +31,7 @@ internal sealed class LatentConvolution : torch.nn.Module<torch.Tensor, torch.Te
         RegisterComponents();
     }
 
-    public override torch.Tensor forward(torch.Tensor input) =>
-        torch.nn.functional.conv2d(input, weight, bias, strides: [stride, stride], padding: [padding, padding]);
+    public override torch.Tensor forward(torch.Tensor input) => Convolution.Apply(input, weight, bias, stride, padding);
 }
 
 /// <summary>Normalizes each token, then scales and shifts its units.</summary>
