@@ -10,7 +10,7 @@ public sealed class LineLengthTests
     private static readonly Workspace Repository = Workspace.Find(AppContext.BaseDirectory);
 
     [Fact]
-    public void No_line_of_csharp_is_longer_than_120_characters() =>
+    public void NoLineOfCsharpIsLongerThan120Characters() =>
         Assert.Empty(
             new[] { "lib", "environment", "tests" }
                 .SelectMany(folder =>
@@ -27,7 +27,7 @@ public sealed class LineLengthTests
         );
 
     [Fact]
-    public void No_line_of_a_notebook_s_code_is_longer_than_100_characters() =>
+    public void NoLineOfANotebookSCodeIsLongerThan100Characters() =>
         Assert.Empty(
             Repository
                 .Notebooks()
