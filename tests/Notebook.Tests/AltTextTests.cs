@@ -4,7 +4,7 @@ using BalancedDiffusion.Reproduce.Runner.Kernel;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Newtonsoft.Json.Linq;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 public class AltTextTests
 {

@@ -5,7 +5,7 @@ using BalancedDiffusion.Exercises;
 using BalancedDiffusion.Notebook;
 using TorchSharp;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 /// <summary>Every exercise that is registered, against answers of every kind; and the sentences on one whose mistakes
 /// are known.</summary>

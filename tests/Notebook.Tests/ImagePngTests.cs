@@ -5,7 +5,7 @@ using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 public class ImagePngTests
 {

@@ -4,7 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using BalancedDiffusion.Notebook;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 /// <summary>Runs cells in the pinned kernel itself, started as editors start it, and looks at what it hands
 /// back.</summary>

@@ -1,6 +1,6 @@
 using BalancedDiffusion.Notebook;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 public class LabParametersTests
 {

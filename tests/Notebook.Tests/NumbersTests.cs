@@ -1,7 +1,7 @@
 using System.Globalization;
 using BalancedDiffusion.Notebook;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 public class NumbersTests
 {
