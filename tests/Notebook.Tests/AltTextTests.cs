@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Reproduce.Runner.Kernel;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Newtonsoft.Json.Linq;

@@ -3,7 +3,6 @@ using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Networks;
 using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Steering;
 using BalancedDiffusion.Training;
 using Spectre.Console;
 using TorchSharp;

@@ -1,8 +1,6 @@
 using System.Linq.Expressions;
 using System.Runtime.CompilerServices;
-using System.Text.RegularExpressions;
 using BalancedDiffusion.Exercises;
-using BalancedDiffusion.Notebook;
 using TorchSharp;
 
 namespace BalancedDiffusion.Notebook.Tests;

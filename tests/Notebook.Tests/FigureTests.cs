@@ -1,4 +1,3 @@
-using BalancedDiffusion.Notebook;
 using Newtonsoft.Json.Linq;
 
 namespace BalancedDiffusion.Notebook.Tests;

@@ -1,5 +1,3 @@
-using BalancedDiffusion.Notebook;
-
 namespace BalancedDiffusion.Notebook.Tests;
 
 public class LabParametersTests

@@ -1,4 +1,3 @@
-using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Runtime;
 using Newtonsoft.Json.Linq;
 

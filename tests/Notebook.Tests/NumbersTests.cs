@@ -1,5 +1,4 @@
 using System.Globalization;
-using BalancedDiffusion.Notebook;
 
 namespace BalancedDiffusion.Notebook.Tests;
 

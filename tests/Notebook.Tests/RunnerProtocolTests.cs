@@ -1,5 +1,4 @@
 using System.Text.Json;
-using BalancedDiffusion.Reproduce.Course;
 using BalancedDiffusion.Reproduce.Runner.Kernel;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 

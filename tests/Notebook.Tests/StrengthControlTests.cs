@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using BalancedDiffusion.Notebook;
 using TorchSharp;
 
 namespace BalancedDiffusion.Notebook.Tests;

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using BalancedDiffusion.Reproduce;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using YamlDotNet.RepresentationModel;
 

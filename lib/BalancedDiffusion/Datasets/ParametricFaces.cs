@@ -1,6 +1,5 @@
 using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Runtime;
-using BalancedDiffusion.Theory;
 using TorchSharp;
 
 namespace BalancedDiffusion.Datasets;

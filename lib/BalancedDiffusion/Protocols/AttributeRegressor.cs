@@ -2,7 +2,6 @@ using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
-using BalancedDiffusion.Steering;
 using BalancedDiffusion.Training;
 using TorchSharp;
 using TorchSharp.Modules;

@@ -1,4 +1,3 @@
-using BalancedDiffusion.Networks;
 using BalancedDiffusion.Training;
 
 namespace BalancedDiffusion.Protocols;

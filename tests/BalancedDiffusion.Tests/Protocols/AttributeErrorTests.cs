@@ -1,5 +1,4 @@
 using BalancedDiffusion.Protocols;
-using BalancedDiffusion.Steering;
 using BalancedDiffusion.Tests.Steering;
 using FsCheck;
 using FsCheck.Fluent;

@@ -1,7 +1,5 @@
 using BalancedDiffusion.Datasets;
-using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Protocols;
-using BalancedDiffusion.Steering;
 using BalancedDiffusion.Tests.Steering;
 using TorchSharp;
 

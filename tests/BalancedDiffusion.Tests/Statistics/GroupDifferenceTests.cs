@@ -1,5 +1,4 @@
 using BalancedDiffusion.Statistics;
-using BalancedDiffusion.Steering;
 using BalancedDiffusion.Tests.Steering;
 using MathNet.Numerics.Distributions;
 

@@ -1,6 +1,5 @@
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Denoisers;
-using BalancedDiffusion.Networks;
 using BalancedDiffusion.Representations;
 using BalancedDiffusion.Steering;
 using BalancedDiffusion.Tests.Checkpoints;

@@ -1,7 +1,6 @@
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Theory;
 using TorchSharp;
-using Xunit;
 
 namespace BalancedDiffusion.Tests.Theory;
 
