@@ -76,12 +76,12 @@ public sealed unsafe class FaceRenderer
         var old = f.Age * (0.35f + 0.65f * f.Age);
         var sag = Soft.Step(f.Age, 0.4f, 1f);
         var chin = 0.62f + 0.02f * sinPitch + 0.02f * (1 - f.Jaw);
-        const float CenterY = 0.05f,
-            Top = 0.68f;
+        const float centerY = 0.05f,
+            top = 0.68f;
         var shape = new HeadShape(
             width,
-            CenterY,
-            Top,
+            centerY,
+            top,
             chin,
             Soft.Lerp(0.44f, 0.2f, f.Jaw) - 0.06f * sag,
             Soft.Lerp(0.2f, 0.75f, f.Jaw),
@@ -390,8 +390,8 @@ public sealed unsafe class FaceRenderer
         {
             var jawline = new HeadShape(
                 width * (1 + 0.04f * f.Beard),
-                CenterY,
-                Top,
+                centerY,
+                top,
                 chin * (1 + 0.14f * f.Beard),
                 Soft.Lerp(0.42f, 0.2f, f.Jaw),
                 Soft.Lerp(0.3f, 0.75f, f.Jaw),
@@ -596,14 +596,14 @@ public sealed unsafe class FaceRenderer
         {
             // The point above (x, y) of the frontal face, lifted off the skull, after the head's turn and nod.
             float u = x / width,
-                v = (y - CenterY) / Top;
+                v = (y - centerY) / top;
             var depth = 0.46f * MathF.Sqrt(MathF.Max(0.08f, 1 - u * u - v * v));
             float px = x * cosYaw + (depth + lift) * sinYaw,
                 z = (depth + lift) * cosYaw - x * sinYaw;
             var narrow = cosYaw - 0.2116f * x / (width * width * depth) * sinYaw;
             return new Feature(
                 px,
-                CenterY + (y - CenterY) * cosPitch + z * sinPitch - 0.3f * sinPitch + 0.12f * sinPitch,
+                centerY + (y - centerY) * cosPitch + z * sinPitch - 0.3f * sinPitch + 0.12f * sinPitch,
                 narrow
             );
         }
