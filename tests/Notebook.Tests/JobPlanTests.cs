@@ -13,11 +13,8 @@ public class JobPlanTests
     [InlineData(4, 4, 1)]
     [InlineData(8, 4, 2)]
     [InlineData(15, 4, 3)]
-    public void ANotebookRunsOnEachCoreAtMostFourAndLargerMachinesGiveThemThreads(
-        int cores,
-        int jobs,
-        int threads
-    ) => Assert.Equal(new JobPlan(jobs, threads, null), JobPlan.Choose(null, 11, cores, Plenty, onGpu: false, null));
+    public void ANotebookRunsOnEachCoreAtMostFourAndLargerMachinesGiveThemThreads(int cores, int jobs, int threads) =>
+        Assert.Equal(new JobPlan(jobs, threads, null), JobPlan.Choose(null, 11, cores, Plenty, onGpu: false, null));
 
     [Theory]
     [InlineData(1, 2, 1, 2)]

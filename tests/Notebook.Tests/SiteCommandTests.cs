@@ -40,11 +40,7 @@ public sealed class SiteCommandTests : IDisposable
     [InlineData("site --katex half", 2, "KaTeX in '", "lacks katex.min.css")]
     [InlineData("site --katex fontless", 2, "lacks its font KaTeX_Main-Regular.woff2")]
     [InlineData("site --katex other", 1, "katex.min.js is not a KaTeX that works here")]
-    public async Task AWrongRequestGetsOneSentenceAndWritesNothing(
-        string line,
-        int exitCode,
-        params string[] sentences
-    )
+    public async Task AWrongRequestGetsOneSentenceAndWritesNothing(string line, int exitCode, params string[] sentences)
     {
         SiteFixture.Katex();
         Add("00-a", "Prose.");
@@ -82,10 +78,7 @@ public sealed class SiteCommandTests : IDisposable
         "![A map](https://example.org/x.png)",
         "00-a, cell 2: the picture 'https://example.org/x.png' would be fetched from elsewhere"
     )]
-    public async Task ProseThatCannotBeShownIsNamedWithItsNotebookAndCell(
-        string prose,
-        params string[] sentences
-    )
+    public async Task ProseThatCannotBeShownIsNamedWithItsNotebookAndCell(string prose, params string[] sentences)
     {
         SiteFixture.Katex();
         Add("00-a", prose);

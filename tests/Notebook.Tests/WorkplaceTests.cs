@@ -69,9 +69,7 @@ public sealed partial class WorkplaceTests
     [Theory]
     [InlineData(".devcontainer/devcontainer.json")]
     [InlineData(".devcontainer/cuda/devcontainer.json")]
-    public void AContainerIsBuiltFromFilesThatAreThereAndItsEditorHasTheRecommendedExtensions(
-        string file
-    )
+    public void AContainerIsBuiltFromFilesThatAreThereAndItsEditorHasTheRecommendedExtensions(string file)
     {
         var container = Read(file);
         var folder = Path.GetDirectoryName(Path.Combine(Root, file))!;
