@@ -2,7 +2,6 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Runtime;
-using BalancedDiffusion.Steering;
 using TorchSharp;
 
 namespace BalancedDiffusion.Generation;

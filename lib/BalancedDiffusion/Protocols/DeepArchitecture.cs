@@ -1,5 +1,3 @@
-using BalancedDiffusion.Training;
-
 namespace BalancedDiffusion.Protocols;
 
 /// <summary>The two deep networks that this repository trains.</summary>

@@ -1,5 +1,4 @@
 using System.Globalization;
-using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Generation;
 using BalancedDiffusion.Memorization;
