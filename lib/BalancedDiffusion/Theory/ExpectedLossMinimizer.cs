@@ -44,9 +44,7 @@ public static class ExpectedLossMinimizer
             return (result.Value, result.Decoder is null ? gradient : [.. gradient, .. Float64.Array(result.Decoder)]);
         }
 
-        double[] point = decoder is null
-            ? Float64.Array(encoder)
-            : [.. Float64.Array(encoder), .. Float64.Array(decoder)];
+        var point = decoder is null ? Float64.Array(encoder) : [.. Float64.Array(encoder), .. Float64.Array(decoder)];
         var (value, slope) = At(point);
         List<(double[] Move, double[] Change, double Product)> memory = [];
         // Below this a difference of two losses is rounding, not descent.
