@@ -2,7 +2,6 @@ using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Protocols;
-using BalancedDiffusion.Training;
 
 namespace BalancedDiffusion.Tests.Datasets;
 

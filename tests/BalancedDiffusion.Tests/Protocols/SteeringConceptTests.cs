@@ -1,6 +1,5 @@
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Protocols;
-using BalancedDiffusion.Tests.Steering;
 using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Protocols;

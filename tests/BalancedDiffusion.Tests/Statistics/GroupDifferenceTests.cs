@@ -1,5 +1,4 @@
 using BalancedDiffusion.Statistics;
-using BalancedDiffusion.Tests.Steering;
 using MathNet.Numerics.Distributions;
 
 namespace BalancedDiffusion.Tests.Statistics;
