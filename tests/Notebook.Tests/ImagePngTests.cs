@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
-using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 

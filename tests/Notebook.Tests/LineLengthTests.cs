@@ -1,4 +1,3 @@
-using BalancedDiffusion.Reproduce.Runner;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Notebook.Tests;
