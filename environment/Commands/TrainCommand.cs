@@ -6,7 +6,6 @@ using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
-using BalancedDiffusion.Steering;
 using BalancedDiffusion.Training;
 using Spectre.Console;
 using Spectre.Console.Cli;

@@ -145,7 +145,7 @@ public sealed class Grader(Workspace workspace, Confinement confinement, TimeSpa
     private static bool IsGiven(ExerciseSource source, string? cell) =>
         cell is null || source.Cells.TakeWhile(c => c.Kind != ExerciseCellKind.Answer).Any(c => c.Id == cell);
 
-    private NotebookDocument Notebook(
+    private static NotebookDocument Notebook(
         ExerciseSource source,
         IReadOnlyDictionary<string, string> answers,
         IReadOnlyCollection<string> ended

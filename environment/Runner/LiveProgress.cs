@@ -53,17 +53,17 @@ public sealed class LiveProgress : IRunProgress
     }
 
     /// <inheritdoc/>
-    public void CellStarted(NotebookFile notebook, int number)
+    public void CellStarted(NotebookFile notebook, int cell)
     {
         lock (gate)
         {
-            Find(notebook).Cell = number;
-            estimate.Started(notebook.Stem, number);
+            Find(notebook).Cell = cell;
+            estimate.Started(notebook.Stem, cell);
         }
     }
 
     /// <inheritdoc/>
-    public void CellFinished(NotebookFile notebook, int number, double seconds) { }
+    public void CellFinished(NotebookFile notebook, int cell, double seconds) { }
 
     /// <inheritdoc/>
     public void NotebookFinished(NotebookResult result)

@@ -1,5 +1,4 @@
 using BalancedDiffusion.Denoisers;
-using BalancedDiffusion.Memorization;
 using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Representations;
 using BalancedDiffusion.Statistics;

@@ -1,7 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using BalancedDiffusion.Notebook;
-using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Exercises;
 

@@ -94,6 +94,6 @@ internal sealed class Exercise<TAnswer>(
             ? (TAnswer?)Delegate.CreateDelegate(typeof(TAnswer), other.Target, other.Method, throwOnBindFailure: false)
             : null;
 
-    private Verdict Wrong(string sentence, long seed) =>
+    private static Verdict Wrong(string sentence, long seed) =>
         new(Outcome.Wrong, $"{sentence} (seed: {seed} repeats these inputs)");
 }

@@ -43,7 +43,7 @@ internal sealed record Response(
     private static Response Read(object? value)
     {
         var parts = new List<(long[], double[])>();
-        IEnumerable<object?> items = value switch
+        var items = value switch
         {
             ITuple tuple => Enumerable.Range(0, tuple.Length).Select(i => tuple[i]),
             torch.Tensor[] tensors => tensors,

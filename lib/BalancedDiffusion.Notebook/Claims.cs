@@ -18,13 +18,13 @@ public static class Claims
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    private static readonly List<Claim> claims = [];
+    private static readonly List<Claim> Recorded = [];
     private static readonly Stopwatch Clock = new();
     private static string? notebook;
     private static string? path;
 
     /// <summary>The claims made so far, in order.</summary>
-    public static IReadOnlyList<Claim> All => claims;
+    public static IReadOnlyList<Claim> All => Recorded;
 
     /// <summary>Checks a claim, shows it and records it.</summary>
     /// <param name="id">Its name within the notebook: letters, digits, '-', '.' and '_'.</param>
@@ -88,7 +88,7 @@ public static class Claims
     public static void Table()
     {
         RequireStarted();
-        int Count(ClaimOutcome outcome) => claims.Count(claim => claim.Outcome == outcome);
+        int Count(ClaimOutcome outcome) => Recorded.Count(claim => claim.Outcome == outcome);
         var (held, failed) = (Count(ClaimOutcome.Holds), Count(ClaimOutcome.Fails));
         var (excepted, skipped) = (Count(ClaimOutcome.Exception), Count(ClaimOutcome.Skipped));
         var sum =
@@ -97,15 +97,15 @@ public static class Claims
             + $"{(skipped > 0 ? $", {skipped} skipped" : "")}";
         var record = new JsonObject
         {
-            ["claims"] = new JsonArray([.. claims.Select(claim => claim.ToJson(withSeconds: false))]),
+            ["claims"] = new JsonArray([.. Recorded.Select(claim => claim.ToJson(withSeconds: false))]),
             ["sum"] = sum,
         };
-        Show(claims, sum, (Claim.TableMimeType, record.ToJsonString(OneLine)));
+        Show(Recorded, sum, (Claim.TableMimeType, record.ToJsonString(OneLine)));
     }
 
     internal static void Begin(string name, string? file)
     {
-        claims.Clear();
+        Recorded.Clear();
         (notebook, path) = (name, file);
         Clock.Restart();
     }
@@ -123,10 +123,10 @@ public static class Claims
                 $"the claim '{id}' needs a sentence that says what is claimed",
                 nameof(statement)
             );
-        var earlier = claims.FindIndex(claim => claim.Id == id);
+        var earlier = Recorded.FindIndex(claim => claim.Id == id);
         // A cell that is run again by hand makes its claims again; in a recorded run two claims of one name are a
         // mistake.
-        if (earlier >= 0 && (path is not null || claims[earlier].Statement != statement))
+        if (earlier >= 0 && (path is not null || Recorded[earlier].Statement != statement))
             throw new ArgumentException(
                 $"the claim id '{id}' is used already in this notebook; give each claim an id of its own",
                 nameof(id)
@@ -134,9 +134,9 @@ public static class Claims
         var claim = make(Clock.Elapsed.TotalSeconds);
         Append(claim);
         if (earlier >= 0)
-            claims[earlier] = claim;
+            Recorded[earlier] = claim;
         else
-            claims.Add(claim);
+            Recorded.Add(claim);
         Show([claim], null, (Claim.MimeType, claim.ToJson(withSeconds: false).ToJsonString(OneLine)));
         Clock.Restart();
         return claim;

@@ -21,8 +21,7 @@ public static class Formatters
         Both(typeof(Series<,>), value => Generic(nameof(OfSeries), typeof(Series<,>), value));
         Both(typeof(Matrix<>), value => Generic(nameof(OfMatrix), typeof(Matrix<>), value));
         Both(typeof(Vector<>), value => Generic(nameof(OfVector), typeof(Vector<>), value));
-        Formatter.Register(
-            typeof(Plotly.NET.GenericChart),
+        Formatter.Register<Plotly.NET.GenericChart>(
             (_, writer) => writer.Write("a chart; show it with Figure.Show(chart, id, title, takeaway)"),
             "text/plain"
         );

@@ -1,5 +1,4 @@
 using BalancedDiffusion.Datasets;
-using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Protocols;

@@ -1,10 +1,9 @@
 using System.Text.Json.Nodes;
-using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Reproduce.Runner.Kernel;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Newtonsoft.Json.Linq;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 public class AltTextTests
 {

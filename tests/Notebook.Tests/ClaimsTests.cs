@@ -1,8 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using BalancedDiffusion.Notebook;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 [Collection("claims")]
 public sealed class ClaimsTests : IDisposable

@@ -15,7 +15,7 @@ public sealed class CourseTests : IDisposable
     public void Dispose() => Directory.Delete(place, recursive: true);
 
     [Fact]
-    public async Task A_class_gets_what_is_under_version_control_and_no_solution()
+    public async Task AClassGetsWhatIsUnderVersionControlAndNoSolution()
     {
         using var clone = new EnvironmentWorkspace();
         Write(clone.Root, ".gitignore", "bin/\n*.user\n");
@@ -69,7 +69,7 @@ public sealed class CourseTests : IDisposable
     }
 
     [Fact]
-    public async Task A_folder_that_is_not_empty_a_file_and_a_place_inside_the_repository_are_refused()
+    public async Task AFolderThatIsNotEmptyAFileAndAPlaceInsideTheRepositoryAreRefused()
     {
         using var clone = new EnvironmentWorkspace();
         Write(clone.Root, "notebooks/exercises/source/03-x.md", "solution");
@@ -90,7 +90,7 @@ public sealed class CourseTests : IDisposable
     }
 
     [Fact]
-    public void Only_cells_of_answers_are_read_and_what_cannot_be_used_is_said()
+    public void OnlyCellsOfAnswersAreReadAndWhatCannotBeUsedIsSaid()
     {
         var source = Source();
         Hand("anna/01-x.ipynb", ("01-1-answer", "mine"), ("01-1-check", "forged"));
@@ -134,7 +134,7 @@ public sealed class CourseTests : IDisposable
     }
 
     [Fact]
-    public void A_folder_without_submissions_is_refused()
+    public void AFolderWithoutSubmissionsIsRefused()
     {
         Assert.Contains(
             "there is no folder",
@@ -150,7 +150,7 @@ public sealed class CourseTests : IDisposable
     }
 
     [Fact]
-    public void The_table_has_a_row_a_student_and_no_formula()
+    public void TheTableHasARowAStudentAndNoFormula()
     {
         var table = new GradeTable(
             [Source()],
@@ -188,7 +188,7 @@ public sealed class CourseTests : IDisposable
     }
 
     [Fact]
-    public void The_journal_survives_a_line_that_was_cut_off()
+    public void TheJournalSurvivesALineThatWasCutOff()
     {
         var (file, grade) = (
             Path.Combine(place, "journal"),
@@ -203,7 +203,7 @@ public sealed class CourseTests : IDisposable
     }
 
     [Fact]
-    public async Task A_class_is_graded_by_its_answers_alone_whatever_they_do()
+    public async Task AClassIsGradedByItsAnswersAloneWhateverTheyDo()
     {
         var folder = new ExerciseFolder(Repository);
         if (!folder.HasSources)

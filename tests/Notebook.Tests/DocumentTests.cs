@@ -45,7 +45,7 @@ public sealed partial class DocumentTests
 
     [Theory]
     [MemberData(nameof(Files))]
-    public void Every_link_leads_to_a_file_and_a_heading(string file) =>
+    public void EveryLinkLeadsToAFileAndAHeading(string file) =>
         Assert.Empty(BrokenLinks(Path.Combine(Repository.Root, file), Prose(file)));
 
     [Theory]
@@ -55,7 +55,7 @@ public sealed partial class DocumentTests
     [InlineData("[elsewhere](README.md#not-there)", "README.md#not-there")]
     [InlineData("<img src=\"none.png\">", "none.png")]
     [InlineData("[up](../../../outside.md)", "../../../outside.md")]
-    public void A_broken_link_is_found(string prose, string link) =>
+    public void ABrokenLinkIsFound(string prose, string link) =>
         Assert.Equal([link], BrokenLinks(Path.Combine(Repository.Root, "x.md"), "# A heading\n" + prose));
 
     [Theory]
@@ -63,13 +63,13 @@ public sealed partial class DocumentTests
         "[a](#two-words-and-code) [web](https://example.org/x) [b](README.md#two-commands) [c](lib/) "
             + "`[d](none.md)`\n```\n[e](none.md)\n```"
     )]
-    public void A_good_link_is_not(string prose) =>
+    public void AGoodLinkIsNot(string prose) =>
         Assert.Empty(BrokenLinks(Path.Combine(Repository.Root, "x.md"), "## Two words, and `code`\n" + prose));
 
     [Theory]
     [InlineData("notebooks/README.md", 100)]
     [InlineData("lib/README.md", 10)]
-    public void A_linked_type_stands_in_the_linked_file_and_has_the_member(string file, int least)
+    public void ALinkedTypeStandsInTheLinkedFileAndHasTheMember(string file, int least)
     {
         var links = TypeLink().Matches(Prose(file));
         Assert.True(links.Count >= least, $"{links.Count} types are linked");
@@ -98,7 +98,7 @@ public sealed partial class DocumentTests
     }
 
     [Fact]
-    public void Claims_that_are_named_are_made_in_their_notebook()
+    public void ClaimsThatAreNamedAreMadeInTheirNotebook()
     {
         var made = Repository
             .Notebooks()
@@ -137,7 +137,7 @@ public sealed partial class DocumentTests
     }
 
     [Fact]
-    public void Our_numbers_stand_in_the_outputs_of_the_notebooks_that_are_named()
+    public void OurNumbersStandInTheOutputsOfTheNotebooksThatAreNamed()
     {
         var outputs = Repository
             .Notebooks()
@@ -176,7 +176,7 @@ public sealed partial class DocumentTests
     }
 
     [Fact]
-    public async Task Commands_that_are_named_are_known()
+    public async Task CommandsThatAreNamedAreKnown()
     {
         var known = await CommandsAsync();
         var branches = new Dictionary<string, IReadOnlyList<string>>();
@@ -211,7 +211,7 @@ public sealed partial class DocumentTests
     }
 
     [Fact]
-    public void The_citation_has_what_its_schema_asks_for_and_names_the_paper()
+    public void TheCitationHasWhatItsSchemaAsksForAndNamesThePaper()
     {
         var lines = File.ReadAllLines(Path.Combine(Repository.Root, ".github", "CITATION.cff"));
         var software = lines.TakeWhile(l => !l.StartsWith("preferred-citation:", StringComparison.Ordinal)).ToArray();
@@ -239,7 +239,7 @@ public sealed partial class DocumentTests
     }
 
     [Fact]
-    public void Every_notebook_has_its_row_and_its_minutes_in_the_readme()
+    public void EveryNotebookHasItsRowAndItsMinutesInTheReadme()
     {
         var minutes = StatedMinutes.Read(Repository);
         Assert.Equal(Repository.Notebooks().Select(n => n.Stem), minutes.Keys.Order(StringComparer.Ordinal));

@@ -16,14 +16,14 @@ public sealed class EnvironmentArchitectureTests
     );
 
     [Fact]
-    public void No_namespaces_use_each_other_in_a_circle() => Assert.Empty(NamespaceGraph.Cycle(Graph));
+    public void NoNamespacesUseEachOtherInACircle() => Assert.Empty(NamespaceGraph.Cycle(Graph));
 
     [Theory]
     [InlineData("Runner")]
     [InlineData("Site", "Runner")]
     [InlineData("Course", "Runner")]
     [InlineData("Commands", "Runner", "Site", "Course")]
-    public void A_part_uses_only_those_below_it(string part, params string[] allowed)
+    public void APartUsesOnlyThoseBelowIt(string part, params string[] allowed)
     {
         var inside = Graph.Where(entry => IsIn(part, entry.Key)).ToList();
         Assert.NotEmpty(inside);
@@ -34,7 +34,7 @@ public sealed class EnvironmentArchitectureTests
     }
 
     [Fact]
-    public void Every_namespace_belongs_to_a_part() =>
+    public void EveryNamespaceBelongsToAPart() =>
         Assert.All(
             Graph.Keys,
             name =>
@@ -45,7 +45,7 @@ public sealed class EnvironmentArchitectureTests
         );
 
     [Fact]
-    public void Every_file_lies_in_the_folder_of_its_namespace()
+    public void EveryFileLiesInTheFolderOfItsNamespace()
     {
         var folder = Path.Combine(Workspace.Find(AppContext.BaseDirectory).Root, "environment");
         var seen = 0;

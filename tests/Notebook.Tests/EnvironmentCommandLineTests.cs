@@ -88,7 +88,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     [InlineData("course grade in --timeout 0", "--timeout must be seconds from 1 to 36000, was '0'")]
     [InlineData("course grade in --timeout soon", "--timeout must be seconds from 1 to 36000, was 'soon'")]
     [InlineData("course grade in", "this command belongs to the teacher's clone")]
-    public async Task A_wrong_command_line_gets_one_sentence_and_exits_with_2(string line, string sentence)
+    public async Task AWrongCommandLineGetsOneSentenceAndExitsWith2(string line, string sentence)
     {
         place.Add("00-a", "1");
         place.Add("02-b", "1");
@@ -114,7 +114,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     [InlineData("exercises test --help", "numbers")]
     [InlineData("course new --help", "DIR")]
     [InlineData("course grade --help", "--timeout")]
-    public async Task Every_command_explains_itself(string line, string word)
+    public async Task EveryCommandExplainsItself(string line, string word)
     {
         var (code, output) = await RunAsync(line);
         Assert.Equal(0, code);
@@ -122,14 +122,14 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     }
 
     [Fact]
-    public async Task Outside_the_repository_the_program_s_own_is_taken_and_a_folder_without_one_is_refused()
+    public async Task OutsideTheRepositoryTheProgramSOwnIsTakenAndAFolderWithoutOneIsRefused()
     {
         Assert.Throws<UsageException>(() => Workspace.Find(Path.GetPathRoot(Path.GetTempPath())!));
         Assert.Equal(0, (await RunAsync("list", Path.GetTempPath())).Code);
     }
 
     [Fact]
-    public void Numbers_and_ranges_choose_notebooks_once_and_in_order()
+    public void NumbersAndRangesChooseNotebooksOnceAndInOrder()
     {
         foreach (var stem in new[] { "00-a", "02-b", "03-c", "10-d", "no-number" })
             place.Add(stem, "1");
@@ -138,7 +138,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     }
 
     [Fact]
-    public void Two_notebooks_of_one_number_are_refused()
+    public void TwoNotebooksOfOneNumberAreRefused()
     {
         place.Add("00-a", "1");
         place.Add("00-b", "1");
@@ -146,7 +146,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     }
 
     [Fact]
-    public async Task The_list_shows_titles_and_check_finds_what_was_not_run()
+    public async Task TheListShowsTitlesAndCheckFindsWhatWasNotRun()
     {
         place.Add("00-a", "1");
         Assert.Contains("A small notebook", (await RunAsync("list")).Output);
@@ -156,7 +156,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     }
 
     [Fact]
-    public async Task The_kernel_is_registered_with_the_pinned_tool()
+    public async Task TheKernelIsRegisteredWithThePinnedTool()
     {
         var (code, _) = await RunAsync("kernel install --prefix venv");
         Assert.Equal(0, code);
@@ -176,7 +176,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     }
 
     [Fact]
-    public async Task Publishing_writes_all_notebooks_or_none()
+    public async Task PublishingWritesAllNotebooksOrNone()
     {
         var good = place.Add("00-good", "Console.WriteLine(\"hello\");");
         var bad = place.Add("01-bad", "throw new Exception(\"no\");");

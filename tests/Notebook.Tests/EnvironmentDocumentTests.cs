@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using FsCheck;
@@ -9,7 +8,7 @@ namespace BalancedDiffusion.Notebook.Tests;
 public class EnvironmentDocumentTests
 {
     [Fact]
-    public void What_is_read_is_written_back()
+    public void WhatIsReadIsWrittenBack()
     {
         const string json =
             "{\n \"cells\": [\n  {\n   \"attachments\": {\n    \"a.png\": {}\n   },\n   \"cell_type\": "
@@ -20,7 +19,7 @@ public class EnvironmentDocumentTests
     }
 
     [Fact]
-    public void Any_text_survives_the_way_through_a_file() =>
+    public void AnyTextSurvivesTheWayThroughAFile() =>
         Prop.ForAll(
                 ArbMap.Default.ArbFor<string>().Filter(s => s is not null && IsWellFormed(s)),
                 text =>
@@ -37,7 +36,7 @@ public class EnvironmentDocumentTests
     [InlineData("a", 1)]
     [InlineData("a\n", 1)]
     [InlineData("a\n\nb", 3)]
-    public void A_text_is_split_after_each_line_feed(string text, int lines) =>
+    public void ATextIsSplitAfterEachLineFeed(string text, int lines) =>
         Assert.Equal(lines, NotebookText.Split(text).Count);
 
     [Theory]
@@ -51,11 +50,11 @@ public class EnvironmentDocumentTests
         "cell 1 has the cell_type \"heading\""
     )]
     [InlineData("{\"nbformat\":4,\"cells\":[{\"cell_type\":\"code\"}]}", "cell 1 has no source")]
-    public void What_is_no_notebook_gets_its_sentence(string json, string sentence) =>
+    public void WhatIsNoNotebookGetsItsSentence(string json, string sentence) =>
         Assert.Contains(sentence, Assert.Throws<FormatException>(() => NotebookDocument.Parse(json)).Message);
 
     [Fact]
-    public void The_hash_follows_the_code_and_nothing_else()
+    public void TheHashFollowsTheCodeAndNothingElse()
     {
         var document = NotebookDocument.Parse(EnvironmentWorkspace.Json("1", "2"));
         var hash = document.SourcesHash;
@@ -68,7 +67,7 @@ public class EnvironmentDocumentTests
     }
 
     [Fact]
-    public void The_hash_of_the_outputs_survives_a_client_that_writes_the_file_anew()
+    public void TheHashOfTheOutputsSurvivesAClientThatWritesTheFileAnew()
     {
         var document = NotebookDocument.Parse(EnvironmentWorkspace.Json("1", "2"));
         JsonObject Output(string data, string text) =>
@@ -123,7 +122,7 @@ public class EnvironmentDocumentTests
     }
 
     [Fact]
-    public void Metadata_is_what_every_client_opens()
+    public void MetadataIsWhatEveryClientOpens()
     {
         var document = NotebookDocument.Parse(EnvironmentWorkspace.Json("1"));
         document.Metadata["polyglot_notebook"] = new JsonObject();

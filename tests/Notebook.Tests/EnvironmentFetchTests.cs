@@ -97,7 +97,7 @@ public sealed class EnvironmentFetchTests : IDisposable
     }
 
     [Fact]
-    public async Task Size_and_licence_are_shown_and_without_a_terminal_nothing_is_fetched_unless_accepted()
+    public async Task SizeAndLicenceAreShownAndWithoutATerminalNothingIsFetchedUnlessAccepted()
     {
         await using var server = TinyServer.Of(Content);
         var manifest = Manifest(server.Url);
@@ -120,7 +120,7 @@ public sealed class EnvironmentFetchTests : IDisposable
     }
 
     [Fact]
-    public async Task A_fetch_that_is_killed_goes_on_where_it_was()
+    public async Task AFetchThatIsKilledGoesOnWhereItWas()
     {
         if (!OperatingSystem.IsLinux())
             Assert.Skip("a process is killed as on Linux");
@@ -179,7 +179,7 @@ public sealed class EnvironmentFetchTests : IDisposable
     }
 
     [Fact]
-    public async Task No_network_and_a_wrong_manifest_are_one_sentence_each()
+    public async Task NoNetworkAndAWrongManifestAreOneSentenceEach()
     {
         var (code, output) = await RunAsync(Manifest("http://no-such-host.invalid/net.bin"), "--yes");
         Assert.Equal(1, code);

@@ -10,7 +10,7 @@ public sealed class EnvironmentSignalTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)] // twice at once, as where both 'dotnet run' and what it started are told
-    public async Task No_kernel_outlives_a_run_of_two_notebooks_that_is_told_to_end(int times)
+    public async Task NoKernelOutlivesARunOfTwoNotebooksThatIsToldToEnd(int times)
     {
         if (!OperatingSystem.IsLinux())
             Assert.Skip("signals are sent, and processes read, as on Linux");

@@ -3,7 +3,6 @@ using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Networks;
 using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Steering;
 using BalancedDiffusion.Training;
 using Spectre.Console;
 using TorchSharp;
@@ -62,7 +61,7 @@ public sealed class EnvironmentTrainingTests : IDisposable
         Path.Combine(place.Root, folder, "checkpoints", $"{model}-faces.safetensors");
 
     [Fact]
-    public async Task Training_writes_weights_that_load_and_that_say_how_they_were_made()
+    public async Task TrainingWritesWeightsThatLoadAndThatSayHowTheyWereMade()
     {
         var (code, output) = await RunAsync("train relu-diffusion-memorizing --steps 2 --seed 3 --out weights");
         Assert.True(code == 0, output);
@@ -82,7 +81,7 @@ public sealed class EnvironmentTrainingTests : IDisposable
     [Theory]
     [InlineData("dit-memorizing", typeof(DitDenoiser))]
     [InlineData("unet-memorizing", typeof(EdmPreconditioner))]
-    public async Task A_deep_network_is_trained_and_kept_and_nothing_unfinished_stays(string model, Type kind)
+    public async Task ADeepNetworkIsTrainedAndKeptAndNothingUnfinishedStays(string model, Type kind)
     {
         var (code, output) = await RunAsync($"train {model} --steps 2");
         Assert.True(code == 0, output);
@@ -111,7 +110,7 @@ public sealed class EnvironmentTrainingTests : IDisposable
     }
 
     [Fact]
-    public async Task The_reader_of_attributes_is_trained_and_tells_its_error()
+    public async Task TheReaderOfAttributesIsTrainedAndTellsItsError()
     {
         var (code, output) = await RunAsync("train attribute-regressor --steps 2 --seed 1");
         Assert.True(code == 0, output);
@@ -130,7 +129,7 @@ public sealed class EnvironmentTrainingTests : IDisposable
     }
 
     [Fact]
-    public async Task A_run_that_is_interrupted_writes_no_weights_and_goes_on_when_asked_again()
+    public async Task ARunThatIsInterruptedWritesNoWeightsAndGoesOnWhenAskedAgain()
     {
         using var stop = new CancellationTokenSource();
         using var writer = new Watched("dit-memorizing: ", stop.Cancel);
@@ -147,7 +146,7 @@ public sealed class EnvironmentTrainingTests : IDisposable
     }
 
     [Fact]
-    public async Task A_run_that_was_stopped_half_way_ends_with_the_weights_of_one_that_was_not()
+    public async Task ARunThatWasStoppedHalfWayEndsWithTheWeightsOfOneThatWasNot()
     {
         using var scope = torch.NewDisposeScope();
         Assert.Equal(0, (await RunAsync($"{Transformer} whole")).Code);
@@ -198,7 +197,7 @@ public sealed class EnvironmentTrainingTests : IDisposable
     }
 
     [Fact]
-    public async Task An_unfinished_run_of_another_length_or_a_damaged_one_is_refused_and_left_alone()
+    public async Task AnUnfinishedRunOfAnotherLengthOrADamagedOneIsRefusedAndLeftAlone()
     {
         using var stop = new CancellationTokenSource();
         using var writer = new Watched("dit-memorizing: ", stop.Cancel);

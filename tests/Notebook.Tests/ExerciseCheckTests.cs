@@ -1,11 +1,9 @@
 using System.Linq.Expressions;
 using System.Runtime.CompilerServices;
-using System.Text.RegularExpressions;
 using BalancedDiffusion.Exercises;
-using BalancedDiffusion.Notebook;
 using TorchSharp;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 /// <summary>Every exercise that is registered, against answers of every kind; and the sentences on one whose mistakes
 /// are known.</summary>
@@ -17,7 +15,7 @@ public sealed class ExerciseCheckTests
 
     [Theory]
     [MemberData(nameof(Ids))]
-    public void The_truth_passes_whatever_the_seed(string id)
+    public void TheTruthPassesWhateverTheSeed(string id)
     {
         foreach (var seed in Enumerable.Range(0, 20))
             Assert.Equal(new Verdict(Outcome.Passed, "right in all 8 cases"), Find(id).Judge(Find(id).Truth, seed));
@@ -25,7 +23,7 @@ public sealed class ExerciseCheckTests
 
     [Theory]
     [MemberData(nameof(Ids))]
-    public void Each_known_mistake_is_refused_with_its_own_sentence(string id)
+    public void EachKnownMistakeIsRefusedWithItsOwnSentence(string id)
     {
         foreach (var (sentence, wrong) in Find(id).Slips)
         foreach (var seed in Enumerable.Range(0, 5))
@@ -38,7 +36,7 @@ public sealed class ExerciseCheckTests
 
     [Theory]
     [MemberData(nameof(Ids))]
-    public void A_blank_is_called_one(string id)
+    public void ABlankIsCalledOne(string id)
     {
         Assert.Equal(new Verdict(Outcome.Blank, "not answered yet"), Find(id).Judge(null, Seed));
         Assert.Equal(
@@ -70,12 +68,12 @@ public sealed class ExerciseCheckTests
 
     [Theory]
     [MemberData(nameof(Refused))]
-    public void Nonsense_is_refused_in_one_sentence(string id, string kind) =>
+    public void NonsenseIsRefusedInOneSentence(string id, string kind) =>
         AssertRefused(Find(id).Judge(Like(Find(id), Wrong[kind]), Seed));
 
     [Theory]
     [MemberData(nameof(Ids))]
-    public void The_right_answer_of_one_case_does_not_do_for_all(string id)
+    public void TheRightAnswerOfOneCaseDoesNotDoForAll(string id)
     {
         object? first = null;
         AssertRefused(
@@ -90,7 +88,7 @@ public sealed class ExerciseCheckTests
 
     [Theory]
     [MemberData(nameof(Ids))]
-    public void An_answer_of_another_type_is_told_what_is_asked_for(string id)
+    public void AnAnswerOfAnotherTypeIsToldWhatIsAskedFor(string id)
     {
         var exercise = Find(id);
         foreach (
@@ -112,7 +110,7 @@ public sealed class ExerciseCheckTests
     }
 
     [Fact]
-    public void Every_exercise_has_a_number_and_a_title_of_its_own()
+    public void EveryExerciseHasANumberAndATitleOfItsOwn()
     {
         Assert.All(ExerciseRegistry.All, e => Assert.Matches(@"^\d\d\.\d+$", e.Id));
         Assert.Equal(ExerciseRegistry.All.Count, ExerciseRegistry.All.Select(e => e.Id).Distinct().Count());
@@ -169,7 +167,7 @@ public sealed class ExerciseCheckTests
 
     [Theory]
     [MemberData(nameof(Sentences))]
-    public void A_mistake_is_named(string start, Func<double[], int, double, double> answer)
+    public void AMistakeIsNamed(string start, Func<double[], int, double, double> answer)
     {
         var verdict = Sample.Judge(answer, 3);
         Assert.Equal(Outcome.Wrong, verdict.Outcome);
@@ -179,7 +177,7 @@ public sealed class ExerciseCheckTests
     }
 
     [Fact]
-    public void A_blank_that_an_answer_calls_is_named()
+    public void ABlankThatAnAnswerCallsIsNamed()
     {
         static double Helper() => throw new BlankException();
         Assert.Matches(
@@ -209,7 +207,7 @@ public sealed class ExerciseCheckTests
     [InlineData("it gave a tensor that is disposed already where n = ", 4)]
     [InlineData("it gave null where n = ", 5)]
     [InlineData("it gave complex numbers where n = ", 6)]
-    public void Of_several_values_the_wrong_one_is_named(string start, int mistake)
+    public void OfSeveralValuesTheWrongOneIsNamed(string start, int mistake)
     {
         var verdict = Pair.Judge(
             new Func<torch.Tensor, (torch.Tensor, double)>(x =>
@@ -229,7 +227,7 @@ public sealed class ExerciseCheckTests
     }
 
     [Fact]
-    public void Float32_is_precise_enough() =>
+    public void Float32IsPreciseEnough() =>
         Assert.Equal(
             Outcome.Passed,
             Pair.Judge(
@@ -241,7 +239,7 @@ public sealed class ExerciseCheckTests
         );
 
     [Fact]
-    public void What_is_no_exercise_and_what_is_no_answer_throw_nothing()
+    public void WhatIsNoExerciseAndWhatIsNoAnswerThrowNothing()
     {
         Check.Exercise("99.9", new Func<double>(() => 1));
         Check.Exercise("", null);

@@ -90,7 +90,7 @@ public sealed class ExerciseSourceTests
         """;
 
     [Fact]
-    public void A_source_becomes_cells_with_ids_that_stay()
+    public void ASourceBecomesCellsWithIdsThatStay()
     {
         var source = ExerciseSource.Parse("03-memorization", Good);
         Assert.Equal(
@@ -223,7 +223,7 @@ public sealed class ExerciseSourceTests
         "a block of C# begins with ```csharp and nothing else"
     )]
     [InlineData("/// solution\n```\n", "/// solution\n", "the block is never closed")]
-    public void A_fault_is_named_with_its_place(string was, string becomes, string sentence)
+    public void AFaultIsNamedWithItsPlace(string was, string becomes, string sentence)
     {
         Assert.Contains(was, Good);
         var at = Good.IndexOf(was, StringComparison.Ordinal);
@@ -241,18 +241,18 @@ public sealed class ExerciseSourceTests
     [InlineData("exercises")]
     [InlineData("3-memorization")]
     [InlineData("03 memorization")]
-    public void A_source_has_a_name_with_its_number(string stem) =>
+    public void ASourceHasANameWithItsNumber(string stem) =>
         Assert.Contains($"'{stem}'", Assert.Throws<FormatException>(() => ExerciseSource.Parse(stem, Good)).Message);
 
     [Theory]
     [InlineData("")]
     [InlineData("# 03 · A title\n\nNothing else.")]
-    public void A_source_without_exercises_is_refused(string text) =>
+    public void ASourceWithoutExercisesIsRefused(string text) =>
         Assert.Throws<FormatException>(() => ExerciseSource.Parse("03-memorization", text));
 
     [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Stems))]
-    public void A_committed_notebook_of_exercises_breaks_no_rule(string stem) =>
+    public void ACommittedNotebookOfExercisesBreaksNoRule(string stem) =>
         Assert.Empty(
             new NotebookLinter(Workspace.Find(AppContext.BaseDirectory).Root).CheckExercises(
                 Source(stem),
@@ -262,7 +262,7 @@ public sealed class ExerciseSourceTests
 
     [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Stems))]
-    public void A_notebook_for_students_holds_no_line_of_a_solution(string stem)
+    public void ANotebookForStudentsHoldsNoLineOfASolution(string stem)
     {
         var seen = string.Join('\n', ExerciseNotebook.Blank(Source(stem)).Cells.Select(c => c.Source));
         foreach (var answer in Source(stem).Cells.Where(c => c.Kind == ExerciseCellKind.Answer))
@@ -276,7 +276,7 @@ public sealed class ExerciseSourceTests
 
     [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Stems))]
-    public void Every_exercise_of_a_source_can_be_checked_and_declares_what_the_check_wants(string stem)
+    public void EveryExerciseOfASourceCanBeCheckedAndDeclaresWhatTheCheckWants(string stem)
     {
         foreach (var task in Source(stem).Tasks)
         {
@@ -293,7 +293,7 @@ public sealed class ExerciseSourceTests
     }
 
     [Fact]
-    public void Every_check_has_an_exercise_in_a_source()
+    public void EveryCheckHasAnExerciseInASource()
     {
         if (!Folder.HasSources)
             Assert.Skip("a student's copy has no sources");
@@ -301,7 +301,7 @@ public sealed class ExerciseSourceTests
     }
 
     [Fact]
-    public void Check_finds_notebooks_that_are_missing_changed_or_of_no_source()
+    public void CheckFindsNotebooksThatAreMissingChangedOrOfNoSource()
     {
         var source = ExerciseSource.Parse("03-memorization", Good);
         var json = ExerciseNotebook.Blank(source).ToJson();

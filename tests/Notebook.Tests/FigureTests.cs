@@ -1,7 +1,6 @@
-using BalancedDiffusion.Notebook;
 using Newtonsoft.Json.Linq;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 [Collection("claims")]
 public class FigureTests

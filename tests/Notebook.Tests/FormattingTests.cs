@@ -9,7 +9,7 @@ public sealed class FormattingTests
     private static readonly Workspace Repository = Workspace.Find(AppContext.BaseDirectory);
 
     [Fact]
-    public async Task All_code_is_laid_out_as_CSharpier_does()
+    public async Task AllCodeIsLaidOutAsCSharpierDoes()
     {
         var (restored, _) = await DotnetAsync("tool", "restore");
         Assert.SkipUnless(restored == 0, "CSharpier cannot be restored on this machine");

@@ -1,11 +1,9 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
-using BalancedDiffusion.Datasets;
-using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 public class ImagePngTests
 {

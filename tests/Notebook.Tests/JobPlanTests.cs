@@ -13,22 +13,19 @@ public class JobPlanTests
     [InlineData(4, 4, 1)]
     [InlineData(8, 4, 2)]
     [InlineData(15, 4, 3)]
-    public void A_notebook_runs_on_each_core_at_most_four_and_larger_machines_give_them_threads(
-        int cores,
-        int jobs,
-        int threads
-    ) => Assert.Equal(new JobPlan(jobs, threads, null), JobPlan.Choose(null, 11, cores, Plenty, onGpu: false, null));
+    public void ANotebookRunsOnEachCoreAtMostFourAndLargerMachinesGiveThemThreads(int cores, int jobs, int threads) =>
+        Assert.Equal(new JobPlan(jobs, threads, null), JobPlan.Choose(null, 11, cores, Plenty, onGpu: false, null));
 
     [Theory]
     [InlineData(1, 2, 1, 2)]
     [InlineData(1, 8, 1, 8)]
     [InlineData(3, 2, 3, 1)]
     [InlineData(8, 16, 8, 2)]
-    public void What_was_asked_for_shares_the_cores_out(int asked, int cores, int jobs, int threads) =>
+    public void WhatWasAskedForSharesTheCoresOut(int asked, int cores, int jobs, int threads) =>
         Assert.Equal(new JobPlan(jobs, threads, null), JobPlan.Choose(asked, 11, cores, Plenty, onGpu: false, null));
 
     [Fact]
-    public void A_gpu_is_left_to_one_notebook_unless_more_are_asked_for()
+    public void AGpuIsLeftToOneNotebookUnlessMoreAreAskedFor()
     {
         Assert.Equal(new JobPlan(1, 8, null), JobPlan.Choose(null, 11, 8, Plenty, onGpu: true, null));
         Assert.Equal(new JobPlan(2, 4, null), JobPlan.Choose(2, 11, 8, Plenty, onGpu: true, null));
@@ -39,14 +36,14 @@ public class JobPlanTests
     [InlineData("2", 2, 1)]
     [InlineData("2,1", 8, 4)]
     [InlineData("99", 2, 1)]
-    public void The_user_s_own_number_of_threads_stays_and_counts(string own, int cores, int jobs) =>
+    public void TheUserSOwnNumberOfThreadsStaysAndCounts(string own, int cores, int jobs) =>
         Assert.Equal(new JobPlan(jobs, null, null), JobPlan.Choose(null, 11, cores, Plenty, onGpu: false, own));
 
     [Theory]
     [InlineData("")]
     [InlineData("0")]
     [InlineData("many")]
-    public void What_is_no_number_of_threads_is_as_good_as_none(string own) =>
+    public void WhatIsNoNumberOfThreadsIsAsGoodAsNone(string own) =>
         Assert.Equal(
             JobPlan.Choose(null, 11, 2, Plenty, onGpu: false, null),
             JobPlan.Choose(null, 11, 2, Plenty, onGpu: false, own)
@@ -83,7 +80,7 @@ public class JobPlanTests
     )]
     [InlineData(2, 6_000_000_000L, 2, 2, null)]
     [InlineData(1, 0L, 1, 4, null)]
-    public void Memory_allows_fewer_and_says_so_but_changes_no_threads(
+    public void MemoryAllowsFewerAndSaysSoButChangesNoThreads(
         int? asked,
         long free,
         int jobs,
@@ -92,7 +89,7 @@ public class JobPlanTests
     ) => Assert.Equal(new JobPlan(jobs, threads, notice), JobPlan.Choose(asked, 11, 4, free, onGpu: false, null));
 
     [Fact]
-    public void A_single_notebook_computes_with_the_threads_that_it_has_among_others()
+    public void ASingleNotebookComputesWithTheThreadsThatItHasAmongOthers()
     {
         Assert.Equal(new JobPlan(1, 1, null), JobPlan.Choose(null, 1, 2, 1, onGpu: false, null));
         Assert.Equal(
@@ -106,13 +103,13 @@ public class JobPlanTests
     [InlineData(-1, 1, 1)]
     [InlineData(1, 0, 1)]
     [InlineData(1, 1, 0)]
-    public void Nothing_runs_on_nothing(int asked, int notebooks, int cores) =>
+    public void NothingRunsOnNothing(int asked, int notebooks, int cores) =>
         Assert.Throws<ArgumentOutOfRangeException>(() =>
             JobPlan.Choose(asked, notebooks, cores, Plenty, onGpu: false, null)
         );
 
     [Fact]
-    public void This_machine_has_memory_and_this_process_takes_some()
+    public void ThisMachineHasMemoryAndThisProcessTakesSome()
     {
         Assert.InRange(MemorySize.Free(), 1, long.MaxValue);
         using var self = System.Diagnostics.Process.GetCurrentProcess();
@@ -125,5 +122,5 @@ public class JobPlanTests
     [InlineData(null, "–")]
     [InlineData(0L, "0.0 GB")]
     [InlineData(2_960_000_000L, "3.0 GB")]
-    public void Memory_is_for_people_too(long? bytes, string text) => Assert.Equal(text, MemorySize.Format(bytes));
+    public void MemoryIsForPeopleToo(long? bytes, string text) => Assert.Equal(text, MemorySize.Format(bytes));
 }

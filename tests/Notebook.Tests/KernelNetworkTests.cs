@@ -4,7 +4,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using BalancedDiffusion.Reproduce;
 using BalancedDiffusion.Reproduce.Runner;
 using BalancedDiffusion.Reproduce.Runner.Kernel;
 

@@ -2,9 +2,8 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using BalancedDiffusion.Notebook;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 /// <summary>Runs cells in the pinned kernel itself, started as editors start it, and looks at what it hands
 /// back.</summary>

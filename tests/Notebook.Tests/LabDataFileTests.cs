@@ -1,6 +1,4 @@
-using BalancedDiffusion.Notebook;
-
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 public class LabDataFileTests
 {

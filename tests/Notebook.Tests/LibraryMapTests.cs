@@ -1,8 +1,7 @@
-using BalancedDiffusion.Notebook;
 using BalancedDiffusion.Runtime;
 using Newtonsoft.Json.Linq;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 public class LibraryMapTests
 {

@@ -1,5 +1,3 @@
-using BalancedDiffusion.Reproduce;
-using BalancedDiffusion.Reproduce.Runner;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Notebook.Tests;
@@ -10,7 +8,7 @@ public sealed class LineLengthTests
     private static readonly Workspace Repository = Workspace.Find(AppContext.BaseDirectory);
 
     [Fact]
-    public void No_line_of_csharp_is_longer_than_120_characters() =>
+    public void NoLineOfCsharpIsLongerThan120Characters() =>
         Assert.Empty(
             new[] { "lib", "environment", "tests" }
                 .SelectMany(folder =>

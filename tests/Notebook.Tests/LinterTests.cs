@@ -12,14 +12,14 @@ public class LinterTests
 
     [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Committed))]
-    public void A_committed_notebook_breaks_no_rule(string stem)
+    public void ACommittedNotebookBreaksNoRule(string stem)
     {
         var workspace = Workspace.Find(AppContext.BaseDirectory);
         Assert.Empty(new NotebookLinter(workspace.Root).Check(workspace.Notebooks().Single(n => n.Stem == stem)));
     }
 
     [Fact]
-    public void Nothing_sums_by_the_number_of_a_data_type()
+    public void NothingSumsByTheNumberOfADataType()
     {
         // In sum(0) the 0 is taken for the data type Byte, not for a dimension; sum(0L) is what is meant.
         var root = Workspace.Find(AppContext.BaseDirectory).Root;
@@ -36,7 +36,7 @@ public class LinterTests
     }
 
     [Fact]
-    public void A_good_notebook_breaks_no_rule() => Assert.Empty(Lint(_ => { }));
+    public void AGoodNotebookBreaksNoRule() => Assert.Empty(Lint(_ => { }));
 
     public static TheoryData<LintRule, string, Action<JsonObject>> Faults =>
         new()
@@ -195,7 +195,7 @@ public class LinterTests
 
     [Theory]
     [MemberData(nameof(Faults))]
-    public void Each_fault_is_found(LintRule rule, string what, Action<JsonObject> spoil)
+    public void EachFaultIsFound(LintRule rule, string what, Action<JsonObject> spoil)
     {
         var findings = Lint(spoil);
         Assert.True(findings.Any(f => f.Rule == rule), $"{what}: found {string.Join("; ", findings)}");
@@ -206,11 +206,11 @@ public class LinterTests
     [InlineData("see https://example.org/home/users/work and ~/work, ../root/x, and/or")]
     [InlineData("the square root of annabellas")]
     [InlineData("<img src=\"data:image/png;base64,iVBO+/home/AAAA/root/BB==\">")]
-    public void Harmless_text_is_left_alone(string text) =>
+    public void HarmlessTextIsLeftAlone(string text) =>
         Assert.DoesNotContain(Lint(d => Stream(d, text)), finding => finding.Rule != LintRule.OutputsHash);
 
     [Fact]
-    public void What_belongs_together_needs_no_new_run_for_prose_or_for_another_client_s_spelling()
+    public void WhatBelongsTogetherNeedsNoNewRunForProseOrForAnotherClientSSpelling()
     {
         Assert.Empty(
             Lint(d =>
@@ -234,14 +234,14 @@ public class LinterTests
     }
 
     [Fact]
-    public void A_finding_says_which_notebook_to_publish() =>
+    public void AFindingSaysWhichNotebookToPublish() =>
         Assert.Equal(
             "00-x: the outputs are not those of these sources, which were changed after the run; run 'publish 00'",
             Lint(d => Cell(d, 2)["source"] = "2 + 3").Single(f => f.Rule == LintRule.SourcesHash).ToString()
         );
 
     [Fact]
-    public void What_is_no_json_is_one_finding() =>
+    public void WhatIsNoJsonIsOneFinding() =>
         Assert.Equal(LintRule.Format, Assert.Single(new NotebookLinter().Check("x", "{")).Rule);
 
     private static IReadOnlyList<LintFinding> Lint(Action<JsonObject> spoil)

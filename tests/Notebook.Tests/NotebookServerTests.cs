@@ -24,7 +24,7 @@ public sealed partial class NotebookServerTests
     }
 
     [Fact]
-    public async Task Run_all_in_a_browser_shows_every_figure_and_every_claim_holds()
+    public async Task RunAllInABrowserShowsEveryFigureAndEveryClaimHolds()
     {
         var cancellation = TestContext.Current.CancellationToken;
         Assert.SkipUnless(

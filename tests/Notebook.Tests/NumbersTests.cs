@@ -1,7 +1,6 @@
 using System.Globalization;
-using BalancedDiffusion.Notebook;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 public class NumbersTests
 {

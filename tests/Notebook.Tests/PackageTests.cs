@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.IO.Compression;
 using System.Xml.Linq;
-using BalancedDiffusion.Reproduce;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 namespace BalancedDiffusion.Notebook.Tests;
@@ -18,7 +17,7 @@ public sealed class PackageTests
         "BalancedDiffusion Deedle Microsoft.DotNet.Interactive Microsoft.DotNet.Interactive.Formatting Plotly.NET "
             + "Plotly.NET.CSharp Plotly.NET.ImageExport"
     )]
-    public async Task A_package_says_what_it_is_and_asks_for_managed_packages_only(string project, string needed)
+    public async Task APackageSaysWhatItIsAndAsksForManagedPackagesOnly(string project, string needed)
     {
         var folder = Directory.CreateTempSubdirectory("package-test-");
         try
@@ -67,7 +66,7 @@ public sealed class PackageTests
     }
 
     [Fact]
-    public void Only_the_libraries_are_packages()
+    public void OnlyTheLibrariesArePackages()
     {
         var packed = new[] { "lib", "environment", "tests" }
             .SelectMany(folder =>

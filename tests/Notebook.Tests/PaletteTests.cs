@@ -1,7 +1,6 @@
-using BalancedDiffusion.Notebook;
 using Newtonsoft.Json.Linq;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 /// <summary>
 /// What is demanded of the colours: a contrast of 3 to 1 with the page (WCAG 2.2, criterion 1.4.11, for graphics), and

@@ -57,7 +57,7 @@ public sealed class ProgressDisplayTests : IDisposable
         new(notebook, "title", null, 3, 3, 4, 1, new Dictionary<string, double>(), [], [], null);
 
     [Fact]
-    public void Lines_carry_the_name_and_the_cells_of_their_notebook()
+    public void LinesCarryTheNameAndTheCellsOfTheirNotebook()
     {
         var progress = new PlainProgress(console, Estimate);
         Begin(progress);
@@ -78,7 +78,7 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
-    public async Task The_table_shows_both_running()
+    public async Task TheTableShowsBothRunning()
     {
         var progress = new LiveProgress(Both, Estimate);
         await progress.ShowAsync(

@@ -45,7 +45,7 @@ public class ReportTests
         new("02-a", id, $"statement of {id}", 0.5, skipped is null ? "<" : "", 1.0, holds, 0.1, skipped);
 
     [Fact]
-    public void Failed_claims_stand_first_and_skipped_ones_last()
+    public void FailedClaimsStandFirstAndSkippedOnesLast()
     {
         var page = HtmlReport.Render(
             Summary([Claimed("skipped", false, "no data"), Claimed("good", true), Claimed("bad", false)]),
@@ -57,7 +57,7 @@ public class ReportTests
     }
 
     [Fact]
-    public void The_page_asks_nobody_for_anything_and_escapes_what_it_is_given()
+    public void ThePageAsksNobodyForAnythingAndEscapesWhatItIsGiven()
     {
         var failure = new NotebookFailure(
             FailureKind.Error,
@@ -99,7 +99,7 @@ public class ReportTests
 
     [Theory]
     [MemberData(nameof(Outcomes))]
-    public void Only_a_whole_run_whose_claims_hold_exits_with_0(bool holds, string? skipped, int asked, int exitCode) =>
+    public void OnlyAWholeRunWhoseClaimsHoldExitsWith0(bool holds, string? skipped, int asked, int exitCode) =>
         Assert.Equal(exitCode, Summary([Claimed("a", holds, skipped)], null, asked).ExitCode);
 
     [Theory]
@@ -127,7 +127,7 @@ public class ReportTests
         ClaimOutcome.Exception,
         "photographs"
     )]
-    public void A_claim_is_read(string line, double measured, ClaimOutcome outcome, string? skipped)
+    public void AClaimIsRead(string line, double measured, ClaimOutcome outcome, string? skipped)
     {
         var (claims, problems) = Read(line);
         Assert.Empty(problems);
@@ -153,7 +153,7 @@ public class ReportTests
         "{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":true,\"seconds\":\"x\"}",
         "\"seconds\" is no number"
     )]
-    public void A_line_that_is_no_claim_is_a_problem_and_the_others_are_kept(string line, string sentence)
+    public void ALineThatIsNoClaimIsAProblemAndTheOthersAreKept(string line, string sentence)
     {
         var (claims, problems) = Read(
             "{\"id\":\"first\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":true}\n\n" + line + "\n"
@@ -164,14 +164,14 @@ public class ReportTests
     }
 
     [Fact]
-    public void An_id_that_stands_twice_is_a_problem()
+    public void AnIdThatStandsTwiceIsAProblem()
     {
         const string line = "{\"id\":\"a\",\"statement\":\"s\",\"relation\":\"<\",\"holds\":true}\n";
         Assert.Contains("'a' twice", Assert.Single(Read(line + line).Problems));
     }
 
     [Fact]
-    public void Figures_come_in_order_one_an_output_with_their_names()
+    public void FiguresComeInOrderOneAnOutputWithTheirNames()
     {
         var document = NotebookDocument.Parse(EnvironmentWorkspace.Json("1", "2"));
         JsonObject Output(JsonObject data, string? id = null) =>
@@ -211,7 +211,7 @@ public class ReportTests
     }
 
     [Fact]
-    public void What_an_earlier_run_left_goes_and_what_is_not_ours_stays()
+    public void WhatAnEarlierRunLeftGoesAndWhatIsNotOursStays()
     {
         using var place = new EnvironmentWorkspace();
         var folder = Path.Combine(place.Root, "out");
@@ -231,7 +231,7 @@ public class ReportTests
     }
 
     [Fact]
-    public void The_rest_of_a_run_is_judged_by_the_last_one()
+    public void TheRestOfARunIsJudgedByTheLastOne()
     {
         using var place = new EnvironmentWorkspace();
         var file = Path.Combine(place.Root, "artifacts", "timings.json");
@@ -259,7 +259,7 @@ public class ReportTests
     }
 
     [Fact]
-    public void Two_places_are_free_when_the_longer_share_is_done()
+    public void TwoPlacesAreFreeWhenTheLongerShareIsDone()
     {
         using var place = new EnvironmentWorkspace();
         var timings = Timings.Load(Path.Combine(place.Root, "timings.json"));
@@ -294,7 +294,7 @@ public class ReportTests
     }
 
     [Fact]
-    public void Every_notebook_s_minutes_stand_in_the_readme()
+    public void EveryNotebookSMinutesStandInTheReadme()
     {
         var repository = Workspace.Find(AppContext.BaseDirectory);
         var minutes = StatedMinutes.Read(repository);
@@ -303,7 +303,7 @@ public class ReportTests
     }
 
     [Fact]
-    public void What_a_run_took_stands_in_the_report_and_beside_the_claims()
+    public void WhatARunTookStandsInTheReportAndBesideTheClaims()
     {
         var measured = Summary([]) with { Options = Options with { Jobs = 2, Threads = 1 } };
         measured = measured with
@@ -345,7 +345,7 @@ public class ReportTests
     [InlineData(59.6, "1:00 min")]
     [InlineData(3725, "1:02 h")]
     [InlineData(double.NaN, "–")]
-    public void Durations_are_for_people(double seconds, string text) => Assert.Equal(text, Clock.Format(seconds));
+    public void DurationsAreForPeople(double seconds, string text) => Assert.Equal(text, Clock.Format(seconds));
 
     private static (IReadOnlyList<Claim> Claims, IReadOnlyList<string> Problems) Read(string text)
     {

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using BalancedDiffusion.Reproduce.Course;
 using BalancedDiffusion.Reproduce.Runner.Kernel;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 
@@ -38,7 +37,7 @@ public class RunnerProtocolTests
     [InlineData("", "native output")]
     [InlineData("é 😀 {\"not\": \"an event\"} ", " tail")]
     [InlineData("{ [ \" ", "} ]")]
-    public void An_event_is_found_between_noise_on_its_line(string before, string after)
+    public void AnEventIsFoundBetweenNoiseOnItsLine(string before, string after)
     {
         var (events, noise) = KernelLineParser.Parse(
             before + Event("CommandSucceeded", "cell-1", "{\"executionOrder\":0}") + after
@@ -49,7 +48,7 @@ public class RunnerProtocolTests
     }
 
     [Fact]
-    public void Two_events_on_one_line_are_both_found()
+    public void TwoEventsOnOneLineAreBothFound()
     {
         var line =
             Output("StandardOutputValueProduced", "cell-1", "text/plain", "a")
@@ -62,7 +61,7 @@ public class RunnerProtocolTests
     }
 
     [Fact]
-    public void The_end_of_a_command_survives_noise_in_its_middle()
+    public void TheEndOfACommandSurvivesNoiseInItsMiddle()
     {
         var line = Event("CommandSucceeded", "cell-7", "{\"executionOrder\":0}")
             .Replace("\"code\":\"c\"", "\"co printf de\":\"c");
@@ -71,7 +70,7 @@ public class RunnerProtocolTests
     }
 
     [Fact]
-    public void A_line_of_many_megabytes_is_read()
+    public void ALineOfManyMegabytesIsRead()
     {
         var picture = Convert.ToBase64String(new byte[6_000_000]);
         var collector = Collect(Output("DisplayedValueProduced", "cell-1", "image/png", picture));
@@ -84,11 +83,11 @@ public class RunnerProtocolTests
     [InlineData("cell-12", "cell-1", false)]
     [InlineData("cell-12.1", "cell-1", false)]
     [InlineData("", "cell-1", false)]
-    public void A_part_of_a_split_cell_belongs_to_the_cell(string token, string cell, bool belongs) =>
+    public void APartOfASplitCellBelongsToTheCell(string token, string cell, bool belongs) =>
         Assert.Equal(belongs, new KernelEvent("X", token, default).BelongsTo(cell));
 
     [Fact]
-    public void Streams_are_merged_while_nothing_stands_between_them()
+    public void StreamsAreMergedWhileNothingStandsBetweenThem()
     {
         var outputs = Collect(
                 Output("StandardOutputValueProduced", "cell-1", "text/plain", "a\r\nb"),
@@ -102,7 +101,7 @@ public class RunnerProtocolTests
     }
 
     [Fact]
-    public void An_update_from_a_later_cell_changes_the_output_where_it_stands()
+    public void AnUpdateFromALaterCellChangesTheOutputWhereItStands()
     {
         var collector = Collect(
             Output("DisplayedValueProduced", "cell-1", "text/plain", "0 %", "bar"),
@@ -117,7 +116,7 @@ public class RunnerProtocolTests
     [InlineData("application/json", "[1, null]", "[1,null]")]
     [InlineData("application/vnd.plotly.v1+json", "{\"a\": {\"b\": 1e-3}}", "{\"a\":{\"b\":1e-3}}")]
     [InlineData("application/geo+json", "not json", "\"not json\"")]
-    public void Json_is_written_as_json_and_what_is_none_as_text(string mime, string value, string expected) =>
+    public void JsonIsWrittenAsJsonAndWhatIsNoneAsText(string mime, string value, string expected) =>
         Assert.Equal(
             expected,
             Collect(Output("DisplayedValueProduced", "cell-1", mime, value)).Outputs("cell-1", 1)[0]!["data"]![
@@ -126,7 +125,7 @@ public class RunnerProtocolTests
         );
 
     [Fact]
-    public void Address_probes_and_hidden_values_leave_nothing()
+    public void AddressProbesAndHiddenValuesLeaveNothing()
     {
         var hidden = Output("DisplayedValueProduced", "cell-1", "text/plain", "secret")
             .Replace("\"suppressDisplay\":false", "\"suppressDisplay\":true");
@@ -152,11 +151,11 @@ public class RunnerProtocolTests
     [InlineData("/home/anna/.cache/x and /home/annabel", "~/.cache/x and /home/annabel")]
     [InlineData("C/srv/somewhere/repo", "C/srv/somewhere/repo")]
     [InlineData("/srv/somewhere/repository", "../../repository")]
-    public void Absolute_paths_become_relative(string text, string expected) =>
+    public void AbsolutePathsBecomeRelative(string text, string expected) =>
         Assert.Equal(expected, new OutputScrubber("/srv/somewhere/repo", "/home/anna").Scrub(text));
 
     [Fact]
-    public void A_path_with_backslashes_is_found_plain_and_in_json()
+    public void APathWithBackslashesIsFoundPlainAndInJson()
     {
         var scrubber = new OutputScrubber(@"C:\src\repo", @"C:\Users\anna");
         Assert.Equal(
@@ -166,7 +165,7 @@ public class RunnerProtocolTests
     }
 
     [Fact]
-    public void Colours_are_kept_out_of_errors()
+    public void ColoursAreKeptOutOfErrors()
     {
         var error = CellError.FromKernel(
             "System.ArgumentException: \u001b[31msigma\u001b[0m was -1\n   at "

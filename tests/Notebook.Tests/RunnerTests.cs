@@ -16,7 +16,7 @@ public sealed class RunnerTests : IDisposable
     public void Dispose() => place.Dispose();
 
     [Fact]
-    public async Task A_good_notebook_keeps_order_and_ids_replaces_updates_and_writes_every_artifact()
+    public async Task AGoodNotebookKeepsOrderAndIdsReplacesUpdatesAndWritesEveryArtifact()
     {
         var options = place.Options();
         var notebook = place.Add(
@@ -109,7 +109,7 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_failing_a_dying_and_a_broken_notebook_are_reported_and_the_others_still_run()
+    public async Task AFailingADyingAndABrokenNotebookAreReportedAndTheOthersStillRun()
     {
         var options = place.Options();
         List<BalancedDiffusion.Reproduce.Runner.Notebooks.NotebookFile> notebooks =
@@ -178,7 +178,7 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_hung_notebook_is_killed_with_all_it_started_and_says_which_cell_it_was()
+    public async Task AHungNotebookIsKilledWithAllItStartedAndSaysWhichCellItWas()
     {
         var command = OperatingSystem.IsWindows() ? "\"ping\", \"-n 600 127.0.0.1\"" : "\"sleep\", \"600\"";
         var notebook = place.Add(
@@ -205,7 +205,7 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_cell_that_computes_nothing_is_given_up_and_one_that_an_earlier_run_timed_says_so()
+    public async Task ACellThatComputesNothingIsGivenUpAndOneThatAnEarlierRunTimedSaysSo()
     {
         if (!Directory.Exists("/proc/self"))
             Assert.Skip("the time of a kernel's processes is read from /proc");
@@ -237,7 +237,7 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task An_interrupted_run_keeps_what_it_has_and_exits_with_130()
+    public async Task AnInterruptedRunKeepsWhatItHasAndExitsWith130()
     {
         var options = place.Options();
         using var stop = new CancellationTokenSource();
@@ -264,7 +264,7 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task Side_by_side_the_longest_starts_first_failures_stay_apart_and_results_keep_the_order()
+    public async Task SideBySideTheLongestStartsFirstFailuresStayApartAndResultsKeepTheOrder()
     {
         var options = place.Options() with { Jobs = 2, Threads = 3 };
         const string claim =
@@ -353,7 +353,7 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task Two_that_are_interrupted_leave_no_process_and_what_was_finished_is_kept()
+    public async Task TwoThatAreInterruptedLeaveNoProcessAndWhatWasFinishedIsKept()
     {
         var options = place.Options() with { Jobs = 2 };
         using var stop = new CancellationTokenSource();
@@ -397,7 +397,7 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task Where_results_cannot_be_written_the_run_ends_and_leaves_no_kernel()
+    public async Task WhereResultsCannotBeWrittenTheRunEndsAndLeavesNoKernel()
     {
         var options = place.Options() with { Jobs = 2 };
         Directory.CreateDirectory(Path.Combine(options.Out, "run.json.part"));

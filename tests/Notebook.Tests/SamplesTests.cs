@@ -16,7 +16,7 @@ public sealed partial class SamplesTests : IDisposable
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
     [Fact]
-    public async Task Its_numbers_are_those_of_the_theory_and_its_picture_is_written()
+    public async Task ItsNumbersAreThoseOfTheTheoryAndItsPictureIsWritten()
     {
         var (code, output, errors) = await RunAsync("--out", "drawn.png");
         Assert.True(code == 0, errors + output);
@@ -66,7 +66,7 @@ public sealed partial class SamplesTests : IDisposable
         "--out",
         "nowhere/drawn.png"
     )]
-    public async Task A_wrong_word_ends_in_one_sentence(string sentence, params string[] arguments)
+    public async Task AWrongWordEndsInOneSentence(string sentence, params string[] arguments)
     {
         var (code, output, errors) = await RunAsync(arguments);
         Assert.Equal((2, ""), (code, output));

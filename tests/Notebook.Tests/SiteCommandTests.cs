@@ -40,11 +40,7 @@ public sealed class SiteCommandTests : IDisposable
     [InlineData("site --katex half", 2, "KaTeX in '", "lacks katex.min.css")]
     [InlineData("site --katex fontless", 2, "lacks its font KaTeX_Main-Regular.woff2")]
     [InlineData("site --katex other", 1, "katex.min.js is not a KaTeX that works here")]
-    public async Task A_wrong_request_gets_one_sentence_and_writes_nothing(
-        string line,
-        int exitCode,
-        params string[] sentences
-    )
+    public async Task AWrongRequestGetsOneSentenceAndWritesNothing(string line, int exitCode, params string[] sentences)
     {
         SiteFixture.Katex();
         Add("00-a", "Prose.");
@@ -82,10 +78,7 @@ public sealed class SiteCommandTests : IDisposable
         "![A map](https://example.org/x.png)",
         "00-a, cell 2: the picture 'https://example.org/x.png' would be fetched from elsewhere"
     )]
-    public async Task Prose_that_cannot_be_shown_is_named_with_its_notebook_and_cell(
-        string prose,
-        params string[] sentences
-    )
+    public async Task ProseThatCannotBeShownIsNamedWithItsNotebookAndCell(string prose, params string[] sentences)
     {
         SiteFixture.Katex();
         Add("00-a", prose);
@@ -93,7 +86,7 @@ public sealed class SiteCommandTests : IDisposable
     }
 
     [Fact]
-    public async Task Without_notebooks_or_outputs_there_is_nothing_to_build()
+    public async Task WithoutNotebooksOrOutputsThereIsNothingToBuild()
     {
         SiteFixture.Katex();
         await RefusedAsync("site", 2, "the folder 'notebooks' holds no numbered notebook");
@@ -102,7 +95,7 @@ public sealed class SiteCommandTests : IDisposable
     }
 
     [Fact]
-    public void KaTeX_that_is_nowhere_is_asked_for_by_the_names_of_its_packages()
+    public void KaTeXThatIsNowhereIsAskedForByTheNamesOfItsPackages()
     {
         var error = Assert.Throws<UsageException>(() =>
             KatexFolder.Find(null, place.Root, name => name == KatexFolder.Variable ? "gone" : null)
@@ -120,7 +113,7 @@ public sealed class SiteCommandTests : IDisposable
     }
 
     [Fact]
-    public async Task A_build_replaces_its_own_files_and_no_others()
+    public async Task ABuildReplacesItsOwnFilesAndNoOthers()
     {
         SiteFixture.Katex();
         Add("00-a", "One.");
@@ -166,7 +159,7 @@ public sealed class SiteCommandTests : IDisposable
     }
 
     [Fact]
-    public async Task An_api_reference_becomes_a_folder_of_the_site_that_every_page_leads_to()
+    public async Task AnApiReferenceBecomesAFolderOfTheSiteThatEveryPageLeadsTo()
     {
         SiteFixture.Katex();
         Add("00-a", "One.");
@@ -198,7 +191,7 @@ public sealed class SiteCommandTests : IDisposable
     }
 
     [Fact]
-    public async Task Every_kind_of_output_is_shown_and_no_script_of_an_output_runs()
+    public async Task EveryKindOfOutputIsShownAndNoScriptOfAnOutputRuns()
     {
         SiteFixture.Katex();
         JsonObject Display(string type, string value, string plain = "") =>
@@ -311,7 +304,7 @@ public sealed class SiteCommandTests : IDisposable
     }
 
     [Fact]
-    public async Task Pictures_that_must_not_be_redistributed_are_named()
+    public async Task PicturesThatMustNotBeRedistributedAreNamed()
     {
         SiteFixture.Katex();
         foreach (var (data, said) in new[] { ("celeba", true), ("faces", false) })
@@ -362,7 +355,7 @@ public sealed class SiteCommandTests : IDisposable
         "@\"c:\\\" + y /* z\n */",
         "<span class=\"string\">@&quot;c:\\&quot;</span> + y <span class=\"comment\">/* z\n */</span>"
     )]
-    public void Code_is_marked_and_never_changed(string code, string html)
+    public void CodeIsMarkedAndNeverChanged(string code, string html)
     {
         Assert.Equal(html, CodeHighlighter.Highlight(code, "csharp"));
         Assert.Equal(
@@ -375,7 +368,7 @@ public sealed class SiteCommandTests : IDisposable
     }
 
     [Fact]
-    public void The_search_index_splits_names_and_keeps_them_whole() =>
+    public void TheSearchIndexSplitsNamesAndKeepsThemWhole() =>
         Assert.Equal(
             ["heunsampler", "heun", "sampler", "of", "relu", "dae2", "dae"],
             SearchIndex.Words("HeunSampler of ReLU DAE2").Where(w => w is not ("re" or "lu")).ToList()

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using AngleSharp.Dom;
 using AngleSharp.Html.Dom;
 using AngleSharp.Html.Parser;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
@@ -17,7 +16,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     private static readonly HtmlParser Parser = new();
 
     [Fact]
-    public void Every_notebook_has_a_page_and_every_link_leads_to_a_place()
+    public void EveryNotebookHasAPageAndEveryLinkLeadsToAPlace()
     {
         Assert.Equal(
             SiteFixture.Repository.Notebooks().Count,
@@ -55,7 +54,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     }
 
     [Fact]
-    public void No_file_asks_anyone_for_anything()
+    public void NoFileAsksAnyoneForAnything()
     {
         foreach (var page in site.Pages)
         {
@@ -94,7 +93,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     }
 
     [Fact]
-    public void Every_picture_says_what_it_shows()
+    public void EveryPictureSaysWhatItShows()
     {
         var pictures = site
             .Pages.SelectMany(p => Parse(p).Images.Select(i => (Page: Path.GetFileName(p), Image: i)))
@@ -112,7 +111,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     }
 
     [Fact]
-    public void The_table_of_claims_has_every_claim_that_the_notebooks_show_once()
+    public void TheTableOfClaimsHasEveryClaimThatTheNotebooksShowOnce()
     {
         // Counted from the plain text of the outputs; the site reads their records.
         var shown = SiteFixture
@@ -141,7 +140,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     }
 
     [Fact]
-    public void Texts_have_enough_contrast_in_both_modes()
+    public void TextsHaveEnoughContrastInBothModes()
     {
         var colours = Regex
             .Matches(PageTemplate.Asset("site.css"), @"--(\w+): light-dark\((#\w{6}), (#\w{6})\)")
@@ -174,7 +173,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     [Theory]
     [InlineData(Desktop, 900)]
     [InlineData(Phone, 844)]
-    public async Task Every_page_is_whole_in_a_browser(int width, int height)
+    public async Task EveryPageIsWholeInABrowser(int width, int height)
     {
         var charts = 0;
         var formulas = 0;
@@ -248,7 +247,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     }
 
     [Fact]
-    public async Task The_search_finds_words_their_beginnings_and_names_in_code_and_leads_to_their_places()
+    public async Task TheSearchFindsWordsTheirBeginningsAndNamesInCodeAndLeadsToTheirPlaces()
     {
         var page = await OpenAsync("index.html");
         foreach (
@@ -280,7 +279,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     }
 
     [Fact]
-    public async Task The_claims_are_filtered_by_words_notebook_and_outcome()
+    public async Task TheClaimsAreFilteredByWordsNotebookAndOutcome()
     {
         var page = await OpenAsync("claims.html");
         var rows = page.Locator("table.claims.all tbody tr:visible");
@@ -299,7 +298,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     }
 
     [Fact]
-    public async Task The_button_changes_the_colours_of_page_and_charts_and_the_choice_is_kept()
+    public async Task TheButtonChangesTheColoursOfPageAndChartsAndTheChoiceIsKept()
     {
         var page = await OpenAsync("03-memorization.html");
         async Task<string[]> GroundsAsync()
@@ -323,7 +322,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     }
 
     [Fact]
-    public async Task A_slider_shows_one_picture_at_a_time()
+    public async Task ASliderShowsOnePictureAtATime()
     {
         var page = await OpenAsync("10-representation-steering.html");
         var control = page.Locator("figure.control").First;
@@ -337,7 +336,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     }
 
     [Fact]
-    public async Task Code_is_folded_and_unfolded_and_the_contents_lead_to_sections()
+    public async Task CodeIsFoldedAndUnfoldedAndTheContentsLeadToSections()
     {
         var page = await OpenAsync("01-optimal-denoisers.html");
         Assert.True(await page.Locator("details.code pre:visible").CountAsync() > 5);
@@ -353,7 +352,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task In_print_and_without_scripts_still_pictures_stand_for_charts_and_sliders(bool scripts)
+    public async Task InPrintAndWithoutScriptsStillPicturesStandForChartsAndSliders(bool scripts)
     {
         var page = await OpenAsync("10-representation-steering.html", scripts: scripts);
         if (scripts)

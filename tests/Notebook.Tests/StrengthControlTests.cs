@@ -1,8 +1,7 @@
 using System.Text.RegularExpressions;
-using BalancedDiffusion.Notebook;
 using TorchSharp;
 
-namespace Notebook.Tests;
+namespace BalancedDiffusion.Notebook.Tests;
 
 public class StrengthControlTests
 {

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using BalancedDiffusion.Reproduce;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using YamlDotNet.RepresentationModel;
 
@@ -20,7 +19,7 @@ public sealed partial class WorkflowTests
 
     [Theory]
     [MemberData(nameof(Workflows))]
-    public void Every_step_runs_a_command_that_is_there_or_uses_an_action_of_a_fixed_version(string file)
+    public void EveryStepRunsACommandThatIsThereOrUsesAnActionOfAFixedVersion(string file)
     {
         var workflow = Read(file);
         Assert.Subset(
@@ -52,7 +51,7 @@ public sealed partial class WorkflowTests
     }
 
     [Fact]
-    public void On_three_systems_the_two_commands_of_the_readme_are_run_by_the_script_that_the_own_run_calls()
+    public void OnThreeSystemsTheTwoCommandsOfTheReadmeAreRunByTheScriptThatTheOwnRunCalls()
     {
         var workflow = Read("ci.yml");
         Assert.Subset(
@@ -93,7 +92,7 @@ public sealed partial class WorkflowTests
     }
 
     [Fact]
-    public void Parts_that_a_workflow_names_are_parts_of_the_own_run()
+    public void PartsThatAWorkflowNamesArePartsOfTheOwnRun()
     {
         var parts = Part().Matches(File.ReadAllText(Path.Combine(Root, ".ci", "run"))).Select(m => m.Groups[1].Value);
         var named = Workflows

@@ -11,7 +11,7 @@ public sealed partial class WorkplaceTests
     private static readonly string Root = Workspace.Find(AppContext.BaseDirectory).Root;
 
     [Fact]
-    public void Every_launch_finds_its_task_its_input_and_its_project()
+    public void EveryLaunchFindsItsTaskItsInputAndItsProject()
     {
         var (launch, tasks) = (Read(".vscode/launch.json"), Read(".vscode/tasks.json"));
         var labels = tasks["tasks"]!.AsArray().Select(task => (string)task!["label"]!).ToHashSet();
@@ -44,7 +44,7 @@ public sealed partial class WorkplaceTests
     }
 
     [Fact]
-    public void Every_task_is_a_command_that_the_runner_or_the_sdk_knows()
+    public void EveryTaskIsACommandThatTheRunnerOrTheSdkKnows()
     {
         var commands = Read(".vscode/tasks.json")["tasks"]!
             .AsArray()
@@ -69,9 +69,7 @@ public sealed partial class WorkplaceTests
     [Theory]
     [InlineData(".devcontainer/devcontainer.json")]
     [InlineData(".devcontainer/cuda/devcontainer.json")]
-    public void A_container_is_built_from_files_that_are_there_and_its_editor_has_the_recommended_extensions(
-        string file
-    )
+    public void AContainerIsBuiltFromFilesThatAreThereAndItsEditorHasTheRecommendedExtensions(string file)
     {
         var container = Read(file);
         var folder = Path.GetDirectoryName(Path.Combine(Root, file))!;
@@ -88,7 +86,7 @@ public sealed partial class WorkplaceTests
     }
 
     [Fact]
-    public void The_container_has_all_that_the_tests_on_a_bare_machine_install()
+    public void TheContainerHasAllThatTheTestsOnABareMachineInstall()
     {
         var packages = File.ReadAllLines(Path.Combine(Root, "environment", "container", "packages")).ToHashSet();
         var installed = Added()

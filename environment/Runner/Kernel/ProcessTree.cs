@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using BalancedDiffusion.Reproduce.Runner;
 
 namespace BalancedDiffusion.Reproduce.Runner.Kernel;
 

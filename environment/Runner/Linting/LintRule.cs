@@ -1,5 +1,3 @@
-using BalancedDiffusion.Reproduce.Runner.Notebooks;
-
 namespace BalancedDiffusion.Reproduce.Runner.Linting;
 
 /// <summary>The rules for a committed notebook.</summary>

@@ -100,7 +100,7 @@ public static class Figure
             Demand(layout, "yaxis", (string?)trace["yaxis"] ?? "y", yTitle, id);
         }
         var rows = (int?)layout["meta"]?["rows"] ?? 1;
-        var hasLegend = data.Cast<JObject>().Count(trace => (bool?)trace["showlegend"] ?? data.Count > 1) > 0;
+        var hasLegend = data.Cast<JObject>().Any(trace => (bool?)trace["showlegend"] ?? data.Count > 1);
         if (height == 0)
             height = (rows == 1 ? 400 : 110 + 290 * rows) + (hasLegend ? 30 : 0);
         var plotHeight = height - 52 - 62 - (hasLegend ? 40 : 0);

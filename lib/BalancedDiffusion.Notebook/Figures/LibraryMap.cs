@@ -1,6 +1,5 @@
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
-using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Datasets.Mixtures;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Memorization;

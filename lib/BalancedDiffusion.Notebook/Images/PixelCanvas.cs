@@ -1,4 +1,3 @@
-using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Notebook;

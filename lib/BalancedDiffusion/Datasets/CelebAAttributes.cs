@@ -42,7 +42,7 @@ internal sealed class CelebAAttributes
         var head = table ? first : reader.ReadLine() ?? "";
         if (!table)
             line++;
-        string[] names = table ? Split(head)[1..] : Split(head);
+        var names = table ? Split(head)[1..] : Split(head);
         if (names.Length != 40 || names.Distinct().Count() != 40 || names.Contains(""))
             throw new InvalidDataException(
                 $"'{path}' names {names.Distinct().Count()} different attributes, expected CelebA's 40"

@@ -234,7 +234,7 @@ public sealed class DataDownloader : IDisposable
         CancellationToken cancellation
     )
     {
-        long have = File.Exists(part) ? new FileInfo(part).Length : 0;
+        var have = File.Exists(part) ? new FileInfo(part).Length : 0;
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         try
         {

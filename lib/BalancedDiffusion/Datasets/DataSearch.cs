@@ -1,5 +1,3 @@
-using BalancedDiffusion.Runtime;
-
 namespace BalancedDiffusion.Datasets;
 
 /// <summary>

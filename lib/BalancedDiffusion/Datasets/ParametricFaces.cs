@@ -1,6 +1,5 @@
 using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Runtime;
-using BalancedDiffusion.Theory;
 using TorchSharp;
 
 namespace BalancedDiffusion.Datasets;
@@ -15,7 +14,7 @@ public sealed class ParametricFaces : IImageSource
     /// <summary>The index of the first test image.</summary>
     public const long FirstTestIndex = 1L << 40;
 
-    private readonly FaceRenderer _renderer;
+    private readonly FaceRenderer renderer;
 
     /// <summary>A sequence of faces.</summary>
     /// <param name="size">Pixels in height and width: 32 or 64.</param>
@@ -24,7 +23,7 @@ public sealed class ParametricFaces : IImageSource
     /// <exception cref="ArgumentOutOfRangeException">size is neither 32 nor 64.</exception>
     public ParametricFaces(int size = 32, bool rgb = false, long seed = 0)
     {
-        _renderer = new FaceRenderer(size, rgb);
+        renderer = new FaceRenderer(size, rgb);
         Seed = seed;
     }
 
@@ -32,10 +31,10 @@ public sealed class ParametricFaces : IImageSource
     public long Seed { get; }
 
     /// <summary>Pixels in height and width: 32 or 64.</summary>
-    public int Size => _renderer.Size;
+    public int Size => renderer.Size;
 
     /// <summary>Whether the images have three channels.</summary>
-    public bool Rgb => _renderer.Rgb;
+    public bool Rgb => renderer.Rgb;
 
     /// <inheritdoc/>
     public string Name => "faces";
@@ -94,24 +93,24 @@ public sealed class ParametricFaces : IImageSource
 
     private unsafe void Fill(torch.Tensor images, long start, int count, float[][] values)
     {
-        const int Block = 64;
-        long length = _renderer.Length;
+        const int size = 64;
+        long length = renderer.Length;
         using var head = images.narrow(0, 0, 1);
         fixed (byte* first = head.bytes) // native memory, which does not move and is contiguous over all images
         {
             var address = (nint)first;
             Parallel.For(
                 0,
-                (count + Block - 1) / Block,
+                (count + size - 1) / size,
                 new ParallelOptions { CancellationToken = SafePoint.Token },
                 block =>
                 {
-                    for (var i = block * Block; i < Math.Min(count, (block + 1) * Block); i++)
+                    for (var i = block * size; i < Math.Min(count, (block + 1) * size); i++)
                     {
                         var factors = FaceDistribution.Draw(Seed, start + i);
                         for (var k = 0; k < values.Length; k++)
                             values[k][i] = factors.At(k);
-                        _renderer.Render(factors, new Span<float>((float*)address + i * length, (int)length));
+                        renderer.Render(factors, new Span<float>((float*)address + i * length, (int)length));
                     }
                 }
             );

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Datasets;

@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using BalancedDiffusion.Datasets;
 
 namespace BalancedDiffusion.Generation;
 

@@ -1,11 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
-using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Runtime;
-using BalancedDiffusion.Sampling;
-using BalancedDiffusion.Steering;
 using TorchSharp;
 
 namespace BalancedDiffusion.Generation;

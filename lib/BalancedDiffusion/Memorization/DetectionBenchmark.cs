@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Statistics;
 using TorchSharp;

@@ -1,4 +1,3 @@
-using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 

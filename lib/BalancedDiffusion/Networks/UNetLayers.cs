@@ -58,6 +58,12 @@ internal sealed class UNetConvolution : torch.nn.Module<torch.Tensor, torch.Tens
     private readonly UNetResampling resampling;
     private readonly bool kernelFirst;
 
+    /// <param name="inputs">The channels of its input, ≥ 1.</param>
+    /// <param name="outputs">The channels of its output, ≥ 1.</param>
+    /// <param name="kernel">The side of its kernel in pixels, odd, or 0 for none.</param>
+    /// <param name="dtype">The floating-point type of its weights.</param>
+    /// <param name="resampling">Whether it halves or doubles the resolution.</param>
+    /// <param name="filter">The weights of the low-pass filter along one side, or null for none.</param>
     /// <param name="kernelFirst">Whether a halving convolution applies its kernel at the full resolution and then the
     /// filter, instead of the other way round.</param>
     public UNetConvolution(

@@ -1,4 +1,3 @@
-using BalancedDiffusion.Steering;
 using MathNet.Numerics.Statistics;
 
 namespace BalancedDiffusion.Protocols;

@@ -3,7 +3,6 @@ using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Networks;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
-using BalancedDiffusion.Steering;
 using BalancedDiffusion.Training;
 using TorchSharp;
 using TorchSharp.Modules;

@@ -1,6 +1,3 @@
-using BalancedDiffusion.Networks;
-using BalancedDiffusion.Training;
-
 namespace BalancedDiffusion.Protocols;
 
 /// <summary>The two deep networks that this repository trains.</summary>

@@ -1,6 +1,5 @@
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Runtime;
-using BalancedDiffusion.Training;
 using TorchSharp;
 
 namespace BalancedDiffusion.Protocols;

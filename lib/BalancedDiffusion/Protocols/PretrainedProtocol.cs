@@ -1,6 +1,4 @@
 using System.Globalization;
-using BalancedDiffusion.Checkpoints;
-using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Generation;
 using BalancedDiffusion.Memorization;

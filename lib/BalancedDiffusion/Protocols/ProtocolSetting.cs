@@ -1,5 +1,3 @@
-using BalancedDiffusion.Memorization;
-
 namespace BalancedDiffusion.Protocols;
 
 /// <summary>A setting of a protocol in words, and where it comes from.</summary>

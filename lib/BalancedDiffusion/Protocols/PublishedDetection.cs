@@ -1,5 +1,3 @@
-using BalancedDiffusion.Memorization;
-
 namespace BalancedDiffusion.Protocols;
 
 /// <summary>A row of the paper's Table 1: what a method reaches on one pair of model and data. Shown beside our own

@@ -1,9 +1,7 @@
 using BalancedDiffusion.Checkpoints;
-using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Networks;
 using BalancedDiffusion.Networks.StableDiffusion;
 using BalancedDiffusion.Runtime;
-using BalancedDiffusion.Theory;
 using TorchSharp;
 
 namespace BalancedDiffusion.Protocols;

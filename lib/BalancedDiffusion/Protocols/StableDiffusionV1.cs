@@ -1,7 +1,6 @@
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Networks.StableDiffusion;
 using BalancedDiffusion.Noise;
-using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Sampling;
 using TorchSharp;
 

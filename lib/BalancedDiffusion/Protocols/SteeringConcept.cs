@@ -1,7 +1,5 @@
 using BalancedDiffusion.Datasets;
-using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Runtime;
-using BalancedDiffusion.Steering;
 
 namespace BalancedDiffusion.Protocols;
 

@@ -1,10 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using BalancedDiffusion.Checkpoints;
-using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Runtime;
-using BalancedDiffusion.Statistics;
 using TorchSharp;
 
 namespace BalancedDiffusion.Representations;

@@ -1,5 +1,3 @@
-using BalancedDiffusion.Datasets;
-
 namespace BalancedDiffusion.Runtime;
 
 /// <summary>A file that is written beside its final name and moved there when it is whole; thrown away

@@ -110,7 +110,7 @@ public sealed class ElfSymbolVersions
 
     private void ReadSections()
     {
-        long table = checked((long)U64(0x28));
+        var table = checked((long)U64(0x28));
         int size = U16(0x3a),
             count = U16(0x3c);
         for (var i = 0; i < count; i++)

@@ -1,5 +1,4 @@
 using System.Text;
-using BalancedDiffusion.Checkpoints;
 
 namespace BalancedDiffusion.Runtime;
 

@@ -1,6 +1,5 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
-using BalancedDiffusion.Datasets;
 using SkiaSharp;
 
 namespace BalancedDiffusion.Runtime;

@@ -1,8 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.IO.Hashing;
-using BalancedDiffusion.Checkpoints;
-using BalancedDiffusion.Datasets;
 
 namespace BalancedDiffusion.Runtime;
 

@@ -17,8 +17,8 @@ public static class TorchRuntime
     private static string? failure;
 
     /// <summary>What was done to load libtorch, one sentence a step; empty before the first attempt.</summary>
-    public static IReadOnlyList<string> Log => log;
-    private static readonly List<string> log = [];
+    public static IReadOnlyList<string> Log => Messages;
+    private static readonly List<string> Messages = [];
 
     /// <summary>Whether the natives are those of CUDA (chosen at build time by <c>-p:Cuda=true</c>).</summary>
     public static bool HasCudaNatives { get; private set; }
@@ -94,7 +94,7 @@ public static class TorchRuntime
         var folder = FindNativeFolder();
         if (folder is null)
         {
-            log.Add("No native folder beside the library: left to TorchSharp's own search.");
+            Messages.Add("No native folder beside the library: left to TorchSharp's own search.");
             return;
         }
         NativeFolder = folder;
@@ -108,7 +108,7 @@ public static class TorchRuntime
             )
                 if (File.Exists(Path.Combine(folder, name)))
                     NativeLibrary.Load(Path.Combine(folder, name));
-            log.Add("libtorch was loaded from beside the library.");
+            Messages.Add("libtorch was loaded from beside the library.");
             return;
         }
         foreach (
@@ -126,7 +126,7 @@ public static class TorchRuntime
         foreach (var file in Directory.GetFiles(folder, pattern))
             NativeLibrary.Load(file);
         NativeLibrary.Load(MendIfNeeded(Path.Combine(folder, "libLibTorchSharp.so")));
-        log.Add("libtorch was loaded from beside the library.");
+        Messages.Add("libtorch was loaded from beside the library.");
     }
 
     private static string? FindNativeFolder()
@@ -188,7 +188,7 @@ public static class TorchRuntime
             File.WriteAllBytes(fresh, mended);
             File.Move(fresh, target, overwrite: true);
         }
-        log.Add(
+        Messages.Add(
             $"The system's libstdc++ lacks {missing[0].Version}, asked for by an unused marker only: a copy "
                 + "of libLibTorchSharp.so with that need marked weak is in use."
         );

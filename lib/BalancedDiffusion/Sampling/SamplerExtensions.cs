@@ -17,8 +17,8 @@ public static class SamplerExtensions
     /// <param name="sigmas">At least two noise levels, finite, strictly decreasing; the last may be 0.</param>
     /// <param name="seed">The seed of fresh noise.</param>
     /// <param name="progress">Told the number of steps done, or null.</param>
-    /// <param name="cancellation">Stops between two steps.</param>
     /// <param name="firstIndex">The index of row 0 among all samples of this seed, ≥ 0.</param>
+    /// <param name="cancellation">Stops between two steps.</param>
     /// <returns>Samples, the shape and type of <paramref name="start"/>. The caller owns them.</returns>
     public static torch.Tensor Sample(
         this ISampler sampler,
@@ -27,8 +27,8 @@ public static class SamplerExtensions
         IReadOnlyList<double> sigmas,
         long seed,
         IProgress<int>? progress = null,
-        CancellationToken cancellation = default,
-        long firstIndex = 0
+        long firstIndex = 0,
+        CancellationToken cancellation = default
     )
     {
         ArgumentNullException.ThrowIfNull(sampler);
@@ -58,8 +58,8 @@ public static class SamplerExtensions
     /// <param name="device">Where, CPU where null; the noise is drawn on the CPU in any case, so that it is the same
     /// everywhere.</param>
     /// <param name="progress">Told the number of steps done over all batches, or null.</param>
-    /// <param name="cancellation">Stops between two steps.</param>
     /// <param name="firstIndex">The index of the first sample, ≥ 0: 7 with count 1 draws sample 7 alone.</param>
+    /// <param name="cancellation">Stops between two steps.</param>
     /// <returns>(count, SampleShape…), float32. The caller owns them.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A count is out of its range.</exception>
     /// <exception cref="ArgumentException">The levels do not decrease.</exception>
@@ -73,8 +73,8 @@ public static class SamplerExtensions
         int batch = 256,
         torch.Device? device = null,
         IProgress<int>? progress = null,
-        CancellationToken cancellation = default,
-        long firstIndex = 0
+        long firstIndex = 0,
+        CancellationToken cancellation = default
     )
     {
         Guard.AtLeast(batch, 1);

@@ -1,4 +1,3 @@
-using BalancedDiffusion.Memorization;
 using BalancedDiffusion.Runtime;
 using MathNet.Numerics.Distributions;
 

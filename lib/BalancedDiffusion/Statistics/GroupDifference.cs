@@ -1,6 +1,4 @@
-using BalancedDiffusion.Memorization;
 using BalancedDiffusion.Runtime;
-using BalancedDiffusion.Steering;
 
 namespace BalancedDiffusion.Statistics;
 

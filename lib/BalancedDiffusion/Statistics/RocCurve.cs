@@ -1,4 +1,3 @@
-using BalancedDiffusion.Memorization;
 using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Statistics;

@@ -1,5 +1,3 @@
-using BalancedDiffusion.Memorization;
-
 namespace BalancedDiffusion.Statistics;
 
 /// <summary>One working point of a detector: what it flags when every score above the threshold counts as

@@ -1,4 +1,3 @@
-using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Representations;
 using BalancedDiffusion.Runtime;

@@ -232,7 +232,7 @@ public sealed class ExactExpectedLoss : IDisposable
             {
                 var k = active[t];
                 var deviationK = Sigma * pairs.Norm[k];
-                int at = j * p + k;
+                var at = j * p + k;
                 var moments = BivariateNormal.Moments(ratio[s], ratio[t], pairs.Correlation[at], pairs.Rest[at]);
                 var coupling = pairs.Coupling[at];
                 var product = deviationJ * deviationK * moments.Product;

@@ -71,7 +71,7 @@ public static class Lanczos
                 var values = small.EigenValues.Select(value => value.Real).ToArray();
                 var at = Array.IndexOf(values, values.Min());
                 var residual = beta * Math.Abs(small.EigenVectors[size - 1, at]);
-                double width = Math.Max(values.Max() - values[at], Math.Abs(values.Max()));
+                var width = Math.Max(values.Max() - values[at], Math.Abs(values.Max()));
                 var converged = residual <= tolerance * width;
                 if (converged || last)
                 {

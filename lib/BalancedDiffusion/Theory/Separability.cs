@@ -40,7 +40,7 @@ public static class Separability
             means.Add(mean / norm);
         }
         var beta = double.NegativeInfinity;
-        (int, int) worst = (0, 0);
+        var worst = (0, 0);
         var stacked = torch.stack(means);
         var gram = Float64.Array(torch.matmul(stacked, stacked.t()));
         for (var k = 0; k < means.Count; k++)

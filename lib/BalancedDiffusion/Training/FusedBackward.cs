@@ -16,7 +16,7 @@ internal static class FusedBackward
         var total = 0.0;
         for (var from = 0; from < error.Length; from += row)
         {
-            Span<T> e = error.Slice(from, row);
+            var e = error.Slice(from, row);
             var x = clean.Slice(from, row);
             var sums = Vector<T>.Zero;
             var at = 0;

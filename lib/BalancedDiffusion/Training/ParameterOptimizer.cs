@@ -30,7 +30,7 @@ public sealed class ParameterOptimizer : IDisposable
         names = [.. parameters.Select(p => p.Name)];
         using var noGrad = torch.no_grad();
         this.parameters = [.. parameters.Select(p => p.Value.detach())];
-        bool adam = options.Kind is OptimizerKind.Adam or OptimizerKind.AdamW;
+        var adam = options.Kind is OptimizerKind.Adam or OptimizerKind.AdamW;
         first = adam || options.Momentum > 0 ? Zeros() : [];
         second = adam || options.Kind == OptimizerKind.RmsProp ? Zeros() : [];
         torch.Tensor[] Zeros() => [.. this.parameters.Select(p => torch.zeros_like(p).DetachFromDisposeScope())];

@@ -153,10 +153,10 @@ public static class TrainingCheckpoint
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var flat = tensor.detach().cpu().contiguous().view(-1);
-        const long Block = 1 << 24;
-        for (long at = 0; at < flat.NumberOfElements; at += Block)
+        const long block = 1 << 24;
+        for (long at = 0; at < flat.NumberOfElements; at += block)
         {
-            using var part = flat.narrow(0, at, Math.Min(Block, flat.NumberOfElements - at));
+            using var part = flat.narrow(0, at, Math.Min(block, flat.NumberOfElements - at));
             sha.AppendData(part.bytes);
         }
     }

@@ -261,18 +261,18 @@ public class DeepCheckpointTests
             );
             return BitConverter.ToInt64(File.ReadAllBytes(folder.File("x")), 0);
         }
-        const int Zip = 'P' + 256 * 'K';
+        const int zip = 'P' + 256 * 'K';
         var plain = (int)Header(0);
         List<long> lengths = [],
             failed = [];
-        foreach (var note in Enumerable.Range(0, 32).Select(i => 8 * i).Append(Zip - plain))
+        foreach (var note in Enumerable.Range(0, 32).Select(i => 8 * i).Append(zip - plain))
         {
             lengths.Add(Header(note));
             if (Record.Exception(() => ((torch.nn.Module)DeepCheckpoint.Load(folder.File("x"))).Dispose()) is not null)
                 failed.Add(lengths[^1]);
         }
         Assert.Contains(lengths, length => length % 256 == 0x80);
-        Assert.Contains(Zip, lengths);
+        Assert.Contains(zip, lengths);
         Assert.Empty(failed);
     }
 

@@ -16,13 +16,13 @@ public class WeightFilesMemoryTests
     {
         if (!OperatingSystem.IsLinux())
             Assert.Skip("memory is read as Linux tells it");
-        const long Elements = 50_000_000,
-            Bytes = Elements * 4;
+        const long elements = 50_000_000,
+            bytes = elements * 4;
         using var folder = new TemporaryFolder();
         string[] names = ["a", "b"];
         using (NewDisposeScope())
         {
-            var numbers = zeros(Elements / 2);
+            var numbers = zeros(elements / 2);
             if (!shards)
                 WeightFixtures.Write(folder, "w.safetensors", ("a", numbers), ("b", numbers));
             else
@@ -35,7 +35,7 @@ public class WeightFilesMemoryTests
         // What is not written yet takes no memory.
         using var network = new Shelf();
         foreach (var name in names)
-            network.register_buffer(name, empty(Elements / 2));
+            network.register_buffer(name, empty(elements / 2));
         GC.Collect();
         var before = MemorySize.Line("/proc/self/status", "VmRSS")!.Value;
         try
@@ -53,9 +53,9 @@ public class WeightFilesMemoryTests
         TestContext.Current.SendDiagnosticMessage(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"loading {Bytes / 1e6:0} MB raised the peak by {rise / 1e6:0} MB in {seconds:0.00} s"
+                $"loading {bytes / 1e6:0} MB raised the peak by {rise / 1e6:0} MB in {seconds:0.00} s"
             )
         );
-        Assert.InRange(rise, Bytes / 2, Bytes * 6 / 5);
+        Assert.InRange(rise, bytes / 2, bytes * 6 / 5);
     }
 }

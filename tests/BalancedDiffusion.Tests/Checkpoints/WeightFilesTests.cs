@@ -1,10 +1,8 @@
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Networks;
-using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Tests.Networks;
 using FsCheck;
 using FsCheck.Fluent;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace BalancedDiffusion.Tests.Checkpoints;

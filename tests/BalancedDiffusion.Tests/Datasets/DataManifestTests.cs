@@ -2,8 +2,6 @@ using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Protocols;
-using BalancedDiffusion.Steering;
-using BalancedDiffusion.Training;
 
 namespace BalancedDiffusion.Tests.Datasets;
 

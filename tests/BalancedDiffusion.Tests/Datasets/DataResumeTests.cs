@@ -82,7 +82,7 @@ public sealed class DataResumeTests : IDisposable
     [Fact]
     public async Task ADateServesWhereThereIsNoTag()
     {
-        const string Date = "Wed, 01 Feb 2023 10:00:00 GMT";
+        const string date = "Wed, 01 Feb 2023 10:00:00 GMT";
         await using var server = new TinyServer(
             (request, stream, _) =>
                 TinyServer.SendAsync(
@@ -90,11 +90,11 @@ public sealed class DataResumeTests : IDisposable
                     Old,
                     request.From,
                     request.Number == 0 ? 5 : null,
-                    $"Last-Modified: {Date}"
+                    $"Last-Modified: {date}"
                 )
         );
         await downloader.DownloadAsync(Known(server.Url, Old), scratch.Path);
-        Assert.Equal((5L, Date), (server.Requests[1].From, server.Requests[1].IfRange));
+        Assert.Equal((5L, date), (server.Requests[1].From, server.Requests[1].IfRange));
         Assert.Equal(Old, File.ReadAllBytes(Target));
     }
 

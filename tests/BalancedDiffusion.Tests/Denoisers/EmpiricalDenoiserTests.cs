@@ -1,5 +1,4 @@
 using BalancedDiffusion.Datasets;
-using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
@@ -132,23 +131,23 @@ public class EmpiricalDenoiserTests
     public void LargeSetsInFloat32AreAnsweredAsInFloat64FromTheSmallestToTheLargestNoise(string kind)
     {
         using var scope = torch.NewDisposeScope();
-        const int N = 2400,
-            D = 500; // two blocks
+        const int n = 2400,
+            d = 500; // two blocks
         var samples = kind switch
         {
-            "faces" => new ParametricFaces(seed: 4).Train(N).Images.flatten(1),
-            "clusters" => (Normal(1, 30, 1, D).mul(2) + Normal(2, 30, N / 30, D).mul(0.02)).reshape(N, D),
+            "faces" => new ParametricFaces(seed: 4).Train(n).Images.flatten(1),
+            "clusters" => (Normal(1, 30, 1, d).mul(2) + Normal(2, 30, n / 30, d).mul(0.02)).reshape(n, d),
             // Within float32's rounding of one another, so that only float64 tells them apart.
-            "near duplicates" => (Normal(1, 5, 1, D) + Normal(2, 5, N / 5, D).mul(1e-5)).reshape(N, D),
-            "duplicates" => Normal(1, 20, D).repeat(N / 20, 1),
-            "far" => Normal(1, N, D) + 3000,
-            "outlier" => Normal(1, N, D) * torch.where(torch.arange(N).eq(1234), 1e6f, 1f).unsqueeze(1),
-            "one side" => torch.where(torch.arange(N).lt(N / 2), 1f, -1f).unsqueeze(1) + Normal(1, N, D) * 0.1,
-            _ => Normal(1, N, D),
+            "near duplicates" => (Normal(1, 5, 1, d) + Normal(2, 5, n / 5, d).mul(1e-5)).reshape(n, d),
+            "duplicates" => Normal(1, 20, d).repeat(n / 20, 1),
+            "far" => Normal(1, n, d) + 3000,
+            "outlier" => Normal(1, n, d) * torch.where(torch.arange(n).eq(1234), 1e6f, 1f).unsqueeze(1),
+            "one side" => torch.where(torch.arange(n).lt(n / 2), 1f, -1f).unsqueeze(1) + Normal(1, n, d) * 0.1,
+            _ => Normal(1, n, d),
         };
         using var denoiser = new EmpiricalDenoiser(samples);
         double[] sigmas = [1e-3, 1e-2, 0.05, 0.3, 1, 3, 10, 30, 80];
-        var rows = torch.tensor(sigmas.Select((_, i) => (long)(i * 331 % N)).ToArray());
+        var rows = torch.tensor(sigmas.Select((_, i) => (long)(i * 331 % n)).ToArray());
         var noisy =
             samples.index_select(0, rows)
             + Normal(7, sigmas.Length, samples.shape[1])

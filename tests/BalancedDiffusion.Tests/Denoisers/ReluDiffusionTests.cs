@@ -1,6 +1,5 @@
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
-using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Training;
 using TorchSharp;
 

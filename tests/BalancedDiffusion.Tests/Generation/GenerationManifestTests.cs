@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Generation;
 using BalancedDiffusion.Tests.Datasets;
 

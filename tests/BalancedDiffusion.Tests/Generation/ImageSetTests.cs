@@ -1,9 +1,7 @@
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Generation;
 using BalancedDiffusion.Noise;
-using BalancedDiffusion.Sampling;
 using BalancedDiffusion.Tests.Datasets;
-using BalancedDiffusion.Tests.Sampling;
 using BalancedDiffusion.Tests.Training;
 using TorchSharp;
 

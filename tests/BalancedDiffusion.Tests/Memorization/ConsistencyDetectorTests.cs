@@ -1,6 +1,5 @@
 using BalancedDiffusion.Memorization;
 using BalancedDiffusion.Sampling;
-using TorchSharp;
 using static BalancedDiffusion.Tests.Memorization.DetectorLab;
 using static TorchSharp.torch;
 

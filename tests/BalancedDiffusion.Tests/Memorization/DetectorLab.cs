@@ -1,5 +1,4 @@
 using BalancedDiffusion.Denoisers;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace BalancedDiffusion.Tests.Memorization;

@@ -2,7 +2,6 @@ using BalancedDiffusion.Datasets.Mixtures;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Memorization;
 using BalancedDiffusion.Sampling;
-using TorchSharp;
 using static BalancedDiffusion.Tests.Memorization.DetectorLab;
 using static TorchSharp.torch;
 

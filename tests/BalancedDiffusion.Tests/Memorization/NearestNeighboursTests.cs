@@ -61,20 +61,20 @@ public class NearestNeighboursTests
     public void NoNeighbourIsLostWhereFloat32CannotTellThemApart(string kind)
     {
         using var scope = torch.NewDisposeScope();
-        const int N = 2500,
-            D = 300;
+        const int n = 2500,
+            d = 300;
         var set = kind switch
         {
-            "far" => Normal(1, N, D) + 3000,
-            "near duplicates" => (Normal(1, 250, 1, D) + Normal(2, 250, N / 250, D) * 1e-6).reshape(N, D),
+            "far" => Normal(1, n, d) + 3000,
+            "near duplicates" => (Normal(1, 250, 1, d) + Normal(2, 250, n / 250, d) * 1e-6).reshape(n, d),
             // 250 at one distance, more than are spared for rounding
-            "duplicates" => Normal(1, 10, D).repeat(N / 10, 1),
-            "outlier" => Normal(1, N, D) * torch.where(torch.arange(N).eq(1234), 1e6f, 1f).unsqueeze(1),
-            "tiny" => Normal(1, N, D) * 1e-25,
-            "huge" => Normal(1, N, D) * 1e25,
-            _ => Normal(1, N, D),
+            "duplicates" => Normal(1, 10, d).repeat(n / 10, 1),
+            "outlier" => Normal(1, n, d) * torch.where(torch.arange(n).eq(1234), 1e6f, 1f).unsqueeze(1),
+            "tiny" => Normal(1, n, d) * 1e-25,
+            "huge" => Normal(1, n, d) * 1e25,
+            _ => Normal(1, n, d),
         };
-        var queries = set.index_select(0, torch.arange(0, N, 97)) + Normal(3, 26, D) * set.std().mul(1e-3);
+        var queries = set.index_select(0, torch.arange(0, n, 97)) + Normal(3, 26, d) * set.std().mul(1e-3);
         foreach (var k in new[] { 1, 3, 40 })
         {
             using var found = NearestNeighbours.Find(queries, set, k);

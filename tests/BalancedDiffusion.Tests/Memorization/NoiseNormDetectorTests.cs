@@ -1,5 +1,4 @@
 using BalancedDiffusion.Memorization;
-using TorchSharp;
 using static BalancedDiffusion.Tests.Memorization.DetectorLab;
 using static TorchSharp.torch;
 

@@ -1,5 +1,4 @@
 using BalancedDiffusion.Memorization;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace BalancedDiffusion.Tests.Memorization;

@@ -3,7 +3,6 @@ using BalancedDiffusion.Memorization;
 using BalancedDiffusion.Representations;
 using BalancedDiffusion.Statistics;
 using BalancedDiffusion.Theory;
-using TorchSharp;
 using static BalancedDiffusion.Tests.Memorization.DetectorLab;
 using static TorchSharp.torch;
 

@@ -1,6 +1,5 @@
 using BalancedDiffusion.Networks;
 using BalancedDiffusion.Noise;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace BalancedDiffusion.Tests.Networks;

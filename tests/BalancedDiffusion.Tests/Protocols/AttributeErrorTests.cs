@@ -1,6 +1,4 @@
 using BalancedDiffusion.Protocols;
-using BalancedDiffusion.Steering;
-using BalancedDiffusion.Tests.Steering;
 using FsCheck;
 using FsCheck.Fluent;
 using static BalancedDiffusion.Tests.Steering.SteeringLab;

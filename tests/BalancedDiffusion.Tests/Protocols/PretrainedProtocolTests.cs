@@ -1,7 +1,5 @@
-using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Generation;
-using BalancedDiffusion.Memorization;
 using BalancedDiffusion.Networks;
 using BalancedDiffusion.Networks.StableDiffusion;
 using BalancedDiffusion.Noise;

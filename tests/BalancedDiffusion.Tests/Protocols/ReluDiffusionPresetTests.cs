@@ -1,7 +1,5 @@
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Protocols;
-using BalancedDiffusion.Tests.Training;
-using BalancedDiffusion.Training;
 using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Protocols;

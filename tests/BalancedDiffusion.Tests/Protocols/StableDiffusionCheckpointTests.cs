@@ -2,7 +2,6 @@ using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Networks.StableDiffusion;
 using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Tests.Checkpoints;
-using BalancedDiffusion.Theory;
 using TorchSharp;
 using static BalancedDiffusion.Tests.Networks.StableDiffusion.StableDiffusionGolden;
 using static BalancedDiffusion.Tests.Networks.UNetFixtures;

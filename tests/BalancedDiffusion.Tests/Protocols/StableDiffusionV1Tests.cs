@@ -3,7 +3,6 @@ using BalancedDiffusion.Networks.StableDiffusion;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Sampling;
-using BalancedDiffusion.Tests.Networks.StableDiffusion;
 using TorchSharp;
 using static BalancedDiffusion.Tests.Networks.StableDiffusion.StableDiffusionGolden;
 using static BalancedDiffusion.Tests.Networks.UNetFixtures;

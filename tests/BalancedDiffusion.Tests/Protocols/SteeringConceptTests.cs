@@ -1,8 +1,5 @@
 using BalancedDiffusion.Datasets;
-using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Protocols;
-using BalancedDiffusion.Steering;
-using BalancedDiffusion.Tests.Steering;
 using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Protocols;

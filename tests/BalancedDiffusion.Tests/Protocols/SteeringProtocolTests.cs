@@ -6,7 +6,6 @@ using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Representations;
 using BalancedDiffusion.Steering;
 using BalancedDiffusion.Tests.Networks;
-using BalancedDiffusion.Tests.Steering;
 using TorchSharp;
 using static BalancedDiffusion.Tests.Steering.SteeringLab;
 

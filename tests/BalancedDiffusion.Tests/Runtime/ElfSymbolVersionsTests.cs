@@ -10,8 +10,8 @@ public class ElfSymbolVersionsTests
     // definition, three symbols.
     private static byte[] Library()
     {
-        const string Names = "\0libx.so.1\0X_1\0X_2\0OWN_1\0first\0second\0third\0";
-        uint At(string name) => (uint)Names.IndexOf($"\0{name}\0", StringComparison.Ordinal) + 1;
+        const string names = "\0libx.so.1\0X_1\0X_2\0OWN_1\0first\0second\0third\0";
+        uint At(string name) => (uint)names.IndexOf($"\0{name}\0", StringComparison.Ordinal) + 1;
         var file = new List<byte>(new byte[64]);
         long Add(params byte[][] parts)
         {
@@ -41,7 +41,7 @@ public class ElfSymbolVersionsTests
             return b;
         }
         byte[] Symbol(string name) => [.. W(name == "" ? 0 : At(name)), .. new byte[20]];
-        var strings = Add(Encoding.ASCII.GetBytes(Names));
+        var strings = Add(Encoding.ASCII.GetBytes(names));
         var symbols = Add(Symbol(""), Symbol("first"), Symbol("second"), Symbol("third"));
         var versions = Add(H(0), H(2), H(3), H(0x8003));
         // Verneed: version, count, file, aux, next; Vernaux: hash, flags, other, name, next.
@@ -79,7 +79,7 @@ public class ElfSymbolVersionsTests
             ];
         var table = Add(
             Section(0, 0, 0, 0, 0),
-            Section(3, strings, Names.Length, 0, 0),
+            Section(3, strings, names.Length, 0, 0),
             Section(11, symbols, 96, 1, 0),
             Section(0x6fffffff, versions, 8, 2, 0),
             Section(0x6ffffffe, needs, 48, 1, 1),

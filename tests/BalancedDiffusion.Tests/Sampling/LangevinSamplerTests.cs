@@ -1,6 +1,5 @@
 using BalancedDiffusion.Datasets.Mixtures;
 using BalancedDiffusion.Denoisers;
-using BalancedDiffusion.Noise;
 using BalancedDiffusion.Sampling;
 using MathNet.Numerics.Distributions;
 using TorchSharp;

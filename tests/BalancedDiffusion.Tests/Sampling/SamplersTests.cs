@@ -165,7 +165,7 @@ public class SamplersTests
             using var source = new CancellationTokenSource();
             source.Cancel();
             Assert.ThrowsAny<OperationCanceledException>(() =>
-                sampler.Sample(half, start, [3, 2, 0], 1, null, source.Token)
+                sampler.Sample(half, start, [3, 2, 0], 1, cancellation: source.Token)
             );
             var drawn = new SamplerLab.Steps();
             sampler.Draw(half, 5, [3, 2, 0], 1, batch: 2, progress: drawn).Dispose();

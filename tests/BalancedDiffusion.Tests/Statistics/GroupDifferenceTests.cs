@@ -1,6 +1,4 @@
 using BalancedDiffusion.Statistics;
-using BalancedDiffusion.Steering;
-using BalancedDiffusion.Tests.Steering;
 using MathNet.Numerics.Distributions;
 
 namespace BalancedDiffusion.Tests.Statistics;

@@ -1,6 +1,4 @@
-using BalancedDiffusion.Memorization;
 using BalancedDiffusion.Statistics;
-using BalancedDiffusion.Tests.Memorization;
 using FsCheck;
 using FsCheck.Fluent;
 

@@ -232,7 +232,7 @@ public class SteeredDenoiserTests
         using DitDenoiser dit = Dit(type: torch.ScalarType.Float64),
             biased = Dit(type: torch.ScalarType.Float64);
         var noisy = Wide(2, 3, 2, 4, 4);
-        const string Second = "network.blocks.1.mlp.act";
+        const string secondLayer = "network.blocks.1.mlp.act";
         double[] first = Vector(32, 5),
             second = Vector(32, 6);
         foreach (var (block, v, factor) in new[] { (0, first, 2 * -0.3), (1, second, 2.0) })
@@ -243,7 +243,7 @@ public class SteeredDenoiserTests
                 );
         var steered = new SteeredDenoiser(
             dit,
-            Direction(dit, (Act, first), (Second, second)),
+            Direction(dit, (Act, first), (secondLayer, second)),
             new SteeringOptions
             {
                 Strength = 2,

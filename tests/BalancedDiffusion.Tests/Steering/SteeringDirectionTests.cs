@@ -1,6 +1,5 @@
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Denoisers;
-using BalancedDiffusion.Networks;
 using BalancedDiffusion.Representations;
 using BalancedDiffusion.Steering;
 using BalancedDiffusion.Tests.Checkpoints;
@@ -70,12 +69,12 @@ public class SteeringDirectionTests
     {
         using var scope = torch.NewDisposeScope();
         using var dae = new ReluDae(6, 4, 1);
-        const int Rows = 4000;
+        const int rows = 4000;
         var image = Normal(2, 1, 6);
         var found = SteeringDirection.FromReferences(
             dae,
             ["relu"],
-            image.expand(Rows, 6),
+            image.expand(rows, 6),
             references: new SteeringReferences
             {
                 Sigmas = sigmas,
@@ -93,7 +92,7 @@ public class SteeringDirectionTests
                 m * Normal01.CumulativeDistribution(m / (sigma * lengths[unit]))
                 + sigma * lengths[unit] * Normal01.Density(m / (sigma * lengths[unit]))
             );
-            Assert.Equal(expected, found[unit], 5 * sigmas.Max() * lengths[unit] / Math.Sqrt(Rows * draws));
+            Assert.Equal(expected, found[unit], 5 * sigmas.Max() * lengths[unit] / Math.Sqrt(rows * draws));
         }
     }
 

@@ -407,7 +407,7 @@ public class ClosedFormTests
     {
         var copies = HybridMinimizer.CopiesToWin(square, total, sigma, lambda, weight, eigenvalue);
         Assert.True(copies * square >= total * lambda);
-        double mode = Gain.Reduction(total * weight * eigenvalue, total * weight, total, sigma, lambda);
+        var mode = Gain.Reduction(total * weight * eigenvalue, total * weight, total, sigma, lambda);
         Assert.Equal(mode, Gain.Reduction(copies * square, copies, total, sigma, lambda), 1e-10);
         Assert.True(Gain.Reduction(1.01 * copies * square, 1.01 * copies, total, sigma, lambda) > mode);
     }

@@ -1,7 +1,6 @@
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Theory;
 using TorchSharp;
-using Xunit;
 
 namespace BalancedDiffusion.Tests.Theory;
 
@@ -56,7 +55,7 @@ public class GeneralizationRateTests
     [InlineData(4, 0.0)]
     [InlineData(2, 0.0)]
     [InlineData(3, 0.05)]
-    public void Simulated_Gram_matrices_scatter_as_predicted(int rank, double lambda)
+    public void SimulatedGramMatricesScatterAsPredicted(int rank, double lambda)
     {
         double[] mean = [3, 0.5, 0, -0.4],
             variances = [0.5, 1, 0.4, 0.1];
@@ -70,7 +69,7 @@ public class GeneralizationRateTests
     [Theory]
     [InlineData(4)]
     [InlineData(2)]
-    public void Simulated_test_losses_exceed_the_limit_as_predicted(int rank)
+    public void SimulatedTestLossesExceedTheLimitAsPredicted(int rank)
     {
         double[] mean = [3, 0.5, 0, -0.4],
             variances = [0.5, 1, 0.4, 0.1];
@@ -82,7 +81,7 @@ public class GeneralizationRateTests
     }
 
     [Fact]
-    public void One_dimension_without_a_mean_is_the_delta_method()
+    public void OneDimensionWithoutAMeanIsTheDeltaMethod()
     {
         // g(e) = e/(e + sigma²), and the mean of n squares of variance e has variance 2e²/n.
         using var limit = One([0], [0.7], 1);
@@ -92,7 +91,7 @@ public class GeneralizationRateTests
     }
 
     [Fact]
-    public void The_constant_grows_as_one_over_the_eigengap()
+    public void TheConstantGrowsAsOneOverTheEigengap()
     {
         double Constant(double gap)
         {
@@ -103,7 +102,7 @@ public class GeneralizationRateTests
     }
 
     [Fact]
-    public void A_rank_between_equal_eigenvalues_has_no_limit()
+    public void ARankBetweenEqualEigenvaluesHasNoLimit()
     {
         using var cut = One([0, 0, 0], [2, 1, 1], 2);
         Assert.Equal(double.PositiveInfinity, cut.GramDeviation(0));
@@ -113,14 +112,14 @@ public class GeneralizationRateTests
     }
 
     [Fact]
-    public void A_cluster_of_one_point_does_not_scatter()
+    public void AClusterOfOnePointDoesNotScatter()
     {
         using var limit = One([2, 1], [0, 0], 2);
         Assert.Equal(0, limit.GramDeviation(0), 1e-9);
     }
 
     [Fact]
-    public void Bad_arguments_are_named()
+    public void BadArgumentsAreNamed()
     {
         using var limit = One([1, 0], [0.5, 0.2], 1);
         Assert.Contains(

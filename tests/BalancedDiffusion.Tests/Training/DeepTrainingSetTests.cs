@@ -1,6 +1,5 @@
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Protocols;
-using BalancedDiffusion.Training;
 using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Training;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
-using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Sampling;
 using BalancedDiffusion.Tests.Denoisers;
 using BalancedDiffusion.Training;

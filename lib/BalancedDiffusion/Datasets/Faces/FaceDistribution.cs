@@ -157,9 +157,9 @@ public static class FaceDistribution
     /// <summary>A stream of uniform draws on a grid of 2^24 points, made from one seed.</summary>
     private struct Draws(long seed)
     {
-        private long _place;
+        private long place;
 
-        public float Next() => (Seeds.Derive(seed, _place++) >> 39) * (1f / (1 << 24));
+        public float Next() => (Seeds.Derive(seed, place++) >> 39) * (1f / (1 << 24));
 
         public float Between(float least, float most) => Math.Clamp(least + (most - least) * Next(), least, most);
 

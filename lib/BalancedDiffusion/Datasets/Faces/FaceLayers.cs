@@ -27,9 +27,9 @@ internal readonly struct Disc(
     float shade
 ) : ILayer
 {
-    private readonly float _acrossX = 1 / (halfWidth * halfWidth),
-        _acrossY = 1 / (halfHeight * halfHeight),
-        _sharp = 0.5f * MathF.Min(halfWidth, halfHeight) / pixel;
+    private readonly float acrossX = 1 / (halfWidth * halfWidth),
+        acrossY = 1 / (halfHeight * halfHeight),
+        sharp = 0.5f * MathF.Min(halfWidth, halfHeight) / pixel;
 
     public Box Box => Box.Around(x, y, halfWidth + pixel, halfHeight + pixel);
 
@@ -38,7 +38,7 @@ internal readonly struct Disc(
     {
         V u = px - new V(x),
             v = py - new V(y);
-        cover = opacity * Soft.Unit((V.One - u * u * _acrossX - v * v * _acrossY) * _sharp + new V(0.5f));
+        cover = opacity * Soft.Unit((V.One - u * u * acrossX - v * v * acrossY) * sharp + new V(0.5f));
         tone = new V(shade);
     }
 }
@@ -46,8 +46,8 @@ internal readonly struct Disc(
 /// <summary>A soft spot, opacity · (1 - q)² with q = (x/halfWidth)² + (y/halfHeight)².</summary>
 internal readonly struct Glow(float x, float y, float halfWidth, float halfHeight, float opacity, float shade) : ILayer
 {
-    private readonly float _acrossX = 1 / (halfWidth * halfWidth),
-        _acrossY = 1 / (halfHeight * halfHeight);
+    private readonly float acrossX = 1 / (halfWidth * halfWidth),
+        acrossY = 1 / (halfHeight * halfHeight);
 
     public Box Box => Box.Around(x, y, halfWidth, halfHeight);
 
@@ -56,7 +56,7 @@ internal readonly struct Glow(float x, float y, float halfWidth, float halfHeigh
     {
         V u = px - new V(x),
             v = py - new V(y);
-        var q = Vector.MaxNative(V.Zero, V.One - u * u * _acrossX - v * v * _acrossY);
+        var q = Vector.MaxNative(V.Zero, V.One - u * u * acrossX - v * v * acrossY);
         cover = opacity * q * q;
         tone = new V(shade);
     }
@@ -81,8 +81,8 @@ internal readonly struct Lens(
     float shade
 ) : ILayer
 {
-    private readonly float _perLength = 1 / halfLength,
-        _perPixel = 1 / pixel;
+    private readonly float perLength = 1 / halfLength,
+        perPixel = 1 / pixel;
 
     public Box Box
     {
@@ -100,14 +100,14 @@ internal readonly struct Lens(
     {
         V dx = px - new V(x),
             dy = py - new V(y);
-        V u = (dx * cos + dy * sin) * _perLength,
+        V u = (dx * cos + dy * sin) * perLength,
             v = dy * cos - dx * sin;
         var square = u * u;
         V rest = V.One - square,
             middle = v - square * bend,
             half = new(0.5f);
-        var upper = Soft.Unit((middle + rest * above) * _perPixel + half);
-        var lower = Soft.Unit((rest * below - middle) * _perPixel + half);
+        var upper = Soft.Unit((middle + rest * above) * perPixel + half);
+        var lower = Soft.Unit((rest * below - middle) * perPixel + half);
         cover = opacity * Vector.MaxNative(V.Zero, upper + lower - V.One);
         tone = new V(shade);
     }
@@ -136,27 +136,27 @@ internal readonly struct Rim(
     float opacity
 ) : ILayer
 {
-    private readonly float _perWidth = 1 / halfWidth,
-        _perHeight = 1 / halfHeight,
-        _perPixel = 1 / pixel,
-        _radius = MathF.Min(halfWidth, halfHeight);
+    private readonly float perWidth = 1 / halfWidth,
+        perHeight = 1 / halfHeight,
+        perPixel = 1 / pixel,
+        radius = MathF.Min(halfWidth, halfHeight);
 
     public Box Box => Box.Around(x, y, halfWidth + thickness + pixel, halfHeight + thickness + pixel);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V px, V py, out V cover, out V tone)
     {
-        V u = (px - new V(x)) * _perWidth,
-            v = (py - new V(y)) * _perHeight;
+        V u = (px - new V(x)) * perWidth,
+            v = (py - new V(y)) * perHeight;
         V uu = u * u,
             vv = v * v;
         var q = Vector.SquareRoot(Vector.SquareRoot(uu * uu + vv * vv + uu * vv));
-        var distance = (q - V.One) * _radius;
+        var distance = (q - V.One) * radius;
         V half = new(0.5f),
             thick = new(0.5f * thickness);
         cover =
             opacity
-            * (Soft.Unit((distance + thick) * _perPixel + half) - Soft.Unit((distance - thick) * _perPixel + half));
+            * (Soft.Unit((distance + thick) * perPixel + half) - Soft.Unit((distance - thick) * perPixel + half));
         tone = V.Zero;
     }
 }
@@ -173,10 +173,10 @@ internal readonly struct HeadShape(
     float pixel
 )
 {
-    private readonly float _perWidth = 1 / halfWidth,
-        _perAbove = 1 / above,
-        _perBelow = 1 / below,
-        _sharp = 0.5f * halfWidth / pixel;
+    private readonly float perWidth = 1 / halfWidth,
+        perAbove = 1 / above,
+        perBelow = 1 / below,
+        sharp = 0.5f * halfWidth / pixel;
 
     public Box Box =>
         new(
@@ -192,9 +192,9 @@ internal readonly struct HeadShape(
     public V At(V x, V y, out V u, out V v)
     {
         var dy = y - new V(centerY);
-        var down = Vector.MaxNative(V.Zero, dy) * _perBelow;
-        v = Vector.MinNative(V.Zero, dy) * _perAbove + down;
-        u = (x - lean * down) * _perWidth / (V.One - taper * Vector.MinNative(V.One, down * down));
+        var down = Vector.MaxNative(V.Zero, dy) * perBelow;
+        v = Vector.MinNative(V.Zero, dy) * perAbove + down;
+        u = (x - lean * down) * perWidth / (V.One - taper * Vector.MinNative(V.One, down * down));
         V uu = u * u,
             vv = v * v;
         return V.One
@@ -204,7 +204,7 @@ internal readonly struct HeadShape(
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public V Cover(V inside) => Soft.Unit(inside * _sharp + new V(0.5f));
+    public V Cover(V inside) => Soft.Unit(inside * sharp + new V(0.5f));
 }
 
 /// <summary>The skin of the head under one lamp: Lambert's law on an ellipsoid whose slopes are disturbed by nose,
@@ -248,8 +248,8 @@ internal readonly struct Beard(
     float phase
 ) : ILayer
 {
-    private readonly float _perWidth = 1 / (mouthWidth * mouthWidth),
-        _perHeight = 1 / (mouthHeight * mouthHeight);
+    private readonly float perWidth = 1 / (mouthWidth * mouthWidth),
+        perHeight = 1 / (mouthHeight * mouthHeight);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V x, V y, out V cover, out V shade)
@@ -257,7 +257,7 @@ internal readonly struct Beard(
         var inside = head.At(x, y, out var u, out var v);
         V dx = x - new V(mouthX),
             dy = y - new V(mouthY);
-        var around = Soft.Unit((dx * dx * _perWidth + dy * dy * _perHeight - V.One) * 1.5f);
+        var around = Soft.Unit((dx * dx * perWidth + dy * dy * perHeight - V.One) * 1.5f);
         var line = new V(0.56f) - 0.5f * u * u;
         var lower = Soft.Unit((v - line) * 6f + new V(0.5f));
         var mottle = Soft.Wave(x * 3.7f + y * 2.1f + new V(phase)) * Soft.Wave(y * 3.3f - x * 1.9f - new V(phase));
@@ -285,15 +285,15 @@ internal readonly struct Neck(
     float pixel
 ) : ILayer
 {
-    private readonly float _perPixel = 1 / pixel,
-        _perWidth = 1 / halfWidth;
+    private readonly float perPixel = 1 / pixel,
+        perWidth = 1 / halfWidth;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V px, V py, out V cover, out V shade)
     {
         var down = Soft.Unit((py - new V(top)) / (bottom - top));
-        var u = (px - new V(x)) * _perWidth / (V.One + 0.7f * down * down * down);
-        cover = Soft.Unit((V.One - Vector.Abs(u)) * halfWidth * _perPixel + new V(0.5f));
+        var u = (px - new V(x)) * perWidth / (V.One + 0.7f * down * down * down);
+        cover = Soft.Unit((V.One - Vector.Abs(u)) * halfWidth * perPixel + new V(0.5f));
         var depth = Vector.SquareRoot(Vector.MaxNative(new V(0.02f), V.One - u * u));
         var lambert = Soft.Unit(u * light.X + depth * light.Z);
         shade = (new V(ambient) + (0.8f - ambient) * lambert) * (new V(0.5f) + 0.45f * down);
@@ -311,7 +311,7 @@ internal readonly struct Torso(
     float pixel
 ) : ILayer
 {
-    private readonly float _perPixel = 1 / pixel;
+    private readonly float perPixel = 1 / pixel;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V px, V py, out V cover, out V shade)
@@ -321,7 +321,7 @@ internal readonly struct Torso(
         V cut = u * 3f,
             half = new(0.5f);
         var hole = new V(neckline) - (py - new V(top)) - 0.08f * cut * cut * cut * cut;
-        cover = Soft.Unit((py - edge) * _perPixel + half) * (V.One - Soft.Unit(hole * _perPixel + half));
+        cover = Soft.Unit((py - edge) * perPixel + half) * (V.One - Soft.Unit(hole * perPixel + half));
         var depth = Vector.SquareRoot(Vector.MaxNative(new V(0.1f), V.One - 0.7f * u * u));
         var lambert = Soft.Unit(0.8f * u * light.X + depth * light.Z - new V(0.3f * light.Y));
         shade = Soft.Unit(new V(ambient) + (0.95f - ambient) * lambert - 0.18f * Soft.Wave(u * 1.7f + py * 0.6f));
@@ -334,12 +334,12 @@ internal readonly struct Torso(
 /// </summary>
 internal readonly struct Hair(HairForm form, bool front, Vector3 light, float ambient, float pixel) : ILayer
 {
-    private readonly float _perPixel = 1 / pixel,
-        _perWidth = 1 / form.HalfWidth,
-        _perHeight = 1 / form.Height,
-        _perWindow = 1 / form.WindowHalfWidth,
-        _perRise = 1 / form.WindowRise,
-        _lengthSpan = 1 / (form.End - form.CenterY);
+    private readonly float perPixel = 1 / pixel,
+        perWidth = 1 / form.HalfWidth,
+        perHeight = 1 / form.Height,
+        perWindow = 1 / form.WindowHalfWidth,
+        perRise = 1 / form.WindowRise,
+        lengthSpan = 1 / (form.End - form.CenterY);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V px, V py, out V cover, out V shade)
@@ -352,22 +352,22 @@ internal readonly struct Hair(HairForm form, bool front, Vector3 light, float am
             Soft.Wave(x * form.Frequency + py * (0.57f * form.Frequency) + 0.45f * warp)
             + Soft.Wave(py * (1.13f * form.Frequency) - x * (0.29f * form.Frequency) + 0.6f * warp)
             - V.One;
-        var up = Vector.MinNative(V.Zero, dy) * _perHeight;
+        var up = Vector.MinNative(V.Zero, dy) * perHeight;
         var down = Vector.MaxNative(V.Zero, dy);
-        var along = Soft.Unit(down * _lengthSpan);
+        var along = Soft.Unit(down * lengthSpan);
         var width = V.One + form.Flare * along * (new V(1.6f) - along);
-        V u = x * _perWidth / width;
+        var u = x * perWidth / width;
         var q = V.One - u * u - up * up + (0.04f + 0.11f * form.Curl) * wave;
-        var body = Soft.Unit(q * (0.5f * form.HalfWidth) * _perPixel + half);
+        var body = Soft.Unit(q * (0.5f * form.HalfWidth) * perPixel + half);
         var end = Soft.Unit(
-            (new V(form.End) + 0.06f * wave - 0.2f * u * u * form.Taper - py) * (0.6f * _perPixel) + half
+            (new V(form.End) + 0.06f * wave - 0.2f * u * u * form.Taper - py) * (0.6f * perPixel) + half
         );
         cover = body * end;
         if (front)
         {
             var wx = px - new V(form.WindowX);
-            V a = wx * _perWindow,
-                b = Vector.MinNative(V.Zero, py - new V(form.WindowY) - form.PartSlope * wx) * _perRise;
+            V a = wx * perWindow,
+                b = Vector.MinNative(V.Zero, py - new V(form.WindowY) - form.PartSlope * wx) * perRise;
             V aa = a * a,
                 bb = b * b;
             var window =
@@ -376,11 +376,11 @@ internal readonly struct Hair(HairForm form, bool front, Vector3 light, float am
                 - bb
                 + form.WindowSquare * Vector.MinNative(V.One, aa) * Vector.MinNative(V.One, bb)
                 + form.Ragged * wave;
-            cover *= (V.One - Soft.Unit(window * (0.5f * form.WindowHalfWidth) * _perPixel + half)) * form.Cover;
+            cover *= (V.One - Soft.Unit(window * (0.5f * form.WindowHalfWidth) * perPixel + half)) * form.Cover;
         }
 
         var depth = Vector.SquareRoot(Vector.MaxNative(new V(0.03f), q));
-        V ny = 0.9f * up + 0.15f * along;
+        var ny = 0.9f * up + 0.15f * along;
         var lambert = Soft.Unit((0.9f * u * light.X + ny * light.Y + depth * light.Z) * 0.95f);
         var strand = Soft.Wave(u * (V.One - 0.35f * up) * 4.1f + 0.7f * warp) - half;
         var gleam = lambert * lambert;
@@ -434,9 +434,9 @@ internal readonly struct Crown(
     float pixel
 ) : ILayer
 {
-    private readonly float _perPixel = 1 / pixel,
-        _perWidth = 1 / halfWidth,
-        _perHeight = 1 / height;
+    private readonly float perPixel = 1 / pixel,
+        perWidth = 1 / halfWidth,
+        perHeight = 1 / height;
 
     public Box Box =>
         new(x - halfWidth - pixel, edge - height - pixel, x + halfWidth + pixel, edge + MathF.Abs(bend) + pixel);
@@ -444,8 +444,8 @@ internal readonly struct Crown(
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At(int i, V px, V py, out V cover, out V shade)
     {
-        V u = (px - new V(x)) * _perWidth,
-            v = (py - new V(edge)) * _perHeight,
+        V u = (px - new V(x)) * perWidth,
+            v = (py - new V(edge)) * perHeight,
             half = new(0.5f);
         var uu = u * u;
         var above = Vector.MinNative(V.Zero, v);
@@ -453,8 +453,8 @@ internal readonly struct Crown(
             V.One - uu - above * above + 0.5f * Vector.MinNative(V.One, uu) * Vector.MinNative(V.One, above * above);
         cover =
             opacity
-            * Soft.Unit(inside * (0.5f * halfWidth) * _perPixel + half)
-            * Soft.Unit((bend * uu - v * height) * _perPixel + half);
+            * Soft.Unit(inside * (0.5f * halfWidth) * perPixel + half)
+            * Soft.Unit((bend * uu - v * height) * perPixel + half);
         var depth = Vector.SquareRoot(Vector.MaxNative(new V(0.05f), inside));
         var lambert = Soft.Unit(0.9f * u * light.X + 0.8f * above * light.Y + depth * light.Z);
         shade = Soft.Unit(new V(ambient) + (0.95f - ambient) * lambert - ribs * Soft.Wave(u * 4.5f));

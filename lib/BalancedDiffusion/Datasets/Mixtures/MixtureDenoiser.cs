@@ -1,4 +1,3 @@
-using BalancedDiffusion.Datasets.Mixtures;
 using BalancedDiffusion.Denoisers;
 using TorchSharp;
 

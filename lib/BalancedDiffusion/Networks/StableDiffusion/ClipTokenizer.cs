@@ -1,7 +1,6 @@
 using System.Net;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Runtime;
 using Microsoft.ML.Tokenizers;
 using TorchSharp;

@@ -103,7 +103,9 @@ internal sealed class ConditionalUNetUpBlock : torch.nn.Module<torch.Tensor, tor
     private readonly ModuleList<LatentUpsampling>? upsamplers;
     private readonly Stack<torch.Tensor> skips;
 
+    /// <param name="plan">The sizes of the network, its weights, and the activations kept on the way down.</param>
     /// <param name="place">The number of the block on the way up, from 0.</param>
+    /// <param name="inputs">The channels of its input, ≥ 1.</param>
     public ConditionalUNetUpBlock(ConditionalUNetPlan plan, int place, long inputs)
         : base(nameof(ConditionalUNetUpBlock))
     {

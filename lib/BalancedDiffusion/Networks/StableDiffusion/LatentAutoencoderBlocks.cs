@@ -143,6 +143,9 @@ internal sealed class LatentAutoencoderHalf : torch.nn.Module<torch.Tensor, torc
     private readonly UNetGroupNorm conv_norm_out;
     private readonly UNetSilu conv_act = new();
 
+    /// <param name="options">The sizes of the autoencoder.</param>
+    /// <param name="weights">Where its weights come from.</param>
+    /// <param name="name">Its name among them.</param>
     /// <param name="encodes">Whether it is the encoder, which ends on means and log-variances.</param>
     public LatentAutoencoderHalf(LatentAutoencoderOptions options, WeightSource weights, string name, bool encodes)
         : base(nameof(LatentAutoencoderHalf))

@@ -75,7 +75,13 @@ internal sealed class LatentResidual : torch.nn.Module<torch.Tensor, torch.Tenso
     private readonly LatentConvolution? conv_shortcut;
     private readonly UNetLinear? time_emb_proj;
 
+    /// <param name="weights">Where its weights come from.</param>
+    /// <param name="name">Its name among them.</param>
+    /// <param name="inputs">The channels of its input, ≥ 1.</param>
+    /// <param name="outputs">The channels of its output, ≥ 1.</param>
     /// <param name="embedding">The width of the time's embedding e, or 0 for a block that is told none.</param>
+    /// <param name="groups">The groups of its normalizations, a divisor of both channel counts.</param>
+    /// <param name="epsilon">What is added to a variance before its root, &gt; 0.</param>
     public LatentResidual(
         WeightSource weights,
         string name,
@@ -115,6 +121,9 @@ internal sealed class LatentDownsampling : torch.nn.Module<torch.Tensor, torch.T
     private readonly LatentConvolution conv;
     private readonly bool padsEndsOnly;
 
+    /// <param name="weights">Where its weights come from.</param>
+    /// <param name="name">Its name among them.</param>
+    /// <param name="channels">The channels of its input and output, ≥ 1.</param>
     /// <param name="padsEndsOnly">Whether zeros are put at the right and the lower end only, as in the autoencoder, or
     /// at all four.</param>
     public LatentDownsampling(WeightSource weights, string name, long channels, bool padsEndsOnly)
@@ -146,6 +155,9 @@ internal sealed class LatentUpsampling : torch.nn.Module<torch.Tensor, torch.Ten
     private readonly LatentConvolution conv;
     private readonly Stack<torch.Tensor>? skips;
 
+    /// <param name="weights">Where its weights come from.</param>
+    /// <param name="name">Its name among them.</param>
+    /// <param name="channels">The channels of its input and output, ≥ 1.</param>
     /// <param name="skips">Where given, the next of these has the size wanted, which is one less than the double where
     /// a halving rounded up.</param>
     public LatentUpsampling(WeightSource weights, string name, long channels, Stack<torch.Tensor>? skips = null)
@@ -159,7 +171,7 @@ internal sealed class LatentUpsampling : torch.nn.Module<torch.Tensor, torch.Ten
     public override torch.Tensor forward(torch.Tensor input)
     {
         using var scope = torch.NewDisposeScope();
-        long[] size = skips is null ? [2 * input.shape[2], 2 * input.shape[3]] : skips.Peek().shape[2..];
+        var size = skips is null ? [2 * input.shape[2], 2 * input.shape[3]] : skips.Peek().shape[2..];
         return conv.call(torch.nn.functional.interpolate(input, size, mode: torch.InterpolationMode.Nearest))
             .MoveToOuterDisposeScope();
     }

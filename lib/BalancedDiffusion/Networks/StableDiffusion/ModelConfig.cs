@@ -1,5 +1,4 @@
 using System.Text.Json;
-using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Networks.StableDiffusion;

@@ -110,7 +110,7 @@ public class FaceRendererTests
     [Fact]
     public void EveryFactorChangesThePictureAlongItsWholeRange()
     {
-        const int Steps = 8;
+        const int steps = 8;
         foreach (var factor in FaceFactors.All)
         {
             var face = factor.Name switch
@@ -123,10 +123,10 @@ public class FaceRendererTests
             float[]? last = null,
                 first = null;
             var soFar = -1.0;
-            for (var k = 0; k <= Steps; k++)
+            for (var k = 0; k <= steps; k++)
             {
                 var picture = Render(
-                    face.With(factor.Name, Math.Min(factor.Max, factor.Min + (factor.Max - factor.Min) * k / Steps)),
+                    face.With(factor.Name, Math.Min(factor.Max, factor.Min + (factor.Max - factor.Min) * k / steps)),
                     32,
                     rgb: true
                 );
@@ -136,7 +136,7 @@ public class FaceRendererTests
                 );
                 first ??= picture;
                 last = picture;
-                if (k == Steps)
+                if (k == steps)
                     soFar = Distance(first, picture);
             }
 
