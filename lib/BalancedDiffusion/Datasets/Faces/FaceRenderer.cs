@@ -270,8 +270,18 @@ public sealed unsafe class FaceRenderer
             var crease = Ink.Flat(shadow);
             for (var line = 0; line < 3; line++)
             {
-                var at = Place(0, -0.25f - 0.075f * line, 0.01f);
-                Curve(at.X, at.Y, 1, 0, 0.27f - 0.03f * line, 0.02f + 0.03f * sinPitch, 0.016f, 0.65f * old, crease);
+                var spot = Place(0, -0.25f - 0.075f * line, 0.01f);
+                Curve(
+                    spot.X,
+                    spot.Y,
+                    1,
+                    0,
+                    0.27f - 0.03f * line,
+                    0.02f + 0.03f * sinPitch,
+                    0.016f,
+                    0.65f * old,
+                    crease
+                );
             }
 
             for (var side = -1; side <= 1; side += 2)

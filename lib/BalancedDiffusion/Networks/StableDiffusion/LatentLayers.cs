@@ -76,7 +76,7 @@ internal sealed class LatentResidual : torch.nn.Module<torch.Tensor, torch.Tenso
     private readonly LatentConvolution? conv_shortcut;
     private readonly UNetLinear? time_emb_proj;
 
-    /// <param name="embedding">The width of the time's embedding e, or 0 for a block that is told none.</param>
+    /// <param name="embedding">The width of the time's embedding e, or 0 for a block without one.</param>
     public LatentResidual(
         WeightSource weights,
         string name,
