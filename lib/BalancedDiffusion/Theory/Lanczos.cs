@@ -69,16 +69,16 @@ public static class Lanczos
                     )
                     .Evd(Symmetricity.Symmetric);
                 var values = small.EigenValues.Select(value => value.Real).ToArray();
-                var at = Array.IndexOf(values, values.Min());
-                var residual = beta * Math.Abs(small.EigenVectors[size - 1, at]);
-                double width = Math.Max(values.Max() - values[at], Math.Abs(values.Max()));
+                var least = Array.IndexOf(values, values.Min());
+                var residual = beta * Math.Abs(small.EigenVectors[size - 1, least]);
+                double width = Math.Max(values.Max() - values[least], Math.Abs(values.Max()));
                 var converged = residual <= tolerance * width;
                 if (converged || last)
                 {
                     var vector = new double[dimension];
                     for (var k = 0; k < size; k++)
-                        Add(vector, basis[k], small.EigenVectors[k, at]);
-                    return new(values[at], vector, residual, values.Max(), size, converged);
+                        Add(vector, basis[k], small.EigenVectors[k, least]);
+                    return new(values[least], vector, residual, values.Max(), size, converged);
                 }
             }
             off.Add(beta);
