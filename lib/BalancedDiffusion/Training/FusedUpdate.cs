@@ -113,15 +113,15 @@ internal static class FusedUpdate
             g = ref MemoryMarshal.GetReference(gradient),
             a = ref MemoryMarshal.GetReference(first),
             b = ref MemoryMarshal.GetReference(second);
-        var at = 0;
-        for (; at + Vector<T>.Count <= parameter.Length; at += Vector<T>.Count)
+        var offset = 0;
+        for (; offset + Vector<T>.Count <= parameter.Length; offset += Vector<T>.Count)
             rule.Apply(
-                ref Unsafe.Add(ref p, at),
-                ref Unsafe.Add(ref g, at),
-                ref Unsafe.Add(ref a, at),
-                ref Unsafe.Add(ref b, at)
+                ref Unsafe.Add(ref p, offset),
+                ref Unsafe.Add(ref g, offset),
+                ref Unsafe.Add(ref a, offset),
+                ref Unsafe.Add(ref b, offset)
             );
-        if (at == parameter.Length)
+        if (offset == parameter.Length)
             return;
         // The last numbers fill a part of a vector only.
         Span<T> padded = stackalloc T[4 * Vector<T>.Count];
@@ -130,18 +130,18 @@ internal static class FusedUpdate
             ofG = padded[Vector<T>.Count..][..Vector<T>.Count],
             ofA = padded[(2 * Vector<T>.Count)..][..Vector<T>.Count],
             ofB = padded[(3 * Vector<T>.Count)..];
-        parameter[at..].CopyTo(ofP);
-        gradient[at..].CopyTo(ofG);
+        parameter[offset..].CopyTo(ofP);
+        gradient[offset..].CopyTo(ofG);
         if (first.Length > 0)
-            first[at..].CopyTo(ofA);
+            first[offset..].CopyTo(ofA);
         if (second.Length > 0)
-            second[at..].CopyTo(ofB);
+            second[offset..].CopyTo(ofB);
         rule.Apply(ref ofP[0], ref ofG[0], ref ofA[0], ref ofB[0]);
-        ofP[..(parameter.Length - at)].CopyTo(parameter[at..]);
+        ofP[..(parameter.Length - offset)].CopyTo(parameter[offset..]);
         if (first.Length > 0)
-            ofA[..(parameter.Length - at)].CopyTo(first[at..]);
+            ofA[..(parameter.Length - offset)].CopyTo(first[offset..]);
         if (second.Length > 0)
-            ofB[..(parameter.Length - at)].CopyTo(second[at..]);
+            ofB[..(parameter.Length - offset)].CopyTo(second[offset..]);
     }
 
     /// <summary>One vector of an update, at the places of parameter, gradient and the two moments.</summary>
