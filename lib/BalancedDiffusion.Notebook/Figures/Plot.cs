@@ -308,7 +308,7 @@ public static class Plot
         return Chart([trace, .. over.SelectMany(Rimmed)], across, up, []);
     }
 
-    /// <summary>A line that can be told on dark and on light: black with a dash of its own, over a wider white
+    /// <summary>A line that can be seen on dark and on light: black with a dash of its own, over a wider white
     /// one.</summary>
     private static IEnumerable<JObject> Rimmed(Curve curve, int place)
     {
@@ -336,7 +336,7 @@ public static class Plot
             };
     }
 
-    /// <summary>What Plotly is told of the cells: their places, and on a logarithmic axis their edges, which it would
+    /// <summary>What Plotly needs of the cells: their places, and on a logarithmic axis their edges, which it would
     /// else put half way on a linear scale.</summary>
     private static IReadOnlyList<double> Places(IReadOnlyList<double> places, bool logarithmic) =>
         logarithmic && places.Count > 1 ? [.. Edges(places, true).Select(edge => Math.Pow(10, edge))] : places;
@@ -344,14 +344,14 @@ public static class Plot
     /// <summary>The edges of the cells, half way between their places, in decades on a logarithmic axis.</summary>
     private static double[] Edges(IReadOnlyList<double> places, bool logarithmic)
     {
-        var at = places.Select(place => logarithmic ? Math.Log10(place) : place).ToArray();
-        if (at.Length == 1)
-            return [at[0] - 0.5, at[0] + 0.5];
+        var centres = places.Select(place => logarithmic ? Math.Log10(place) : place).ToArray();
+        if (centres.Length == 1)
+            return [centres[0] - 0.5, centres[0] + 0.5];
         return
         [
-            at[0] - (at[1] - at[0]) / 2,
-            .. at.Zip(at.Skip(1), (a, b) => (a + b) / 2),
-            at[^1] + (at[^1] - at[^2]) / 2,
+            centres[0] - (centres[1] - centres[0]) / 2,
+            .. centres.Zip(centres.Skip(1), (a, b) => (a + b) / 2),
+            centres[^1] + (centres[^1] - centres[^2]) / 2,
         ];
     }
 
