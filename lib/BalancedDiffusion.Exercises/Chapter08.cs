@@ -55,7 +55,7 @@ internal sealed class Chapter08 : Chapter
                         )
                 ),
                 new(
-                    "the network is told the noise level itself, not what the formula makes of it",
+                    "the network is given the noise level itself, not what the formula makes of it",
                     (network, y, sigma, s) =>
                         Denoised(
                             network,
@@ -80,7 +80,7 @@ internal sealed class Chapter08 : Chapter
                         )
                 ),
                 new(
-                    "the factor of the network's answer lacks a root",
+                    "the factor of the network's output lacks a root",
                     (network, y, sigma, s) =>
                         Denoised(
                             network,
@@ -209,9 +209,11 @@ internal sealed class Chapter08 : Chapter
     private static torch.Tensor Kept(torch.Tensor covariance, double sigma)
     {
         var d = (int)covariance.shape[0];
-        var law = new GaussianMixture(GaussianComponent.Full(1, torch.zeros([d], dtype: torch.float64), covariance));
+        var distribution = new GaussianMixture(
+            GaussianComponent.Full(1, torch.zeros([d], dtype: torch.float64), covariance)
+        );
         return JacobianSpectrum.SingularValues(
-            new MixtureDenoiser(law),
+            new MixtureDenoiser(distribution),
             torch.zeros([1, d], dtype: torch.float64),
             sigma,
             d
