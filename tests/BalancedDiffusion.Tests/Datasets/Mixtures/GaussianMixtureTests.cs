@@ -149,7 +149,7 @@ public class GaussianMixtureTests
     }
 
     [Fact]
-    public void MomentsOfDrawsAreThoseOfTheLaw()
+    public void MomentsOfSamplesAreThoseOfTheDistribution()
     {
         using var scope = torch.NewDisposeScope();
         using var mixture = Plane();
