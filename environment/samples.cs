@@ -78,12 +78,12 @@ try
     var loss = new ExactExpectedLoss(few.Vectors, sigma, lambda).Value(memorizing);
     Console.WriteLine($"loss over closed form: {loss / theory.Objective:F4}\n");
 
-    // From noise to images: a ladder of networks, one a noise level. Its memorizing rungs are the closed form itself,
+    // From noise to images: one network per noise level. The memorizing ones are the closed form itself,
     // the generalizing ones are trained briefly.
     var levels = new GeometricSchedule(20, 0.02).Levels(12).SkipLast(1).ToArray();
-    Tensor Draw(Func<double, ReluDae> rung) =>
+    Tensor Draw(Func<double, ReluDae> denoiser) =>
         new EulerSampler().Draw(
-            new PerLevelDenoiser([.. levels.Select(s => (s, (IDenoiser)rung(s)))]),
+            new PerLevelDenoiser([.. levels.Select(s => (s, (IDenoiser)denoiser(s)))]),
             200,
             [.. levels, 0],
             new SamplingOptions { Seed = seed }

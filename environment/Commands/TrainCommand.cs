@@ -225,9 +225,9 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
             var set = deep.Images(source);
             var network = deep.Create(set.Distinct, settings.Seed);
             var images =
-                set.Copies == 1
+                set.Occurrences == 1
                     ? $"{set.Distinct.Count}"
-                    : $"{set.Distinct.Count - set.Repeated} once and {set.Repeated} {set.Copies} times each";
+                    : $"{set.Distinct.Count - set.Repeated} once and {set.Repeated} {set.Occurrences} times each";
             return new Job(
                 deep.File(settings.Data),
                 images,

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace BalancedDiffusion.Reproduce.Course;
 
 /// <summary>The grades as they come, one line each, so that a run that was stopped goes on where it was. A grade is
-/// known by all that it hangs on.</summary>
+/// known by all that it depends on.</summary>
 public sealed class GradeJournal
 {
     private readonly string file;

@@ -23,8 +23,8 @@ public sealed class Grader(Workspace workspace, Confinement confinement, TimeSpa
 
     private const string OwnFolder = "System.IO.Directory.SetCurrentDirectory(System.IO.Path.GetTempPath());\n";
 
-    /// <summary>Names all that a grade hangs on: the student, the answers, the teacher's notebook, the library and the
-    /// time.</summary>
+    /// <summary>Names all that a grade depends on: the student, the answers, the teacher's notebook, the library and
+    /// the time.</summary>
     public string Key(string student, ExerciseSource source, IReadOnlyDictionary<string, string> answers)
     {
         var builds = new[]

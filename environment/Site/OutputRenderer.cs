@@ -196,7 +196,7 @@ public sealed partial class OutputRenderer(NotebookPage page, Func<string, strin
         }
     }
 
-    // A chart to be drawn in the page; a diagram, which has no series and no room to shrink into, stays the picture it
+    // A chart to be drawn in the page; a diagram, which has no series and no space to shrink into, stays the picture it
     // is.
     private static JsonObject? Chart(JsonNode? node)
     {
@@ -219,7 +219,7 @@ public sealed partial class OutputRenderer(NotebookPage page, Func<string, strin
 
     private static string Unwrap(string html) => Paragraph().Replace(html.Trim(), "$1");
 
-    // A number, alone or with its interval or deviation.
+    // A number, alone or with its interval or standard deviation.
     [GeneratedRegex($@"^{Digits}(?: \[{Digits}, {Digits}\]| ± {Digits})?\s?%?$|^NaN$", RegexOptions.CultureInvariant)]
     private static partial Regex Number();
 

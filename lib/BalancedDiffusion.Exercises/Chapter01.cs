@@ -17,10 +17,11 @@ internal sealed class Chapter01 : Chapter
             ask: (draw, score) =>
             {
                 var (d, sigma) = (draw.Whole("d", 4, 9), draw.Between("sigma", 0.1, 3));
-                var law = GaussianMixture.SeparatedLowRank(d, modes: 3, rank: 2, draw.Seed());
+                var distribution = GaussianMixture.SeparatedLowRank(d, modes: 3, rank: 2, draw.Seed());
                 return score(
-                    new MixtureDenoiser(law),
-                    law.Draw(draw.Whole("batch", 2, 6), draw.Seed(), torch.float64).Samples + sigma * draw.Normal(d),
+                    new MixtureDenoiser(distribution),
+                    distribution.Draw(draw.Whole("batch", 2, 6), draw.Seed(), torch.float64).Samples
+                        + sigma * draw.Normal(d),
                     sigma
                 );
             },

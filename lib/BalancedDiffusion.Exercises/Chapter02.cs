@@ -42,7 +42,7 @@ internal sealed class Chapter02 : Chapter
                     (w, x, _) => Math.Max(w.dot(x).ToDouble(), 0)
                 ),
                 new(
-                    "how far the noise moves the unit also depends on the length of its column",
+                    "how far the noise moves the unit also depends on the norm of its column",
                     (w, x, sigma) => Rectified(w.dot(x).ToDouble(), sigma)
                 ),
                 new(
@@ -58,7 +58,7 @@ internal sealed class Chapter02 : Chapter
             truth: (x, n, sigma, lambda) => Math.Sqrt(Gain.Of(x.square().sum().ToDouble(), 1, n, sigma, lambda)),
             ask: (draw, norm) =>
             {
-                var (n, x) = (draw.Whole("n", 2, 30), draw.Between("length", 0.5, 3) * draw.Normal(5));
+                var (n, x) = (draw.Whole("n", 2, 30), draw.Between("norm", 0.5, 3) * draw.Normal(5));
                 var square = x.square().sum().ToDouble();
                 // Beyond 1 the penalty is too strong for the sample to be stored.
                 var sigma = draw.Between("sigma", 0.2, 2);
@@ -67,11 +67,11 @@ internal sealed class Chapter02 : Chapter
             slips:
             [
                 new(
-                    "it is the n-fold penalty that the sample's square length must pay for",
+                    "it is the n-fold penalty that the sample's squared norm must pay for",
                     (x, n, sigma, lambda) => Math.Sqrt(Gain.Of(x.square().sum().ToDouble(), 1, 1, sigma, lambda))
                 ),
                 new(
-                    "that is the factor r of the column r x, not the length of the column",
+                    "that is the factor r of the column r x, not the norm of the column",
                     (x, n, sigma, lambda) =>
                         Math.Sqrt(
                             Gain.Of(x.square().sum().ToDouble(), 1, n, sigma, lambda) / x.square().sum().ToDouble()
@@ -85,11 +85,11 @@ internal sealed class Chapter02 : Chapter
             truth: (samples, sigma) => new MemorizationMinimizer(samples, sigma).LimitLoss,
             ask: (draw, loss) =>
                 loss(
-                    draw.Between("length", 0.5, 2) * draw.Normal(draw.Whole("n", 2, 12), draw.Whole("d", 2, 8)),
+                    draw.Between("norm", 0.5, 2) * draw.Normal(draw.Whole("n", 2, 12), draw.Whole("d", 2, 8)),
                     draw.Between("sigma", 0.2, 2)
                 ),
             slips: new Slip<Func<torch.Tensor, double, double>>(
-                "every sample has a length of its own: average the losses, do not take the loss of an average",
+                "every sample has a norm of its own: average the losses, do not take the loss of an average",
                 (samples, sigma) =>
                     samples.square().sum(1L).mean().ToDouble() is var square
                         ? sigma * sigma * square / (sigma * sigma + square)
@@ -103,7 +103,7 @@ internal sealed class Chapter02 : Chapter
             ask: (draw, std) =>
             {
                 var p = draw.Whole("p", 5, 40);
-                return std(draw.Whole("m", 1, p - 1), p, draw.Between("length", 0.5, 20));
+                return std(draw.Whole("m", 1, p - 1), p, draw.Between("norm", 0.5, 20));
             },
             slips: new Slip<Func<int, int, double, double>>(
                 "divide by the number of units, not by one less",
@@ -115,7 +115,7 @@ internal sealed class Chapter02 : Chapter
     // E relu(m + s u), u standard normal.
     private static double Rectified(double m, double s) => m * Normal.CDF(0, 1, m / s) + s * Normal.PDF(0, 1, m / s);
 
-    // (1, p): m equal units, the others 0, of the given length.
+    // (1, p): m equal units, the others 0, of the given norm.
     private static torch.Tensor Code(int m, int p, double length) =>
         torch.cat(
             [

@@ -16,7 +16,7 @@ internal sealed class Chapter03 : Chapter
             truth: samples => Separability.MeasureSamples(samples).Beta,
             ask: (draw, cosine) =>
             {
-                var (n, length) = (draw.Whole("n", 3, 6), draw.Between("length", 0.2, 5));
+                var (n, length) = (draw.Whole("n", 3, 6), draw.Between("norm", 0.2, 5));
                 // The corners of a simplex, moved a little, point away from each other.
                 var corners = torch.eye(n, dtype: torch.float64) - 1.0 / n + 0.03 * draw.Normal(n, n);
                 return new[]
@@ -37,7 +37,7 @@ internal sealed class Chapter03 : Chapter
                     samples => Math.Max(0, OfPairs(Cosines(samples)))
                 ),
                 new(
-                    "that is a product of two samples: a cosine does not depend on their lengths",
+                    "that is a product of two samples: a cosine does not depend on their norms",
                     samples => OfPairs(samples.matmul(samples.t()))
                 ),
                 new(
@@ -112,7 +112,7 @@ internal sealed class Chapter03 : Chapter
                         Recalled(y.matmul(samples.t()), samples, SquaredScales(samples, sigma, lambda).relu())
                 ),
                 new(
-                    "a column r x is used twice, to compare and to vote: how often does r occur in the output?",
+                    "a column r x is used twice, to encode and to decode: how often does r occur in the output?",
                     (y, samples, sigma, lambda) =>
                         Recalled(
                             y.matmul(samples.t()).relu(),
@@ -137,7 +137,7 @@ internal sealed class Chapter03 : Chapter
             {
                 var n = draw.Whole("n", 3, 12);
                 return penalty(
-                    draw.Between("length", 0.5, 3) * draw.Normal(n, draw.Whole("d", 2, 8)),
+                    draw.Between("norm", 0.5, 3) * draw.Normal(n, draw.Whole("d", 2, 8)),
                     draw.Whole("k", 1, n)
                 );
             },
@@ -148,7 +148,7 @@ internal sealed class Chapter03 : Chapter
                     (samples, k) => Squares(samples).OrderDescending().ElementAt(k - 1) / samples.shape[0]
                 ),
                 new(
-                    "the condition is on the squared length of a sample",
+                    "the condition is on the squared norm of a sample",
                     (samples, k) => Math.Sqrt(Squares(samples).Order().ElementAt(k - 1)) / samples.shape[0]
                 ),
                 new(
@@ -163,12 +163,12 @@ internal sealed class Chapter03 : Chapter
             truth: ExactRise,
             ask: (draw, rise) =>
             {
-                var (length, n) = (draw.Between("length", 5, 10), draw.Whole("n", 2, 20));
+                var (length, n) = (draw.Between("norm", 5, 10), draw.Whole("n", 2, 20));
                 return rise(
                     length,
                     n,
                     draw.Between("sigma", 0.2, 0.8),
-                    draw.Between("n lambda / length²", 0.1, 0.6) * length * length / n,
+                    draw.Between("n lambda / norm²", 0.1, 0.6) * length * length / n,
                     draw.Between("c", 0.6, 1.8)
                 );
             },
@@ -181,12 +181,12 @@ internal sealed class Chapter03 : Chapter
                         - Error(Gain.Of(length * length, 1, n, sigma, lambda), length, n, sigma)
                 ),
                 new(
-                    "the right length, from which you start, depends on the penalty",
+                    "the right norm, from which you start, depends on the penalty",
                     (length, n, sigma, lambda, c) =>
                         Parabola(length, n, sigma, Gain.Of(length * length, 1, n, sigma, 0), c * c)
                 ),
                 new(
-                    "the loss is a parabola in the squared length: with the column, its square changes by "
+                    "the loss is a parabola in the squared norm: with the column, its square changes by "
                         + "which factor?",
                     (length, n, sigma, lambda, c) =>
                         Parabola(length, n, sigma, Gain.Of(length * length, 1, n, sigma, lambda), c)

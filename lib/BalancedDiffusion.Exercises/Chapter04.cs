@@ -135,7 +135,7 @@ internal sealed class Chapter04 : Chapter
             ask: (draw, constant) =>
             {
                 var d = draw.Whole("d", 2, 6);
-                var (factor, mean) = (draw.Normal(d, d), draw.Between("length of the mean", 0.5, 3) * draw.Normal(d));
+                var (factor, mean) = (draw.Normal(d, d), draw.Between("norm of the mean", 0.5, 3) * draw.Normal(d));
                 var (values, vectors) = torch.linalg.eigh(factor.matmul(factor.t()) / d + mean.outer(mean));
                 return constant(values.flip(0), vectors.t().matmul(mean).flip(0), draw.Between("sigma", 0.3, 2));
             },
@@ -169,7 +169,7 @@ internal sealed class Chapter04 : Chapter
                     (sizes, errors) => SimpleRegression.Fit(sizes, errors).B
                 ),
                 new(
-                    "that line is forced through the origin: the constant in front of the power is left no room",
+                    "that line is forced through the origin: there is no constant in front of the power",
                     (sizes, errors) => SimpleRegression.FitThroughOrigin(Logs(sizes), Logs(errors))
                 ),
                 new(

@@ -4,7 +4,7 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Exercises;
 
-/// <summary>The exercises of notebook 05: copies, thresholds and the contest for units.</summary>
+/// <summary>The exercises of notebook 05: duplicates, thresholds and the contest for units.</summary>
 internal sealed class Chapter05 : Chapter
 {
     /// <inheritdoc/>
@@ -39,15 +39,15 @@ internal sealed class Chapter05 : Chapter
             slips:
             [
                 new(
-                    "the copies are not used: a sample that occurs more often stands a higher penalty",
+                    "the duplicates are not used: a sample that occurs more often stands a higher penalty",
                     (samples, copies, sigma, lambda) => Norms(samples, copies.sum() * lambda, sigma)
                 ),
                 new(
-                    "n counts every copy, not every different sample",
+                    "n counts every duplicate, not every different sample",
                     (samples, copies, sigma, lambda) => Norms(samples, samples.shape[0] * lambda / copies, sigma)
                 ),
                 new(
-                    "each copy comes with noise of its own: copies multiply the noise as they multiply the signal",
+                    "each duplicate comes with noise of its own: duplicates multiply the noise as well as the signal",
                     (samples, copies, sigma, lambda) =>
                         Norms(copies.sqrt().unsqueeze(1) * samples, copies.sum() * lambda, sigma)
                 ),
@@ -60,8 +60,8 @@ internal sealed class Chapter05 : Chapter
                 Enumerable.Range(1, n).First(m => HybridMinimizer.IsStored(m, length * length, n, lambda)),
             ask: (draw, copies) =>
             {
-                var (length, n) = (draw.Between("length", 0.5, 3), draw.Whole("n", 200, 2000));
-                var lambda = draw.Between("n lambda / length²", 0.3, 100) * length * length / n;
+                var (length, n) = (draw.Between("norm", 0.5, 3), draw.Whole("n", 200, 2000));
+                var lambda = draw.Between("n lambda / norm²", 0.3, 100) * length * length / n;
                 // Twice beside the threshold, and once on it, in numbers that a computer divides without an error.
                 return new double[]
                 {
@@ -76,11 +76,11 @@ internal sealed class Chapter05 : Chapter
                     (length, n, lambda) => Math.Max(1, (int)Math.Ceiling(n * lambda / (length * length)))
                 ),
                 new(
-                    "with so many copies it is not yet stored",
+                    "with so many duplicates it is not yet stored",
                     (length, n, lambda) => (int)Math.Floor(n * lambda / (length * length))
                 ),
                 new(
-                    "the condition is on the squared length of the sample",
+                    "the condition is on the squared norm of the sample",
                     (length, n, lambda) => (int)Math.Floor(n * lambda / length) + 1
                 ),
             ]
@@ -129,10 +129,10 @@ internal sealed class Chapter05 : Chapter
         new Exercise<Func<double, int, double, double, double, double>>(
             "05.4",
             "The duplicates that win a unit",
-            truth: (length, n, sigma, rho, e) => HybridMinimizer.CopiesToWin(length * length, n, sigma, 0, rho, e),
+            truth: (length, n, sigma, rho, e) => HybridMinimizer.DuplicatesToWin(length * length, n, sigma, 0, rho, e),
             ask: (draw, copies) =>
                 copies(
-                    draw.Between("length", 1, 4),
+                    draw.Between("norm", 1, 4),
                     draw.Whole("n", 500, 5000),
                     draw.Between("sigma", 0.3, 1.5),
                     draw.Between("rho", 0.1, 0.9),

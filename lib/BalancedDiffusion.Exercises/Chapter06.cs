@@ -58,10 +58,10 @@ internal sealed class Chapter06 : Chapter
                 new MemorizationMinimizer(x.unsqueeze(0).repeat(n, 1), sigma, lambda) is var theory
                     ? (OneHotStd(theory.PeakActivations[0], p), OneHotStd(sigma * theory.StoredNorms[0], p))
                     : default,
-            ask: (draw, law) =>
+            ask: (draw, std) =>
             {
                 var (n, x) = (draw.Whole("n", 2, 20), draw.Between("size", 0.8, 4) * draw.Normal(6));
-                return law(
+                return std(
                     x,
                     n,
                     draw.Whole("p", 5, 60),
@@ -72,7 +72,7 @@ internal sealed class Chapter06 : Chapter
             slips:
             [
                 new(
-                    "the peak of the code is not the length of the column: a column r x is multiplied with x once more",
+                    "the representation's peak is not the norm of the column: a column r x is multiplied by x as well",
                     (x, n, p, sigma, lambda) =>
                         (
                             OneHotStd(StoredNorm(x, n, sigma, lambda), p),
@@ -80,7 +80,7 @@ internal sealed class Chapter06 : Chapter
                         )
                 ),
                 new(
-                    "how far the noise moves the peak depends on the length of the column",
+                    "how far the noise moves the peak depends on the norm of the column",
                     (x, n, p, sigma, lambda) =>
                         (OneHotStd(StoredNorm(x, n, sigma, lambda) * x.norm().ToDouble(), p), OneHotStd(sigma, p))
                 ),
@@ -115,10 +115,10 @@ internal sealed class Chapter06 : Chapter
             slips:
             [
                 new(
-                    "a column is used twice, to compare and to vote, so its factor counts twice",
+                    "a column is used twice, to encode and to decode, so its factor counts twice",
                     (w, k) => w.repeat(k, 1) / k
                 ),
-                new("those are full copies, so that every column votes more than once", (w, k) => w.repeat(k, 1)),
+                new("those are full copies, so that every column counts more than once", (w, k) => w.repeat(k, 1)),
                 new(
                     "the function is kept, but one of the columns still does all the work",
                     (w, k) => torch.cat([w, torch.zeros([(k - 1) * w.shape[0], w.shape[1]], dtype: w.dtype)])
@@ -155,7 +155,7 @@ internal sealed class Chapter06 : Chapter
             slips:
             [
                 new(
-                    "the lengths of parallel columns do not add up, something else of them does",
+                    "the norms of parallel columns do not add up, something else of them does",
                     w => Merge(w, cosines => cosines.gt(0.9), lengths => lengths.Sum())
                 ),
                 new(

@@ -28,11 +28,11 @@ internal sealed class Chapter07 : Chapter
             slips:
             [
                 new(
-                    "a walk begins at the most noise and ends without any: here the levels rise",
+                    "a trajectory begins at the most noise and ends without any: here the levels rise",
                     (steps, max, min, rho) => [.. new KarrasSchedule(max, min, rho).Levels(steps).Reverse()]
                 ),
                 new(
-                    "the last level of all is missing: the walk ends without noise",
+                    "the last level of all is missing: the trajectory ends without noise",
                     (steps, max, min, rho) => [.. new KarrasSchedule(max, min, rho).Levels(steps).SkipLast(1)]
                 ),
                 new("min is never reached: count the gaps between the levels, not the levels", Unfinished),
@@ -173,10 +173,10 @@ internal sealed class Chapter07 : Chapter
     private static object? AskStep(Draw draw, Func<IDenoiser, torch.Tensor, double, double, torch.Tensor> step)
     {
         var (d, batch, sigma) = (draw.Whole("d", 4, 9), draw.Whole("batch", 2, 6), draw.Between("sigma", 0.3, 2));
-        var law = GaussianMixture.SeparatedLowRank(d, modes: 3, rank: 2, draw.Seed());
+        var distribution = GaussianMixture.SeparatedLowRank(d, modes: 3, rank: 2, draw.Seed());
         return step(
-            new MixtureDenoiser(law),
-            law.Draw(batch, draw.Seed(), torch.float64).Samples + sigma * draw.Normal(batch, d),
+            new MixtureDenoiser(distribution),
+            distribution.Draw(batch, draw.Seed(), torch.float64).Samples + sigma * draw.Normal(batch, d),
             sigma,
             draw.Between("next", 0.2 * sigma, 0.7 * sigma)
         );

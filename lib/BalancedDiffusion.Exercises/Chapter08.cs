@@ -54,7 +54,7 @@ internal sealed class Chapter08 : Chapter
                         )
                 ),
                 new(
-                    "the network is told the noise level itself, not what the formula makes of it",
+                    "the network is given the noise level itself, not what the formula makes of it",
                     (network, y, sigma, s) =>
                         Denoised(
                             network,
@@ -79,7 +79,7 @@ internal sealed class Chapter08 : Chapter
                         )
                 ),
                 new(
-                    "the factor of the network's answer lacks a root",
+                    "the factor of the network's output lacks a root",
                     (network, y, sigma, s) =>
                         Denoised(
                             network,
@@ -208,9 +208,11 @@ internal sealed class Chapter08 : Chapter
     private static torch.Tensor Kept(torch.Tensor covariance, double sigma)
     {
         var d = (int)covariance.shape[0];
-        var law = new GaussianMixture(GaussianComponent.Full(1, torch.zeros([d], dtype: torch.float64), covariance));
+        var distribution = new GaussianMixture(
+            GaussianComponent.Full(1, torch.zeros([d], dtype: torch.float64), covariance)
+        );
         return JacobianSpectrum.SingularValues(
-            new MixtureDenoiser(law),
+            new MixtureDenoiser(distribution),
             torch.zeros([1, d], dtype: torch.float64),
             sigma,
             d

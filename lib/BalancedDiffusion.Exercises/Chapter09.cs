@@ -35,7 +35,7 @@ internal sealed class Chapter09 : Chapter
                     (network, samples, _, _) => Spikiness.StandardDeviation(network.Encode(samples))
                 ),
                 new(
-                    "that is the spread of the picture that comes out; read the code inside",
+                    "that is the spread of the picture that comes out; read the representation inside",
                     (network, samples, noise, sigma) =>
                         Spikiness.StandardDeviation(network.call(samples + sigma * noise))
                 ),
@@ -56,7 +56,7 @@ internal sealed class Chapter09 : Chapter
             ask: (draw, area) =>
             {
                 var (copies, others) = (
-                    Scores(draw, draw.Whole("copies", 3, 20), 1),
+                    Scores(draw, draw.Whole("memorized", 3, 20), 1),
                     Scores(draw, draw.Whole("others", 3, 40), 0)
                 );
                 return area(copies, [.. others, copies[0]]);
@@ -72,7 +72,7 @@ internal sealed class Chapter09 : Chapter
                     (copies, others) => Wins(copies, others, tie: 1)
                 ),
                 new(
-                    "that is the chance that the copy scores lower: an alarm rings at high scores",
+                    "that is the chance that the memorized sample scores lower: high scores are flagged",
                     (copies, others) => Wins(others, copies, tie: 0.5)
                 ),
             ]
@@ -84,11 +84,11 @@ internal sealed class Chapter09 : Chapter
             ask: (draw, hits) =>
             {
                 var others = Scores(draw, draw.Whole("others", 100, 400), 0);
-                // Among the copies stand all scores near the alarm, so that it matters whether a score equal to it
-                // rings.
+                // Among the memorized samples stand all scores near the threshold, so that it matters whether a score
+                // equal to it is flagged.
                 double[] copies =
                 [
-                    .. Scores(draw, draw.Whole("copies", 20, 100), 2),
+                    .. Scores(draw, draw.Whole("memorized", 20, 100), 2),
                     .. others.OrderDescending().Take(others.Length / 10),
                 ];
                 return hits(copies, others, draw.Between("rate", 0.01, 0.08));
@@ -96,22 +96,23 @@ internal sealed class Chapter09 : Chapter
             slips:
             [
                 new(
-                    "the alarm rings above the threshold; at the threshold itself it does not",
-                    (copies, others, rate) => Hits(copies, Alarm(others, rate), atThreshold: true)
+                    "a score above the threshold is flagged; one at the threshold itself is not",
+                    (copies, others, rate) => Flagged(copies, Threshold(others, rate), atThreshold: true)
                 ),
                 new(
                     "the threshold is set by the new images alone, not by all images together",
-                    (copies, others, rate) => Hits(copies, Alarm([.. copies, .. others], rate), atThreshold: false)
+                    (copies, others, rate) =>
+                        Flagged(copies, Threshold([.. copies, .. others], rate), atThreshold: false)
                 ),
                 new(
-                    "the threshold is set by the copies; it must be set by the new images, for it is their "
-                        + "false alarms that are allowed",
-                    (copies, _, rate) => Hits(copies, Alarm(copies, rate), atThreshold: false)
+                    "the threshold is set by the memorized samples; it must be set by the new images, for it is their "
+                        + "false positives that are allowed",
+                    (copies, _, rate) => Flagged(copies, Threshold(copies, rate), atThreshold: false)
                 ),
                 new(
                     "that threshold leaves nearly all new images above it: count from the high end",
                     (copies, others, rate) =>
-                        Hits(copies, others.Order().ElementAt((int)(rate * others.Length)), atThreshold: false)
+                        Flagged(copies, others.Order().ElementAt((int)(rate * others.Length)), atThreshold: false)
                 ),
             ]
         ),
@@ -165,9 +166,9 @@ internal sealed class Chapter09 : Chapter
             )
         );
 
-    private static double Alarm(double[] scores, double rate) =>
+    private static double Threshold(double[] scores, double rate) =>
         scores.OrderDescending().ElementAt((int)(rate * scores.Length));
 
-    private static double Hits(double[] copies, double threshold, bool atThreshold) =>
+    private static double Flagged(double[] copies, double threshold, bool atThreshold) =>
         copies.Average(c => c > threshold || (atThreshold && c == threshold) ? 1.0 : 0);
 }

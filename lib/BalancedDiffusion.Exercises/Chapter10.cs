@@ -5,7 +5,7 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Exercises;
 
-/// <summary>The exercises of notebook 10: steering a code, and what holds against it.</summary>
+/// <summary>The exercises of notebook 10: steering a representation, and what holds against it.</summary>
 internal sealed class Chapter10 : Chapter
 {
     /// <inheritdoc/>
@@ -26,7 +26,7 @@ internal sealed class Chapter10 : Chapter
             slips:
             [
                 new(
-                    "that is the mean code of the images that show the concept, and holds all that faces "
+                    "that is the mean representation of the images that show the concept, and holds all that faces "
                         + "have in common; take off what the others have",
                     (shown, _) => shown.mean([0L])
                 ),
@@ -135,9 +135,9 @@ internal sealed class Chapter10 : Chapter
             {
                 var (d, cosine) = (draw.Whole("d", 3, 8), -draw.Between("minus the cosine", 0.05, 0.8));
                 var axes = torch.linalg.qr(draw.Normal(d, 2)).Q.t();
-                var held = draw.Between("length of the held image", 1, 5) * axes[0];
+                var held = draw.Between("norm of the held image", 1, 5) * axes[0];
                 var other =
-                    draw.Between("length of the other image", 1, 5)
+                    draw.Between("norm of the other image", 1, 5)
                     * (cosine * axes[0] + Math.Sqrt(1 - cosine * cosine) * axes[1]);
                 return threshold(held, other, draw.Between("sigma", 0.5, 2));
             },

@@ -30,23 +30,24 @@ internal static class Diagnosis
         var (given, expected) = (wrong.Given.Parts, wrong.Expected.Parts);
         if (given.Count != expected.Count)
             return $"it gives {Count(given.Count, "value")}, {Count(expected.Count, "value")} are asked for";
-        var at = Enumerable.Range(0, given.Count).First(i => !Same(expected[i], given[i], tolerance));
-        var which = given.Count > 1 ? $"value {at + 1} of {given.Count}: " : "";
-        if (!given[at].Shape.SequenceEqual(expected[at].Shape))
-            return $"{which}its shape is {Shape(given[at].Shape)}, it must be "
-                + $"{Shape(expected[at].Shape)}{wrong.Inputs.Where}";
-        var lost = given[at].Values.Count(v => !double.IsFinite(v));
+        var index = Enumerable.Range(0, given.Count).First(i => !Same(expected[i], given[i], tolerance));
+        var which = given.Count > 1 ? $"value {index + 1} of {given.Count}: " : "";
+        if (!given[index].Shape.SequenceEqual(expected[index].Shape))
+            return $"{which}its shape is {Shape(given[index].Shape)}, it must be "
+                + $"{Shape(expected[index].Shape)}{wrong.Inputs.Where}";
+        var lost = given[index].Values.Count(v => !double.IsFinite(v));
         if (lost > 0)
         {
-            var all = given[at].Values.Length;
+            var all = given[index].Values.Length;
             var subject = all == 1 ? "it is" : $"{lost} of {Count(all, "number")} are";
             return $"{which}{subject} NaN or infinite{wrong.Inputs.Where}";
         }
         var pairs = cases
             .Where(c =>
-                c.Given.Parts.Count > at && c.Given.Parts[at].Values.Length == c.Expected.Parts[at].Values.Length
+                c.Given.Parts.Count > index
+                && c.Given.Parts[index].Values.Length == c.Expected.Parts[index].Values.Length
             )
-            .Select(c => new Pair(c.Inputs, c.Given.Parts[at].Values, c.Expected.Parts[at].Values))
+            .Select(c => new Pair(c.Inputs, c.Given.Parts[index].Values, c.Expected.Parts[index].Values))
             .ToList();
         if (IsConstant(pairs))
             return which + "it gives the same whatever its inputs are";
@@ -55,7 +56,7 @@ internal static class Diagnosis
         if (cases.FirstOrDefault(c => IsRight(c, tolerance)) is { } right)
             return $"{which}right in {cases.Count(c => IsRight(c, tolerance))} of {cases.Count} cases, such "
                 + $"as{right.Inputs.Where[(right.Inputs.Where.Length > 0 ? 6 : 0)..]}, and wrong{wrong.Inputs.Where}";
-        var distance = 100 * Distance(given[at].Values, expected[at].Values) / Size(expected[at].Values);
+        var distance = 100 * Distance(given[index].Values, expected[index].Values) / Size(expected[index].Values);
         return $"{which}not the right numbers: off by {Claims.Number(Math.Round(distance, 1))} "
             + $"% of the largest{wrong.Inputs.Where}";
     }

@@ -5,8 +5,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Exercises;
 
-/// <summary>The random inputs of one case of an exercise: the same for the same seed. Those with a name are told to the
-/// student where the case goes wrong.</summary>
+/// <summary>The random inputs of one case of an exercise: the same for the same seed. Those with a name are shown to
+/// the student where the case goes wrong.</summary>
 /// <param name="seed">The seed of the case.</param>
 internal sealed class Draw(long seed)
 {
@@ -42,7 +42,7 @@ internal sealed class Draw(long seed)
     /// <summary>Independent standard normal numbers, float64.</summary>
     public torch.Tensor Normal(params long[] shape) => GaussianNoise.Draw(shape, Seed(), torch.float64);
 
-    /// <summary>A seed for what draws by itself; another one at every call.</summary>
+    /// <summary>A seed for what generates by itself; another one at every call.</summary>
     public long Seed() => Seeds.Derive(seed, seeds++);
 
     /// <summary>The named inputs, e.g. <c> where n = 7, sigma = 0.31</c>; empty where there is none.</summary>

@@ -110,7 +110,7 @@ public sealed record Claim(
         if (json is not JsonObject record)
             throw new FormatException("it is not a JSON object");
         var skipped = Text(record, "skipped", isNeeded: false);
-        bool? holds = record["holds"] is JsonValue value && value.TryGetValue<bool>(out var given) ? given : null;
+        bool? holds = record["holds"] is JsonValue value && value.TryGetValue<bool>(out var flag) ? flag : null;
         if (skipped is null && holds is null)
             throw new FormatException("it lacks \"holds\"");
         return new Claim(

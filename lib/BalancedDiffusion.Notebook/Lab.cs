@@ -7,7 +7,7 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Notebook;
 
-/// <summary>The bench that a notebook works at: what it was told from outside, and where it computes.</summary>
+/// <summary>What a notebook works with: what was set from outside, and where it computes.</summary>
 public static class Lab
 {
     private static LabParameters? parameters;
@@ -154,9 +154,9 @@ public static class Lab
 
     private static string Versions()
     {
-        static string Of(Type type) => type.Assembly.GetName().Version?.ToString(3) ?? "?";
-        return $"TorchSharp {Of(typeof(torch))}, libtorch {torch.__version__}, Plotly.NET "
-            + $"{Of(typeof(Plotly.NET.GenericChart))}, "
+        static string VersionOf(Type type) => type.Assembly.GetName().Version?.ToString(3) ?? "?";
+        return $"TorchSharp {VersionOf(typeof(torch))}, libtorch {torch.__version__}, Plotly.NET "
+            + $"{VersionOf(typeof(Plotly.NET.GenericChart))}, "
             + $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}";
     }
 }

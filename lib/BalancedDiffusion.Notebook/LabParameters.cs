@@ -3,7 +3,7 @@ using BalancedDiffusion.Datasets;
 
 namespace BalancedDiffusion.Notebook;
 
-/// <summary>What a run of a notebook may be told from outside, through environment variables.</summary>
+/// <summary>What a run of a notebook may be set from outside, through environment variables.</summary>
 /// <param name="Profile"><c>BALANCED_DIFFUSION_PROFILE</c>: quick (default) or full.</param>
 /// <param name="Images"><c>BALANCED_DIFFUSION_IMAGES</c>: faces (default), fashion-mnist or celeba.</param>
 /// <param name="Device"><c>BALANCED_DIFFUSION_DEVICE</c>: auto (default), cpu or cuda.</param>

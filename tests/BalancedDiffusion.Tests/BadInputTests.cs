@@ -254,7 +254,10 @@ public sealed partial class BadInputTests
             _ => Trainer.Fit(SmallUNet(3), torch.ones(1, 1, 4, 4), Once),
             "labels are missing"
         ),
-        ["weighting by a deviation of 0"] = (_ => LossWeighting.Edm(0), "sigmaData must be positive and finite, was 0"),
+        ["weighting by a standard deviation of 0"] = (
+            _ => LossWeighting.Edm(0),
+            "sigmaData must be positive and finite, was 0"
+        ),
         // data
         ["unknown data set"] = (_ => ImageSources.Open("mnist"), "no image data set named 'mnist'; known are faces"),
         ["no faces"] = (_ => new ParametricFaces().Train(0), "count must be at least 1, was 0"),
@@ -556,7 +559,7 @@ public sealed partial class BadInputTests
             _ => new TrainingOptions { LearningRate = 0 },
             "LearningRate must be positive and finite, was 0"
         ),
-        ["running mean that never moves"] = (
+        ["EMA that never moves"] = (
             _ => new TrainingOptions { EmaDecay = 1 },
             "EmaDecay must be above 0 and below 1, or null, was 1"
         ),
@@ -621,9 +624,9 @@ public sealed partial class BadInputTests
             at => TrainingCheckpoint.LoadWeights(Flipped(Trained(at)), new ReluDae(2, 3, 0)),
             "its numbers are not those that were written"
         ),
-        ["running means that were not kept"] = (
+        ["EMA that was not kept"] = (
             at => TrainingCheckpoint.LoadWeights(Trained(at), new ReluDae(2, 3, 0), ema: true),
-            "keeps no running means of the weights"
+            "keeps no EMA of the weights"
         ),
         // sampling
         ["levels in the wrong order"] = (

@@ -75,15 +75,15 @@ public class RecorderBenchmarks
 
     /// <summary>Euler on the ReLU-DAE.</summary>
     [Benchmark(Description = "Euler"), BenchmarkCategory(Relu), Samples(Vectors)]
-    public void ReluEuler() => relu.Walk();
+    public void ReluEuler() => relu.Sample();
 
     /// <summary>With its codes kept.</summary>
     [Benchmark(Description = "Euler, codes kept"), BenchmarkCategory(Relu), Samples(Vectors)]
-    public void ReluKept() => relu.WalkAndKeep();
+    public void ReluKept() => relu.SampleAndKeep();
 
     /// <summary>With statistics of its codes.</summary>
     [Benchmark(Description = "Euler, statistics of codes"), BenchmarkCategory(Relu), Samples(Vectors)]
-    public void ReluStatistics() => relu.WalkAndCount();
+    public void ReluStatistics() => relu.SampleAndCount();
 
     /// <summary>The U-Net alone.</summary>
     [Benchmark(Baseline = true, Description = "network alone"), BenchmarkCategory(UNet), Samples(Images)]
@@ -91,11 +91,11 @@ public class RecorderBenchmarks
 
     /// <summary>Euler on the U-Net.</summary>
     [Benchmark(Description = "Euler"), BenchmarkCategory(UNet), Samples(Images)]
-    public void UNetEuler() => unet.Walk();
+    public void UNetEuler() => unet.Sample();
 
     /// <summary>With statistics of its codes.</summary>
     [Benchmark(Description = "Euler, statistics of codes"), BenchmarkCategory(UNet), Samples(Images)]
-    public void UNetStatistics() => unet.WalkAndCount();
+    public void UNetStatistics() => unet.SampleAndCount();
 
     /// <summary>The DiT alone.</summary>
     [Benchmark(Baseline = true, Description = "network alone"), BenchmarkCategory(Dit), Samples(Images)]
@@ -103,11 +103,11 @@ public class RecorderBenchmarks
 
     /// <summary>Euler on the DiT.</summary>
     [Benchmark(Description = "Euler"), BenchmarkCategory(Dit), Samples(Images)]
-    public void DitEuler() => dit.Walk();
+    public void DitEuler() => dit.Sample();
 
     /// <summary>With statistics of its codes.</summary>
     [Benchmark(Description = "Euler, statistics of codes"), BenchmarkCategory(Dit), Samples(Images)]
-    public void DitStatistics() => dit.WalkAndCount();
+    public void DitStatistics() => dit.SampleAndCount();
 
     private sealed class Subject(
         IDenoiser network,
@@ -130,19 +130,19 @@ public class RecorderBenchmarks
                 network.DenoiseAt(starts, levels[i]).Dispose();
         }
 
-        public void Walk() => new EulerSampler().Sample(network, starts, levels).Dispose();
+        public void Sample() => new EulerSampler().Sample(network, starts, levels).Dispose();
 
-        public void WalkAndKeep()
+        public void SampleAndKeep()
         {
             using var recorder = new ActivationRecorder((torch.nn.Module)network, [layer], pooling, history: true);
-            Walk();
+            Sample();
         }
 
-        public void WalkAndCount()
+        public void SampleAndCount()
         {
             using var recorder = new ActivationRecorder((torch.nn.Module)network, [layer], pooling);
             recorder.StreamTo(layer, new RunningStatistics());
-            Walk();
+            Sample();
         }
 
         public void Dispose()

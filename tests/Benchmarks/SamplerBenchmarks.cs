@@ -32,16 +32,16 @@ public class SamplerBenchmarks
 
     private readonly IReadOnlyList<double> mixtureLevels = new KarrasSchedule(max: 10, min: 0.01).Levels(MixtureSteps);
     private readonly IReadOnlyList<double> networkLevels = new KarrasSchedule(max: 2, min: 0.02).Levels(NetworkSteps);
-    private GaussianMixture law = null!;
+    private GaussianMixture distribution = null!;
     private MixtureDenoiser exact = null!;
     private ReluDae network = null!;
     private torch.Tensor starts = null!;
 
-    /// <summary>Makes the law, the network and its starts.</summary>
+    /// <summary>Makes the distribution, the network and its starts.</summary>
     [GlobalSetup]
     public void Setup()
     {
-        law = GaussianMixture.SeparatedLowRank(
+        distribution = GaussianMixture.SeparatedLowRank(
             dimension: 2,
             modes: 3,
             rank: 1,
@@ -50,7 +50,7 @@ public class SamplerBenchmarks
             variance: 0.04,
             floor: 0.0025
         );
-        exact = new MixtureDenoiser(law);
+        exact = new MixtureDenoiser(distribution);
         network = new ReluDae(Dimension, Units, seed: 0);
         starts = SamplerExtensions.Starts(network.SampleShape, NetworkSamples, networkLevels[0], seed: 1);
     }
@@ -61,7 +61,7 @@ public class SamplerBenchmarks
     {
         starts.Dispose();
         network.Dispose();
-        law.Dispose();
+        distribution.Dispose();
     }
 
     /// <summary>The goal's row.</summary>
@@ -76,7 +76,7 @@ public class SamplerBenchmarks
     [Benchmark(Description = "Heun"), BenchmarkCategory(Mixture), Samples(MixtureSamples)]
     public void MixtureHeun() => Draw(new HeunSampler());
 
-    /// <summary>With fresh noise in every step.</summary>
+    /// <summary>With injected noise in every step.</summary>
     [Benchmark(Description = "DDPM ancestral"), BenchmarkCategory(Mixture), Samples(MixtureSamples)]
     public void MixtureDdpm() => Draw(new DdpmSampler());
 
@@ -90,15 +90,15 @@ public class SamplerBenchmarks
 
     /// <summary>Euler on the network.</summary>
     [Benchmark(Description = "Euler"), BenchmarkCategory(Calls60), Samples(NetworkSamples)]
-    public void NetworkEuler() => Walk(new EulerSampler());
+    public void NetworkEuler() => SampleNetwork(new EulerSampler());
 
     /// <summary>DDPM on the network.</summary>
     [Benchmark(Description = "DDPM ancestral"), BenchmarkCategory(Calls60), Samples(NetworkSamples)]
-    public void NetworkDdpm() => Walk(new DdpmSampler());
+    public void NetworkDdpm() => SampleNetwork(new DdpmSampler());
 
     /// <summary>DPM-Solver++(2M) on the network.</summary>
     [Benchmark(Description = "DPM-Solver++(2M)"), BenchmarkCategory(Calls60), Samples(NetworkSamples)]
-    public void NetworkDpmSolver() => Walk(new DpmSolverSampler());
+    public void NetworkDpmSolver() => SampleNetwork(new DpmSolverSampler());
 
     /// <summary>The network alone, as often as Heun calls it.</summary>
     [Benchmark(Baseline = true, Description = "network alone"), BenchmarkCategory(Calls119), Samples(NetworkSamples)]
@@ -106,14 +106,14 @@ public class SamplerBenchmarks
 
     /// <summary>Heun on the network.</summary>
     [Benchmark(Description = "Heun"), BenchmarkCategory(Calls119), Samples(NetworkSamples)]
-    public void NetworkHeun() => Walk(new HeunSampler());
+    public void NetworkHeun() => SampleNetwork(new HeunSampler());
 
     private void Draw(ISampler sampler, int batch = MixtureBatch) =>
         sampler
             .Draw(exact, MixtureSamples, mixtureLevels, new SamplingOptions { Seed = 1, BatchSize = batch })
             .Dispose();
 
-    private void Walk(ISampler sampler) =>
+    private void SampleNetwork(ISampler sampler) =>
         sampler.Sample(network, starts, networkLevels, new SamplingOptions { Seed = 1 }).Dispose();
 
     private void Call(int times)

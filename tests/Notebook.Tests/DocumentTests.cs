@@ -9,7 +9,7 @@ using Spectre.Console;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
-/// <summary>What the documents say exists: files, headings, types, claims, numbers, commands, rooms.</summary>
+/// <summary>What the documents say exists: files, headings, types, claims, numbers, commands, folders.</summary>
 public sealed partial class DocumentTests
 {
     private static readonly Workspace Repository = Workspace.Find(AppContext.BaseDirectory);

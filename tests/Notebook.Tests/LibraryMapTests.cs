@@ -6,39 +6,38 @@ namespace BalancedDiffusion.Notebook.Tests;
 public class LibraryMapTests
 {
     [Fact]
-    public void EveryRoomOfTheLibraryIsOnTheMapAndEveryTypeInItsRoom()
+    public void TheMapHoldsEveryFolderOfTheLibraryAndEveryTypeInItsFolder()
     {
         var library = new[] { typeof(TorchRuntime).Assembly, typeof(LibraryMap).Assembly }
             .SelectMany(assembly => assembly.GetExportedTypes())
             .ToList();
-        static IEnumerable<string> Folders(Type type) => type.Namespace!.Split('.');
-        var rooms = LibraryMap.Rooms.SelectMany(room => room.Name.Split(", ")).ToList();
-        Assert.Empty(library.Select(type => Folders(type).ElementAt(1)).Distinct().Except(rooms));
-        foreach (var room in LibraryMap.Rooms)
-        foreach (var name in room.Types)
-            Assert.Contains(library, type => type.Name == name && Folders(type).Intersect(room.Name.Split(", ")).Any());
+        static string FolderOf(Type type) => type.Namespace!.Split('.')[1];
+        Assert.Equal(library.Select(FolderOf).Distinct().Order(), LibraryMap.Folders.Select(f => f.Name).Order());
+        foreach (var folder in LibraryMap.Folders)
+        foreach (var name in folder.Types)
+            Assert.Contains(library, type => type.Name == name && FolderOf(type) == folder.Name);
     }
 
     [Fact]
     public void NoTwoBoxesShareAPlaceAndAllLieOnThePage()
     {
         Assert.Equal(
-            LibraryMap.Rooms.Count,
-            LibraryMap.Rooms.Select(room => (room.Column, room.Row)).Distinct().Count()
+            LibraryMap.Folders.Count,
+            LibraryMap.Folders.Select(folder => (folder.Column, folder.Row)).Distinct().Count()
         );
         var layout = (JObject)JObject.Parse(Plotly.NET.GenericChart.toFigureJson(LibraryMap.Draw()))["layout"]!;
         var boxes = layout["shapes"]!.Where(shape => (string)shape["type"]! == "rect").ToList();
-        Assert.Equal(LibraryMap.Rooms.Count, boxes.Count);
+        Assert.Equal(LibraryMap.Folders.Count, boxes.Count);
         Assert.All(
             boxes.SelectMany(box => new[] { "x0", "x1", "y0", "y1" }.Select(key => (double)box[key]!)),
             at => Assert.InRange(at, 0, 1 + 1e-9)
         );
         Assert.All(
-            LibraryMap.Rooms,
-            room =>
+            LibraryMap.Folders,
+            folder =>
                 Assert.Contains(
                     layout["annotations"]!,
-                    words => ((string)words["text"]!).Contains(room.Types[0], StringComparison.Ordinal)
+                    words => ((string)words["text"]!).Contains(folder.Types[0], StringComparison.Ordinal)
                 )
         );
     }

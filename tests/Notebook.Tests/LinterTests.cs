@@ -214,7 +214,7 @@ public class LinterTests
     {
         Assert.Empty(
             Lint(d =>
-                Cell(d, 0)["source"] = "# A small notebook\n\nwith other prose and ![a map of the rooms](map.svg)"
+                Cell(d, 0)["source"] = "# A small notebook\n\nwith other prose and ![a map of the folders](map.svg)"
             )
         );
         // As a client writes it that splits texts into lines and sorts its keys.

@@ -208,7 +208,7 @@ public sealed class SiteCommandTests : IDisposable
         );
         drawn["metadata"] = new JsonObject
         {
-            ["image/svg+xml"] = new JsonObject { ["alt"] = "Diagram: rooms and arrows." },
+            ["image/svg+xml"] = new JsonObject { ["alt"] = "Diagram: folders and arrows." },
         };
         // A diagram without series is shown as its picture.
         drawn["data"]!["application/vnd.plotly.v1+json"] = new JsonObject
@@ -278,7 +278,7 @@ public sealed class SiteCommandTests : IDisposable
         Assert.Empty(main.QuerySelectorAll("script, [onclick], .outputs [style]"));
         Assert.Equal("number", main.QuerySelector(".outputs table:not(.claims) td")!.ClassName);
         Assert.Equal(
-            ["A map", "Diagram: rooms and arrows."],
+            ["A map", "Diagram: folders and arrows."],
             main.QuerySelectorAll("figure img").Select(e => e.GetAttribute("alt"))
         );
         Assert.Empty(main.QuerySelectorAll("figure.chart"));

@@ -8,7 +8,7 @@ namespace BalancedDiffusion.Reproduce.Runner.Notebooks;
 
 /// <summary>
 /// The sha256 of a notebook's outputs together with the sources they came from. It does not change when a client writes
-/// the file anew without running it: order of keys, spelling of numbers, line endings and the splitting of texts into
+/// the file again without running it: order of keys, spelling of numbers, line endings and the splitting of texts into
 /// lines are left out.
 /// </summary>
 internal static class OutputsHash

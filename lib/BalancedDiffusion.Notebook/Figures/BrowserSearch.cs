@@ -1,6 +1,6 @@
 namespace BalancedDiffusion.Notebook;
 
-/// <summary>Finds a browser of the Chromium family, which draws still pictures of charts.</summary>
+/// <summary>Finds a browser of the Chromium family, which renders still pictures of charts.</summary>
 internal static class BrowserSearch
 {
     private static readonly string[] Names =
@@ -22,15 +22,15 @@ internal static class BrowserSearch
     {
         foreach (var variable in new[] { "BALANCED_DIFFUSION_BROWSER", "CHROME_PATH" })
         {
-            if (read(variable)?.Trim() is not { Length: > 0 } given)
+            if (read(variable)?.Trim() is not { Length: > 0 } setting)
                 continue;
-            if (given.Equals("none", StringComparison.OrdinalIgnoreCase))
+            if (setting.Equals("none", StringComparison.OrdinalIgnoreCase))
                 return (null, null);
-            return exists(given)
-                ? (given, null)
+            return exists(setting)
+                ? (setting, null)
                 : (
                     null,
-                    $"{variable} names '{Path.GetFileName(given)}', which does not exist: figures have no "
+                    $"{variable} names '{Path.GetFileName(setting)}', which does not exist: figures have no "
                         + "still pictures; let it name the program of Chromium, Chrome or Edge."
                 );
         }

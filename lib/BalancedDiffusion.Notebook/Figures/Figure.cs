@@ -6,7 +6,7 @@ using Plotly.NET;
 namespace BalancedDiffusion.Notebook;
 
 /// <summary>
-/// Shows charts in the house's style: as Plotly's own format, which editors draw and let the reader turn and zoom
+/// Shows charts in one style: as Plotly's own format, which editors draw and let the reader turn and zoom
 /// without the web, and as a still PNG for everything else. Plotly's HTML is never emitted: it fetches scripts from the
 /// web and hides the rest.
 /// </summary>
@@ -78,7 +78,7 @@ public static class Figure
 
     internal static JObject Parse(GenericChart chart) => JObject.Parse(GenericChart.toFigureJson(chart));
 
-    /// <summary>The figure's JSON in the house's style, its height, and the words that stand for it, which the JSON
+    /// <summary>The figure's JSON in this style, its height, and the words that stand for it, which the JSON
     /// holds too.</summary>
     internal static (string Json, int Height, string Alt) Prepare(
         GenericChart chart,

@@ -2,6 +2,7 @@ using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Datasets.Mixtures;
 using BalancedDiffusion.Denoisers;
+using BalancedDiffusion.Generation;
 using BalancedDiffusion.Memorization;
 using BalancedDiffusion.Networks;
 using BalancedDiffusion.Noise;
@@ -19,70 +20,100 @@ using Plotly.NET;
 namespace BalancedDiffusion.Notebook;
 
 /// <summary>
-/// The library on one page: a box for each room with the types to begin with, in the order in which data flow through
+/// The library on one page: a box for each folder with the types to begin with, in the order in which data flow through
 /// them. The names are the types' own, so that a type that is renamed or removed breaks the build and not the map.
 /// </summary>
 public static class LibraryMap
 {
     /// <summary>The height to show it at, pixels.</summary>
-    public const int Height = 520;
+    public const int Height = 680;
+
+    private const int Rows = 4;
 
     private const double Width = 0.19,
-        Tall = 0.27,
+        Tall = 0.2,
         GapX = (1 - 4 * Width) / 3,
-        GapY = (1 - 3 * Tall) / 2;
+        GapY = (1 - Rows * Tall) / (Rows - 1);
 
-    /// <summary>The rooms: what each answers, and its first types.</summary>
-    public static IReadOnlyList<LibraryFolder> Rooms { get; } =
+    /// <summary>The folders: what each is for, and its first types.</summary>
+    public static IReadOnlyList<LibraryFolder> Folders { get; } =
     [
         new(
             "Datasets",
-            "what is learned from",
+            "images to learn from",
             [nameof(ParametricFaces), nameof(GaussianMixture), nameof(FashionMnist), nameof(CelebA)],
             0,
             0
         ),
-        new("Noise", "how it is spoiled", [nameof(KarrasSchedule), nameof(VpLinearSchedule), nameof(FixedSigma)], 1, 0),
-        new("Denoisers", "what cleans it", [nameof(EmpiricalDenoiser), nameof(ReluDae), nameof(ReluDiffusion)], 2, 0),
         new(
-            "Training",
-            "how it is learned",
-            [nameof(Trainer), nameof(TrainingRecipes), nameof(OptimizerOptions)],
-            3,
+            "Noise",
+            "noise levels and schedules",
+            [nameof(KarrasSchedule), nameof(VpLinearSchedule), nameof(LogNormalSigma)],
+            1,
             0
         ),
+        new("Denoisers", "remove noise", [nameof(EmpiricalDenoiser), nameof(ReluDae), nameof(ReluDiffusion)], 2, 0),
+        new("Training", "fit weights", [nameof(Trainer), nameof(TrainingRecipes), nameof(OptimizerOptions)], 3, 0),
         new(
             "Representations",
-            "what it has inside",
+            "record activations",
             [nameof(ActivationRecorder), nameof(Spikiness), nameof(WeightGallery)],
             3,
             1
         ),
-        new("Memorization", "whether it copies", [nameof(SpikinessDetector), nameof(GapRatio), nameof(RocCurve)], 2, 1),
+        new(
+            "Memorization",
+            "detect memorized samples",
+            [nameof(SpikinessDetector), nameof(GapRatio), nameof(DetectionBenchmark)],
+            2,
+            1
+        ),
         new(
             "Steering",
-            "how it is edited",
-            [nameof(SteeringDirection), nameof(SteeredDenoiser), nameof(DoseResponse)],
+            "add a direction",
+            [nameof(SteeringDirection), nameof(SteeredDenoiser), nameof(SteeringWindow)],
             1,
             1
         ),
-        new("Sampling", "how it draws", [nameof(HeunSampler), nameof(DpmSolverSampler), nameof(Trajectory)], 0, 1),
-        new("Notebook", "what a reader sees", [nameof(Lab), nameof(Figure), nameof(ImageGrid), nameof(Claims)], 0, 2),
+        new("Sampling", "generate samples", [nameof(HeunSampler), nameof(DpmSolverSampler), nameof(Trajectory)], 0, 1),
         new(
-            "Theory",
-            "what it should be",
-            [nameof(BlockMinimizer), nameof(ExactExpectedLoss), nameof(MinimizerCertificate)],
-            1,
+            "Notebook",
+            "figures, tables, claims",
+            [nameof(Lab), nameof(Figure), nameof(ImageGrid), nameof(Claims)],
+            0,
             2
         ),
-        new("Networks", "deep denoisers", [nameof(SongUNet), nameof(Dit), nameof(EdmPreconditioner)], 2, 2),
+        new("Networks", "deep denoisers", [nameof(SongUNet), nameof(Dit), nameof(EdmPreconditioner)], 1, 2),
         new(
-            "Checkpoints, Runtime",
-            "weights and machine",
-            [nameof(Safetensors), nameof(PthCheckpoint), nameof(ComputeDevice)],
+            "Checkpoints",
+            "read and write weights",
+            [nameof(Safetensors), nameof(PthCheckpoint), nameof(WeightFiles)],
+            2,
+            2
+        ),
+        new(
+            "Protocols",
+            "settings of papers",
+            [nameof(DeepPreset), nameof(PretrainedProtocol), nameof(DoseResponse)],
             3,
             2
         ),
+        new(
+            "Theory",
+            "closed forms",
+            [nameof(BlockMinimizer), nameof(ExactExpectedLoss), nameof(MinimizerCertificate)],
+            0,
+            3
+        ),
+        new(
+            "Statistics",
+            "curves and intervals",
+            [nameof(RocCurve), nameof(ConfidenceInterval), nameof(GroupDifference)],
+            1,
+            3
+        ),
+        new("Generation", "sets of generated images", [nameof(ImageSet), nameof(GenerationManifest)], 2, 3),
+        new("Runtime", "device, seeds, files", [nameof(ComputeDevice), nameof(TorchRuntime), nameof(Seeds)], 3, 3),
     ];
 
     private static readonly (string From, string Verb, string To)[] Arrows =
@@ -90,8 +121,8 @@ public static class LibraryMap
         ("Datasets", "noised", "Noise"),
         ("Noise", "denoised", "Denoisers"),
         ("Denoisers", "trained", "Training"),
-        ("Training", "watched", "Representations"),
-        ("Representations", "judged", "Memorization"),
+        ("Training", "recorded", "Representations"),
+        ("Representations", "detected", "Memorization"),
         ("Memorization", "steered", "Steering"),
         ("Steering", "sampled", "Sampling"),
         ("Sampling", "shown", "Notebook"),
@@ -101,11 +132,14 @@ public static class LibraryMap
     /// <returns>A chart without axes for <see cref="Figure.Show"/>, to be shown at <see cref="Height"/>.</returns>
     public static GenericChart Draw()
     {
-        var shapes = new JArray(Rooms.Select(Box));
-        var words = new JArray(Rooms.Select(Words));
+        var shapes = new JArray(Folders.Select(Box));
+        var words = new JArray(Folders.Select(Words));
         foreach (var (from, verb, to) in Arrows)
         {
-            var (start, end) = (Rooms.Single(room => room.Name == from), Rooms.Single(room => room.Name == to));
+            var (start, end) = (
+                Folders.Single(folder => folder.Name == from),
+                Folders.Single(folder => folder.Name == to)
+            );
             foreach (var shape in Arrow(start, end))
                 shapes.Add(shape);
             words.Add(Verb(start, end, verb));
@@ -119,45 +153,44 @@ public static class LibraryMap
         );
     }
 
-    private static double Left(LibraryFolder room) => room.Column * (Width + GapX);
+    private static double Left(LibraryFolder folder) => folder.Column * (Width + GapX);
 
-    private static double Bottom(LibraryFolder room) => (2 - room.Row) * (Tall + GapY);
+    private static double Bottom(LibraryFolder folder) => (Rows - 1 - folder.Row) * (Tall + GapY);
 
-    private static bool IsOfTheFlow(LibraryFolder room) =>
-        Arrows.Any(arrow => arrow.From == room.Name || arrow.To == room.Name);
+    private static bool IsOfTheFlow(LibraryFolder folder) =>
+        Arrows.Any(arrow => arrow.From == folder.Name || arrow.To == folder.Name);
 
-    private static JObject Box(LibraryFolder room) =>
+    private static JObject Box(LibraryFolder folder) =>
         new()
         {
             ["type"] = "rect",
             ["xref"] = "paper",
             ["yref"] = "paper",
-            ["x0"] = Left(room),
-            ["x1"] = Left(room) + Width,
-            ["y0"] = Bottom(room),
-            ["y1"] = Bottom(room) + Tall,
-            ["fillcolor"] = IsOfTheFlow(room) ? "#E8F1F8" : "#F4F4F4",
+            ["x0"] = Left(folder),
+            ["x1"] = Left(folder) + Width,
+            ["y0"] = Bottom(folder),
+            ["y1"] = Bottom(folder) + Tall,
+            ["fillcolor"] = IsOfTheFlow(folder) ? "#E8F1F8" : "#F4F4F4",
             ["line"] = new JObject
             {
-                ["color"] = IsOfTheFlow(room) ? Palette.Colour(0) : Palette.Reference,
+                ["color"] = IsOfTheFlow(folder) ? Palette.Colour(0) : Palette.Reference,
                 ["width"] = 1.5,
             },
         };
 
-    private static JObject Words(LibraryFolder room)
+    private static JObject Words(LibraryFolder folder)
     {
-        var name = room.Name.Replace(", ", "<br>", StringComparison.Ordinal);
         return Text(
-            $"<b>{name}</b><br><i>{room.Question}</i><br>{string.Join("<br>", room.Types)}",
-            Left(room) + Width / 2,
-            Bottom(room) + Tall / 2,
+            $"<b>{folder.Name}</b><br><i>{folder.Purpose}</i><br>{string.Join("<br>", folder.Types)}",
+            Left(folder) + Width / 2,
+            Bottom(folder) + Tall / 2,
             12
         );
     }
 
     private static JObject Verb(LibraryFolder from, LibraryFolder to, string verb) =>
         from.Row == to.Row
-            ? Text(verb, (Left(from) + Left(to) + Width) / 2, Bottom(from) + Tall / 2 + 0.045, 10.5)
+            ? Text(verb, (Left(from) + Left(to) + Width) / 2, Bottom(from) + Tall / 2 + 0.035, 10.5)
             : Text(verb, Left(from) + Width / 2 + 0.05, Bottom(to) + Tall + GapY / 2, 10.5);
 
     private static JObject Text(string text, double x, double y, double size) =>
@@ -181,7 +214,7 @@ public static class LibraryMap
     private static IEnumerable<JObject> Arrow(LibraryFolder from, LibraryFolder to)
     {
         const double headLong = 0.012,
-            headWide = 0.014;
+            headWide = 0.011;
         double x0,
             y0,
             x1,

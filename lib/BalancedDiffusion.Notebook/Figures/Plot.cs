@@ -106,7 +106,7 @@ public static class Plot
     {
         NeedSome(groups, "group of bars", nameof(groups));
         foreach (var group in groups)
-            CheckBars(group, labels.Count, logY);
+            CheckBars(group, labels.Count, logY, nameof(groups));
         var traces = groups.Select((group, i) => BarTrace(labels, group, i, inLegend: groups.Count > 1)).ToList();
         var category = Axis(xTitle, false, "x", []);
         category["type"] = "category";
@@ -119,20 +119,19 @@ public static class Plot
         );
     }
 
-    private static void CheckBars(BarGroup group, int labels, bool logY)
+    private static void CheckBars(BarGroup group, int labels, bool logY, string parameter)
     {
-        const string groups = "groups";
         if (group.Values.Count != labels)
             throw new ArgumentException(
                 $"the bars '{group.Name}' are {group.Values.Count}, the labels {labels}; give as many of each",
-                groups
+                parameter
             );
         if (logY)
             NeedPositive(group.Values, group.Name, "y");
         if (group.Errors is { } errors && errors.Count != group.Values.Count)
             throw new ArgumentException(
                 $"the bars '{group.Name}' are {group.Values.Count}, their errors {errors.Count}; give as many of each",
-                groups
+                parameter
             );
     }
 
@@ -341,7 +340,7 @@ public static class Plot
         trace["colorscale"] = new JArray(SignedColours.Select(stop => new JArray(stop.Place, stop.Colour)));
     }
 
-    /// <summary>A line that can be told on dark and on light: black with a dash of its own, over a wider white
+    /// <summary>A line that can be seen on dark and on light: black with a dash of its own, over a wider white
     /// one.</summary>
     private static IEnumerable<JObject> Rimmed(Curve curve, int place)
     {
@@ -369,7 +368,7 @@ public static class Plot
             };
     }
 
-    /// <summary>What Plotly is told of the cells: their places, and on a logarithmic axis their edges, which it would
+    /// <summary>What Plotly needs of the cells: their places, and on a logarithmic axis their edges, which it would
     /// else put half way on a linear scale.</summary>
     private static IReadOnlyList<double> Places(IReadOnlyList<double> places, bool logarithmic) =>
         logarithmic && places.Count > 1 ? [.. Edges(places, true).Select(edge => Math.Pow(10, edge))] : places;
@@ -377,14 +376,14 @@ public static class Plot
     /// <summary>The edges of the cells, half way between their places, in decades on a logarithmic axis.</summary>
     private static double[] Edges(IReadOnlyList<double> places, bool logarithmic)
     {
-        var at = places.Select(place => logarithmic ? Math.Log10(place) : place).ToArray();
-        if (at.Length == 1)
-            return [at[0] - 0.5, at[0] + 0.5];
+        var centres = places.Select(place => logarithmic ? Math.Log10(place) : place).ToArray();
+        if (centres.Length == 1)
+            return [centres[0] - 0.5, centres[0] + 0.5];
         return
         [
-            at[0] - (at[1] - at[0]) / 2,
-            .. at.Zip(at.Skip(1), (a, b) => (a + b) / 2),
-            at[^1] + (at[^1] - at[^2]) / 2,
+            centres[0] - (centres[1] - centres[0]) / 2,
+            .. centres.Zip(centres.Skip(1), (a, b) => (a + b) / 2),
+            centres[^1] + (centres[^1] - centres[^2]) / 2,
         ];
     }
 
@@ -540,7 +539,7 @@ public static class Plot
                 place = curve.Colour >= 0 ? curve.Colour : next++;
             var colour = curve.IsReference ? Palette.Reference : Palette.Colour(place);
             if (curve.Low is not null && curve.High is not null)
-                traces.Add(BandTrace(curve, curve.Low, curve.High, colour, logY));
+                traces.Add(BandTrace(curve, curve.Low, curve.High, colour, logY, nameof(curves)));
             var asPoints = curve.IsPoints || (points && !curve.IsReference);
             traces.Add(CurveTrace(curve, place, colour, asPoints, inLegend: curves.Count > 1));
         }
@@ -558,14 +557,15 @@ public static class Plot
         IReadOnlyList<double> low,
         IReadOnlyList<double> high,
         string colour,
-        bool logY
+        bool logY,
+        string parameter
     )
     {
         if (low.Count != curve.X.Count || high.Count != curve.X.Count)
             throw new ArgumentException(
                 $"the band of '{curve.Name}' has {low.Count} and {high.Count} edges for "
                     + $"{curve.X.Count} points; give as many of each",
-                "curves"
+                parameter
             );
         if (logY)
             NeedPositive(low, curve.Name, "y");

@@ -162,15 +162,15 @@ public static class ImageGrid
             {
                 for (var x = 0; x < drawnWidth; x++)
                 {
-                    var at = k * channels * height * width + y / scale * width + x / scale;
+                    var index = k * channels * height * width + y / scale * width + x / scale;
                     if (signed)
                     {
-                        var (red, green, blue) = Diverging(pixels[at] / high);
+                        var (red, green, blue) = Diverging(pixels[index] / high);
                         canvas.Set(x0 + x, y0 + y, red, green, blue);
                     }
                     else
                     {
-                        var red = Grey(pixels[at], low, high);
+                        var red = Grey(pixels[index], low, high);
                         if (channels == 1)
                             canvas.Set(x0 + x, y0 + y, red, red, red);
                         else
@@ -178,8 +178,8 @@ public static class ImageGrid
                                 x0 + x,
                                 y0 + y,
                                 red,
-                                Grey(pixels[at + height * width], low, high),
-                                Grey(pixels[at + 2 * height * width], low, high)
+                                Grey(pixels[index + height * width], low, high),
+                                Grey(pixels[index + 2 * height * width], low, high)
                             );
                     }
                 }
@@ -222,7 +222,7 @@ public static class ImageGrid
     private static torch.Tensor AsImages(torch.Tensor images)
     {
         var shape = images.shape;
-        var given = $"({string.Join(", ", shape)})";
+        var shapeText = $"({string.Join(", ", shape)})";
         var values = images.detach().to(torch.float32).cpu();
         switch (shape.Length)
         {
@@ -238,12 +238,12 @@ public static class ImageGrid
                         return values.reshape(shape[0], channels, side, side);
                 }
                 throw new ArgumentException(
-                    $"vectors must have length s² or 3 s² to be shown as images, was {given}",
+                    $"vectors must have length s² or 3 s² to be shown as images, was {shapeText}",
                     nameof(images)
                 );
             default:
                 throw new ArgumentException(
-                    $"images must have shape (n, 1 or 3, h, w), (n, h, w) or (n, d), was {given}",
+                    $"images must have shape (n, 1 or 3, h, w), (n, h, w) or (n, d), was {shapeText}",
                     nameof(images)
                 );
         }

@@ -22,8 +22,8 @@ internal sealed class PixelCanvas
     {
         if ((uint)x >= (uint)Width || (uint)y >= (uint)Height)
             return;
-        var at = 3 * (y * Width + x);
-        (rgb[at], rgb[at + 1], rgb[at + 2]) = (red, green, blue);
+        var index = 3 * (y * Width + x);
+        (rgb[index], rgb[index + 1], rgb[index + 2]) = (red, green, blue);
     }
 
     /// <summary>Writes a line of text, its base line at y.</summary>
@@ -40,9 +40,9 @@ internal sealed class PixelCanvas
                     py = y + letter.Top + i / letter.Width;
                 if ((uint)px >= (uint)Width || (uint)py >= (uint)Height)
                     continue;
-                var at = 3 * (py * Width + px);
+                var index = 3 * (py * Width + px);
                 for (var k = 0; k < 3; k++)
-                    rgb[at + k] = (byte)(rgb[at + k] * (255 - letter.Ink[i]) / 255 + 34 * letter.Ink[i] / 255);
+                    rgb[index + k] = (byte)(rgb[index + k] * (255 - letter.Ink[i]) / 255 + 34 * letter.Ink[i] / 255);
             }
             x += letter.Advance;
         }

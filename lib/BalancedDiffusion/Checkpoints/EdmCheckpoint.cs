@@ -43,11 +43,11 @@ public static class EdmCheckpoint
                 : torch.ScalarType.Float32;
             model = new EdmPreconditioner(options, 0, SigmaData(tensors.Metadata), type);
             var prefixed = tensors.Keys.Any(name => name.StartsWith(Prefix, StringComparison.Ordinal));
-            var given = tensors.ToDictionary(t => prefixed ? t.Key : Prefix + t.Key, t => t.Value);
+            var byName = tensors.ToDictionary(t => prefixed ? t.Key : Prefix + t.Key, t => t.Value);
             var wanted = model.state_dict();
-            Check(given, wanted, prefixed ? 0 : Prefix.Length);
+            Check(byName, wanted, prefixed ? 0 : Prefix.Length);
             foreach (var (name, target) in wanted)
-                if (given.TryGetValue(name, out var value))
+                if (byName.TryGetValue(name, out var value))
                     target.copy_(value.to_type(type));
             return model;
         }
@@ -108,7 +108,7 @@ public static class EdmCheckpoint
     }
 
     private static void Check(
-        Dictionary<string, torch.Tensor> given,
+        Dictionary<string, torch.Tensor> byName,
         Dictionary<string, torch.Tensor> wanted,
         int added
     )
@@ -116,16 +116,16 @@ public static class EdmCheckpoint
         string InFile(string name) => name[added..];
         var faults = new List<string>();
         var missing = wanted
-            .Keys.Where(n => !given.ContainsKey(n) && !n.EndsWith(FilterName, StringComparison.Ordinal))
+            .Keys.Where(n => !byName.ContainsKey(n) && !n.EndsWith(FilterName, StringComparison.Ordinal))
             .Select(InFile)
             .ToList();
         if (missing.Count > 0)
             faults.Add($"missing {Listing.Of(missing)}");
-        var unexpected = given.Keys.Where(n => !wanted.ContainsKey(n)).Select(InFile).ToList();
+        var unexpected = byName.Keys.Where(n => !wanted.ContainsKey(n)).Select(InFile).ToList();
         if (unexpected.Count > 0)
             faults.Add($"unexpected {Listing.Of(unexpected)}");
         var wrong = new List<string>();
-        foreach (var (name, tensor) in given.Where(t => wanted.ContainsKey(t.Key)))
+        foreach (var (name, tensor) in byName.Where(t => wanted.ContainsKey(t.Key)))
         {
             using var step = torch.NewDisposeScope();
             var shown = Listing.Quoted(InFile(name));

@@ -129,13 +129,13 @@ internal static class EdmPickle
         public void Read(string key, torch.Tensor flat)
         {
             for (
-                long at = 0, count = flat.shape[0], size = TensorBytes.Size(flat.dtype);
-                at < count;
-                at += TensorBytes.Piece
+                long offset = 0, count = flat.shape[0], size = TensorBytes.Size(flat.dtype);
+                offset < count;
+                offset += TensorBytes.Piece
             )
             {
-                using var piece = flat.narrow(0, at, Math.Min(TensorBytes.Piece, count - at));
-                storages[key].Span.Slice((int)(at * size), piece.bytes.Length).CopyTo(piece.bytes);
+                using var piece = flat.narrow(0, offset, Math.Min(TensorBytes.Piece, count - offset));
+                storages[key].Span.Slice((int)(offset * size), piece.bytes.Length).CopyTo(piece.bytes);
             }
         }
     }

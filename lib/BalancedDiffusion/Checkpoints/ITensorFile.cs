@@ -3,8 +3,8 @@ using TorchSharp;
 namespace BalancedDiffusion.Checkpoints;
 
 /// <summary>Shows a part of a tensor's numbers: a flat, contiguous CPU tensor in the file's type, which holds them from
-/// position <paramref name="at"/> on and is valid during the call alone.</summary>
-internal delegate void TensorPiece(TensorHeader tensor, long at, torch.Tensor piece);
+/// position <paramref name="offset"/> on and is valid during the call alone.</summary>
+internal delegate void TensorPiece(TensorHeader tensor, long offset, torch.Tensor piece);
 
 /// <summary>An open file of tensors, whose headers are known and whose numbers pass by piece after piece.</summary>
 internal interface ITensorFile : IDisposable

@@ -21,19 +21,22 @@ internal static class LegacyStorage
     {
         if (!Begins(file.Span))
             throw Damaged();
-        var at = Magic.Length;
-        if (PickleTensorReader.Read(file, ref at) is not Version)
+        var offset = Magic.Length;
+        if (PickleTensorReader.Read(file, ref offset) is not Version)
             throw Damaged();
-        if (PickleTensorReader.Read(file, ref at) is PickleTensorReader.Map system && system["little_endian"] is false)
+        if (
+            PickleTensorReader.Read(file, ref offset) is PickleTensorReader.Map system
+            && system["little_endian"] is false
+        )
             throw new InvalidDataException("holds numbers of a big-endian machine, which are not read here");
-        if (PickleTensorReader.Read(file, ref at) is not PickleTensorReader.Storage storage)
+        if (PickleTensorReader.Read(file, ref offset) is not PickleTensorReader.Storage storage)
             throw Damaged();
-        if (PickleTensorReader.Read(file, ref at) is not List<object?> { Count: 1 })
+        if (PickleTensorReader.Read(file, ref offset) is not List<object?> { Count: 1 })
             throw Damaged();
-        if (file.Length - at < sizeof(long))
+        if (file.Length - offset < sizeof(long))
             throw Damaged();
-        var count = BinaryPrimitives.ReadInt64LittleEndian(file.Span[at..]);
-        var bytes = file[(at + sizeof(long))..];
+        var count = BinaryPrimitives.ReadInt64LittleEndian(file.Span[offset..]);
+        var bytes = file[(offset + sizeof(long))..];
         if (count != storage.Count || (Int128)count * TensorBytes.Size(storage.Type) != bytes.Length)
             throw Damaged();
         return (storage with { Key = key }, bytes);

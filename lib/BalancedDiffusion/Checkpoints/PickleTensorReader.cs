@@ -33,13 +33,13 @@ internal sealed partial class PickleTensorReader
     private readonly List<object?> stack = [];
     private readonly List<int> marks = [];
     private readonly Dictionary<long, object?> memo = [];
-    private int at;
+    private int position;
 
     private PickleTensorReader(
         ReadOnlyMemory<byte> pickle,
-        int at,
+        int position,
         Dictionary<string, ReadOnlyMemory<byte>>? storages
-    ) => (this.pickle, this.at, this.storages) = (pickle, at, storages);
+    ) => (this.pickle, this.position, this.storages) = (pickle, position, storages);
 
     /// <summary>Reads the one object of a pickle: <see cref="Map"/>, <c>List&lt;object?&gt;</c>, <c>object?[]</c> (a
     /// tuple), <see cref="View"/>, long, double, bool, string, bytes or null.</summary>
@@ -47,11 +47,11 @@ internal sealed partial class PickleTensorReader
     public static object? Read(ReadOnlyMemory<byte> pickle) => new PickleTensorReader(pickle, 0, null).Run();
 
     /// <summary>Reads the pickle that begins at a position, and moves the position behind it.</summary>
-    public static object? Read(ReadOnlyMemory<byte> pickles, ref int at)
+    public static object? Read(ReadOnlyMemory<byte> pickles, ref int position)
     {
-        var reader = new PickleTensorReader(pickles, at, null);
+        var reader = new PickleTensorReader(pickles, position, null);
         var value = reader.Run();
-        at = reader.at;
+        position = reader.position;
         return value;
     }
 
@@ -231,7 +231,7 @@ internal sealed partial class PickleTensorReader
                     break;
                 default:
                     throw new InvalidDataException(
-                        $"its pickle holds instruction 0x{op:x2} at byte {at - 1}, which no state dict needs; "
+                        $"its pickle holds instruction 0x{op:x2} at byte {position - 1}, which no state dict needs; "
                             + "it was refused, nothing was run"
                     );
             }
@@ -288,7 +288,7 @@ internal sealed partial class PickleTensorReader
                 if (IsInert)
                     return Made(name, arguments);
                 throw new InvalidDataException(
-                    $"calls {name.Member} with arguments that torch does not write (byte {at} of its pickle); "
+                    $"calls {name.Member} with arguments that torch does not write (byte {position} of its pickle); "
                         + "the file is damaged or was not written by torch.save"
                 );
         }
@@ -307,7 +307,7 @@ internal sealed partial class PickleTensorReader
         && Storages.TryGetValue(type.Member, out var scalar)
             ? new Storage(scalar, key, count)
             : throw new InvalidDataException(
-                $"refers to something other than a storage at byte {at} of its pickle; the file is damaged or "
+                $"refers to something other than a storage at byte {position} of its pickle; the file is damaged or "
                     + "was not written by torch.save"
             );
 
@@ -336,7 +336,7 @@ internal sealed partial class PickleTensorReader
         where T : class =>
         Peek() as T
         ?? throw new InvalidDataException(
-            $"its pickle fills something that is not a {what} at byte {at}; it was refused, nothing was run"
+            $"its pickle fills something that is not a {what} at byte {position}; it was refused, nothing was run"
         );
 
     private object? Pop()
@@ -365,7 +365,7 @@ internal sealed partial class PickleTensorReader
         return value >= long.MinValue && value <= long.MaxValue
             ? (long)value
             : throw new InvalidDataException(
-                $"its pickle holds a whole number of {bytes.Length} bytes at byte {at}, more than 8; the file "
+                $"its pickle holds a whole number of {bytes.Length} bytes at byte {position}, more than 8; the file "
                     + "is damaged or was not written by torch.save"
             );
     }
@@ -386,11 +386,11 @@ internal sealed partial class PickleTensorReader
 
     private string Line()
     {
-        var length = pickle.Span[at..].IndexOf((byte)'\n');
+        var length = pickle.Span[position..].IndexOf((byte)'\n');
         if (length < 0)
             throw Damaged();
         var line = Text(Take(length));
-        at++;
+        position++;
         return line;
     }
 
@@ -399,18 +399,18 @@ internal sealed partial class PickleTensorReader
 
     private ReadOnlySpan<byte> Take(long count)
     {
-        if (count < 0 || count > pickle.Length - at)
+        if (count < 0 || count > pickle.Length - position)
             throw Damaged();
-        at += (int)count;
-        return pickle.Span.Slice(at - (int)count, (int)count);
+        position += (int)count;
+        return pickle.Span.Slice(position - (int)count, (int)count);
     }
 
     private ReadOnlyMemory<byte> Bytes(long count)
     {
         Take(count);
-        return pickle.Slice(at - (int)count, (int)count);
+        return pickle.Slice(position - (int)count, (int)count);
     }
 
     private InvalidDataException Damaged() =>
-        new($"its pickle is cut off or damaged at byte {at} of {pickle.Length}; fetch the file again");
+        new($"its pickle is cut off or damaged at byte {position} of {pickle.Length}; fetch the file again");
 }

@@ -73,10 +73,10 @@ internal sealed class PthFile : ITensorFile
             (name, view) =>
             {
                 var flat = view.contiguous().view(-1);
-                for (long at = 0, count = flat.shape[0]; at < count; at += TensorBytes.Piece)
+                for (long offset = 0, count = flat.shape[0]; offset < count; offset += TensorBytes.Piece)
                 {
-                    using var piece = flat.narrow(0, at, Math.Min(TensorBytes.Piece, count - at));
-                    see(headers[name], at, piece);
+                    using var piece = flat.narrow(0, offset, Math.Min(TensorBytes.Piece, count - offset));
+                    see(headers[name], offset, piece);
                 }
             }
         );

@@ -113,13 +113,13 @@ public static class Safetensors
 
         // Wide types first, so that every tensor begins at a multiple of its own width.
         var order = Enumerable.Range(0, entries.Count).OrderByDescending(i => entries[i].Entry.Size).ToList();
-        var at = 0L;
+        var offset = 0L;
         foreach (var i in order)
         {
             var entry = entries[i].Entry;
             var bytes = checked(entry.Shape.Aggregate(1L, (product, n) => product * n) * entry.Size);
-            entries[i] = entries[i] with { Entry = entry with { Begin = at, End = at + bytes } };
-            at += bytes;
+            entries[i] = entries[i] with { Entry = entry with { Begin = offset, End = offset + bytes } };
+            offset += bytes;
         }
         var header = Header(entries, metadata);
         if (header.Length > SafetensorsHeader.Limit)

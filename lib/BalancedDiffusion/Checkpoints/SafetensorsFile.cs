@@ -56,12 +56,12 @@ internal sealed class SafetensorsFile : ITensorFile
                 continue;
             using var scope = torch.NewDisposeScope();
             var buffer = torch.empty(Math.Min(count, Piece), dtype: entry.Type);
-            for (long at = 0; at < count; at += Piece)
+            for (long offset = 0; offset < count; offset += Piece)
             {
-                using var piece = buffer.narrow(0, 0, Math.Min(Piece, count - at));
+                using var piece = buffer.narrow(0, 0, Math.Min(Piece, count - offset));
                 var bytes = piece.bytes;
                 using var view = map!.CreateViewAccessor(
-                    header.Start + entry.Begin + at * entry.Size,
+                    header.Start + entry.Begin + offset * entry.Size,
                     bytes.Length,
                     MemoryMappedFileAccess.Read
                 );
@@ -71,7 +71,7 @@ internal sealed class SafetensorsFile : ITensorFile
                         $"the file '{System.IO.Path.GetFileName(Path)}' holds a boolean in "
                             + $"{Listing.Quoted(entry.Name)} that is neither 0 nor 1; the file is damaged"
                     );
-                see(tensor, at, piece);
+                see(tensor, offset, piece);
             }
         }
     }

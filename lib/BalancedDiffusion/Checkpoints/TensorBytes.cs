@@ -23,9 +23,9 @@ internal static class TensorBytes
     /// <exception cref="EndOfStreamException">The stream ends before the tensor is full.</exception>
     public static void Fill(torch.Tensor flat, Stream stream, Action<ReadOnlySpan<byte>>? seen = null)
     {
-        for (long at = 0, count = flat.shape[0]; at < count; at += Piece)
+        for (long offset = 0, count = flat.shape[0]; offset < count; offset += Piece)
         {
-            using var piece = flat.narrow(0, at, Math.Min(Piece, count - at));
+            using var piece = flat.narrow(0, offset, Math.Min(Piece, count - offset));
             stream.ReadExactly(piece.bytes);
             seen?.Invoke(piece.bytes);
         }
@@ -37,9 +37,9 @@ internal static class TensorBytes
     /// <summary>Shows a contiguous one-dimensional CPU tensor's bytes, piece after piece.</summary>
     public static void Show(torch.Tensor flat, Action<ReadOnlySpan<byte>> see)
     {
-        for (long at = 0, count = flat.shape[0]; at < count; at += Piece)
+        for (long offset = 0, count = flat.shape[0]; offset < count; offset += Piece)
         {
-            using var piece = flat.narrow(0, at, Math.Min(Piece, count - at));
+            using var piece = flat.narrow(0, offset, Math.Min(Piece, count - offset));
             see(piece.bytes);
         }
     }
@@ -48,9 +48,9 @@ internal static class TensorBytes
     /// other.</summary>
     public static bool AreBooleans(torch.Tensor flat)
     {
-        for (long at = 0, count = flat.shape[0]; at < count; at += Piece)
+        for (long offset = 0, count = flat.shape[0]; offset < count; offset += Piece)
         {
-            using var piece = flat.narrow(0, at, Math.Min(Piece, count - at));
+            using var piece = flat.narrow(0, offset, Math.Min(Piece, count - offset));
             if (piece.bytes.ContainsAnyExcept((byte)0, (byte)1))
                 return false;
         }

@@ -76,17 +76,17 @@ public sealed class WeightFiles
         torch.Tensor? staged = null;
         Stream(
             targets,
-            (tensor, at, piece) =>
+            (tensor, offset, piece) =>
             {
                 using var step = torch.NewDisposeScope();
                 var (target, count) = (targets[tensor.Name], piece.shape[0]);
                 // A tensor laid out otherwise (channels last) is filled by way of one that lies in the file's order.
-                if (at == 0 && !target.is_contiguous())
+                if (offset == 0 && !target.is_contiguous())
                     staged = torch
                         .empty(target.shape, dtype: target.dtype, device: target.device)
                         .MoveToOuterDisposeScope();
-                (staged ?? target).view(-1).narrow(0, at, count).copy_(piece);
-                if (staged is null || at + count < tensor.Elements)
+                (staged ?? target).view(-1).narrow(0, offset, count).copy_(piece);
+                if (staged is null || offset + count < tensor.Elements)
                     return;
                 target.copy_(staged);
                 staged.Dispose();
@@ -134,7 +134,7 @@ public sealed class WeightFiles
         Func<string, bool> mayLack
     )
     {
-        var (targets, given) = (new Dictionary<string, torch.Tensor>(), new Dictionary<string, string>());
+        var (targets, seen) = (new Dictionary<string, torch.Tensor>(), new Dictionary<string, string>());
         var (unexpected, wrong) = (new List<string>(), new List<string>());
         foreach (var tensor in Tensors)
         {
@@ -142,9 +142,9 @@ public sealed class WeightFiles
                 continue;
             if (!wanted.TryGetValue(inside, out var target))
                 unexpected.Add(tensor.Name);
-            else if (!given.TryAdd(inside, tensor.Name))
+            else if (!seen.TryAdd(inside, tensor.Name))
                 wrong.Add(
-                    $"{Listing.Quoted(tensor.Name)} and {Listing.Quoted(given[inside])} are both "
+                    $"{Listing.Quoted(tensor.Name)} and {Listing.Quoted(seen[inside])} are both "
                         + $"{Listing.Quoted(inside)} of the network"
                 );
             else if (!tensor.Shape.SequenceEqual(target.shape))
@@ -162,7 +162,7 @@ public sealed class WeightFiles
                 targets.Add(tensor.Name, target);
         }
         var faults = new List<string>();
-        if (wanted.Keys.Where(n => !given.ContainsKey(n) && !mayLack(n)).ToList() is { Count: > 0 } missing)
+        if (wanted.Keys.Where(n => !seen.ContainsKey(n) && !mayLack(n)).ToList() is { Count: > 0 } missing)
             faults.Add($"missing {Listing.Of(missing)}");
         if (unexpected.Count > 0)
             faults.Add($"unexpected {Listing.Of(unexpected)}");

@@ -44,7 +44,7 @@ public sealed class DataDownloader : IDisposable
     /// <param name="folders">Where to look first; <see cref="DataFolders.Current"/> by default.</param>
     /// <param name="folder">The data folder to download to; <see cref="DataFolders.DownloadFolder"/> by
     /// default.</param>
-    /// <param name="progress">Told of every block that arrives, or null.</param>
+    /// <param name="progress">Receives every block that arrives, or null.</param>
     /// <param name="cancellation">Stops the download; what has arrived is kept for the next time.</param>
     /// <returns>Where the files are, in the entry's order.</returns>
     /// <exception cref="InvalidOperationException">The entry cannot be fetched; the message says how to get
@@ -95,7 +95,7 @@ public sealed class DataDownloader : IDisposable
     /// <param name="file">The file of the manifest; it must have a checksum, or record that of its first
     /// download.</param>
     /// <param name="folder">The data folder to download to; made where it is missing.</param>
-    /// <param name="progress">Told of every block that arrives, or null.</param>
+    /// <param name="progress">Receives every block that arrives, or null.</param>
     /// <param name="cancellation">Stops the download; what has arrived is kept for the next time.</param>
     /// <returns>The file on this machine. One that is there already and right is not downloaded again.</returns>
     /// <exception cref="ArgumentException">The file has no address or no checksum.</exception>

@@ -7,7 +7,7 @@ namespace BalancedDiffusion.Datasets;
 /// <c>BALANCED_DIFFUSION_DATA</c>
 /// names (separated as in PATH), <c>data</c> of the repository that the library or the current directory lies in,
 /// <c>data</c> in the user's cache, and <c>/usr/share/datasets</c>. The variable and the current directory are read
-/// anew on every call.
+/// again on every call.
 /// </summary>
 public static class DataFolders
 {

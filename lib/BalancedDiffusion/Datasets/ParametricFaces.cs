@@ -5,9 +5,9 @@ using TorchSharp;
 namespace BalancedDiffusion.Datasets;
 
 /// <summary>
-/// An endless data set of rendered faces whose law is known (<see cref="FaceDistribution"/>): training images are the
-/// indices 0, 1, 2, …, test images the indices 2^40, 2^40 + 1, …, so the two never overlap. The factors of every
-/// image are in its attributes, under their names.
+/// An endless data set of rendered faces whose distribution is known (<see cref="FaceDistribution"/>): training images
+/// are the indices 0, 1, 2, …, test images the indices 2^40, 2^40 + 1, …, so the two never overlap. The factors of
+/// every image are in its attributes, under their names.
 /// </summary>
 public sealed class ParametricFaces : IImageSource
 {
@@ -70,7 +70,7 @@ public sealed class ParametricFaces : IImageSource
         if (start > long.MaxValue - count)
             throw new ArgumentOutOfRangeException(
                 nameof(start),
-                $"start must leave room for {count} images below {long.MaxValue}, was {start}"
+                $"start must leave {count} images below {long.MaxValue}, was {start}"
             );
         var names = FaceFactors.Names;
         var values = names.Select(_ => new float[count]).ToArray();

@@ -75,13 +75,13 @@ public static class PilImaging
         return grey;
     }
 
-    private static byte Sum(ReadOnlySpan<byte> from, int at, int step, int[] weights)
+    private static byte Sum(ReadOnlySpan<byte> from, int index, int step, int[] weights)
     {
         var sum = 1 << (Precision - 1);
         foreach (var weight in weights)
         {
-            sum += from[at] * weight;
-            at += step;
+            sum += from[index] * weight;
+            index += step;
         }
         return (byte)Math.Clamp(sum >> Precision, 0, 255);
     }

@@ -22,7 +22,7 @@ public static class DenoiserExtensions
         return denoiser.Denoise(noisy, level).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The score of the noisy law by Tweedie's identity, <c>(f(y) - y) / sigma²</c>.</summary>
+    /// <summary>The score of the noisy distribution by Tweedie's identity, <c>(f(y) - y) / sigma²</c>.</summary>
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>
     /// <param name="sigma">The noise level, &gt; 0 and finite.</param>

@@ -8,7 +8,7 @@ namespace BalancedDiffusion.Denoisers;
 /// the samples, times the samples. It is what an unlimited network learns in the end, and sampling with it ends on
 /// training samples.
 /// <para>Distances and sums are taken in float64 over centred blocks of samples with a running maximum, so that the
-/// answer is exact to float32 (1e-6) at every noise level, and memory stays below about 60 MB whatever the number of
+/// output is exact to float32 (1e-6) at every noise level, and memory stays below about 60 MB whatever the number of
 /// samples and the batch.</para>
 /// </summary>
 public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
@@ -59,9 +59,9 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         var buffers = Buffers(rows, near, isSingle);
         OverQueries(
             rows,
-            (queries, buffer, scoreBuffer, at, count) =>
+            (queries, buffer, scoreBuffer, offset, count) =>
             {
-                var (level, target) = (levels.narrow(0, at, count), result.narrow(0, at, count));
+                var (level, target) = (levels.narrow(0, offset, count), result.narrow(0, offset, count));
                 if (near is null)
                 {
                     target.copy_(MeanOfAll(queries, level, buffer, scoreBuffer, buffers));
@@ -166,16 +166,16 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         var weights = torch.empty([rows.shape[0], Count], dtype: torch.float64, device: blocks.Device);
         OverQueries(
             rows,
-            (queries, buffer, scoreBuffer, at, count) =>
+            (queries, buffer, scoreBuffer, offset, count) =>
             {
-                var part = weights.narrow(0, at, count);
+                var part = weights.narrow(0, offset, count);
                 OverBlocks(
                     queries,
                     buffer,
                     scoreBuffer,
                     (_, scores, first) => part.narrow(1, first, scores.shape[1]).copy_(scores)
                 );
-                var level = levels.narrow(0, at, count);
+                var level = levels.narrow(0, offset, count);
                 part.sub_(part.amax([1], keepdim: true)).div_(level).div_(level).exp_();
                 part.div_(part.sum(1, keepdim: true));
             }
@@ -206,10 +206,10 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         var nearest = torch.zeros(rows.shape[0], dtype: torch.int64, device: blocks.Device);
         OverQueries(
             rows,
-            (queries, buffer, scoreBuffer, at, count) =>
+            (queries, buffer, scoreBuffer, offset, count) =>
             {
                 var best = torch.full(count, double.NegativeInfinity, dtype: torch.float64, device: blocks.Device);
-                var part = nearest.narrow(0, at, count);
+                var part = nearest.narrow(0, offset, count);
                 OverBlocks(
                     queries,
                     buffer,
@@ -239,12 +239,12 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         var batch = Batch(rows);
         var buffer = blocks.Buffer();
         var scores = torch.empty([batch, blocks.BlockRows], dtype: torch.float64, device: blocks.Device);
-        for (var at = 0L; at < rows.shape[0]; at += batch)
+        for (var offset = 0L; offset < rows.shape[0]; offset += batch)
         {
             SafePoint.Pass();
             using var step = torch.NewDisposeScope();
-            var count = Math.Min(batch, rows.shape[0] - at);
-            body(blocks.Frame(rows.narrow(0, at, count)), buffer, scores.narrow(0, 0, count), at, count);
+            var count = Math.Min(batch, rows.shape[0] - offset);
+            body(blocks.Frame(rows.narrow(0, offset, count)), buffer, scores.narrow(0, 0, count), offset, count);
         }
     }
 
@@ -255,12 +255,12 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         Action<torch.Tensor, torch.Tensor, long> body
     )
     {
-        for (var at = 0L; at < Count; at += blocks.BlockRows)
+        for (var offset = 0L; offset < Count; offset += blocks.BlockRows)
         {
             SafePoint.Pass();
             using var step = torch.NewDisposeScope();
-            var block = blocks.Fill(buffer, at);
-            body(block, blocks.Scores(scoreBuffer, queries, block, at), at);
+            var block = blocks.Fill(buffer, offset);
+            body(block, blocks.Scores(scoreBuffer, queries, block, offset), offset);
         }
     }
 

@@ -2,7 +2,7 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Denoisers;
 
-/// <summary>A denoiser that can be told the class of every sample, and trained with classes.</summary>
+/// <summary>A denoiser that can be conditioned on the class of every sample, and trained with classes.</summary>
 public interface IClassDenoiser : IDenoiser
 {
     /// <summary>How many classes it knows; 0 where it knows none.</summary>

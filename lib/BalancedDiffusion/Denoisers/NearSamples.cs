@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
 /// The samples of a set that may be among the nearest to each query, by one product in float32 whose rounding is
-/// bounded: none that is near is missed, and a caller who takes the distances of those found anew, in float64, has the
-/// exact answer at the cost of float32.
+/// bounded: none that is near is missed, and a caller who takes the distances of those found again, in float64, has the
+/// exact result at the cost of float32.
 /// <para>A score <c>yᵀx - ‖x‖²/2</c> of framed vectors of length d errs by at most <c>(d + 8) u R (‖y‖ +
 /// R/2)</c> with u = 2^-24 and R the longest sample: the bound of a sum of d + 1 products in any order, and that of the
 /// rounding of what goes in.</para>
@@ -46,30 +46,34 @@ internal sealed class NearSamples : IDisposable
     public long[]?[] Find(torch.Tensor queries, ReadOnlySpan<double> reach)
     {
         using var scope = torch.NewDisposeScope();
-        var lengths = queries.norm(1, keepdim: true).flatten().data<double>().ToArray();
-        var shelves = new Shelf[lengths.Length];
+        var norms = queries.norm(1, keepdim: true).flatten().data<double>().ToArray();
+        var shelves = new Shelf[norms.Length];
         for (var q = 0; q < shelves.Length; q++)
             shelves[q] = new Shelf(
                 k,
                 most,
-                lengths[q] < SampleBlocks.LongestSingle ? reach[q] + 2 * Rounding(lengths[q]) : double.PositiveInfinity
+                norms[q] < SampleBlocks.LongestSingle ? reach[q] + 2 * Rounding(norms[q]) : double.PositiveInfinity
             );
         var asked = shelves.Where(s => s.Open).ToArray();
         var vectors = blocks.Single(queries);
-        for (var (at, size) = (0L, Probe); at < blocks.Count; (at, size) = (at + size, blocks.BlockRows))
+        for (
+            var (offset, size) = (0L, Probe);
+            offset < blocks.Count;
+            (offset, size) = (offset + size, blocks.BlockRows)
+        )
         {
             using var step = torch.NewDisposeScope();
-            var block = blocks.FillSingle(Samples, at, size);
+            var block = blocks.FillSingle(Samples, offset, size);
             size = block.shape[0];
             var part = Scores.narrow(0, 0, asked.Length).narrow(1, 0, size);
-            part.copy_(blocks.SingleHalfNorms(at, size).neg().unsqueeze(0)).addmm_(vectors, block.t());
+            part.copy_(blocks.SingleHalfNorms(offset, size).neg().unsqueeze(0)).addmm_(vectors, block.t());
             var values = Scores.Numbers<float>();
             for (var q = 0; q < asked.Length; q++)
-                asked[q].See(values.Slice(q * (int)blocks.BlockRows, (int)size), at);
+                asked[q].See(values.Slice(q * (int)blocks.BlockRows, (int)size), offset);
             var open = Enumerable.Range(0, asked.Length).Where(q => asked[q].Open).Select(q => (long)q).ToArray();
             if (open.Length == 0)
                 break;
-            // Products for queries that will not be answered are saved once they are many.
+            // Products for queries that stay open are saved once they are many.
             if (open.Length > asked.Length / 2)
                 continue;
             vectors = vectors.index_select(0, torch.tensor(open)).MoveToOuterDisposeScope();

@@ -5,46 +5,47 @@ namespace BalancedDiffusion.Denoisers;
 
 /// <summary>
 /// A set of denoisers, each made for one noise level, seen as one: the paper's other route to a diffusion model (its
-/// Figure 2), a separate ReLU-DAE at every level of the sampler. A level between two rungs is given to the one nearest
-/// in <c>log sigma</c>, so sample along <see cref="Levels"/> to use every rung at the level that it was trained for.
+/// Figure 2), a separate ReLU-DAE at every level of the sampler. A level in between is given to the denoiser nearest
+/// in <c>log sigma</c>, so sample along <see cref="Levels"/> to use every denoiser at the level that it was trained
+/// for.
 /// </summary>
 public sealed class PerLevelDenoiser : IDenoiser
 {
-    private readonly IDenoiser[] rungs;
+    private readonly IDenoiser[] denoisers;
     private readonly double[] levels,
         logLevels;
 
     /// <summary>Puts denoisers together.</summary>
-    /// <param name="rungs">Denoisers and the level each is made for, in any order; levels &gt; 0, finite and different;
-    /// all of one sample shape. The ladder does not own them.</param>
+    /// <param name="denoisers">Denoisers and the level each is made for, in any order; levels &gt; 0, finite and
+    /// different; all of one sample shape. They stay the caller's.</param>
     /// <exception cref="ArgumentException">There is none, two have one level, or their sample shapes
     /// differ.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A level is not positive and finite.</exception>
-    public PerLevelDenoiser(params IReadOnlyList<(double Sigma, IDenoiser Denoiser)> rungs)
+    public PerLevelDenoiser(params IReadOnlyList<(double Sigma, IDenoiser Denoiser)> denoisers)
     {
-        ArgumentNullException.ThrowIfNull(rungs);
-        if (rungs.Count == 0)
-            throw new ArgumentException("a ladder needs at least one denoiser, had none", nameof(rungs));
-        foreach (var (sigma, denoiser) in rungs)
+        ArgumentNullException.ThrowIfNull(denoisers);
+        if (denoisers.Count == 0)
+            throw new ArgumentException("denoisers must hold at least one denoiser, was empty", nameof(denoisers));
+        foreach (var (sigma, denoiser) in denoisers)
         {
             Guard.Sigma(sigma);
             ArgumentNullException.ThrowIfNull(denoiser);
         }
-        var ordered = rungs.OrderByDescending(r => r.Sigma).ToArray();
-        (this.rungs, levels) = ([.. ordered.Select(r => r.Denoiser)], [.. ordered.Select(r => r.Sigma)]);
+        var ordered = denoisers.OrderByDescending(r => r.Sigma).ToArray();
+        (this.denoisers, levels) = ([.. ordered.Select(r => r.Denoiser)], [.. ordered.Select(r => r.Sigma)]);
         for (var i = 1; i < levels.Length; i++)
             if (levels[i] == levels[i - 1])
                 throw new ArgumentException(
                     $"two denoisers have the level {levels[i]}; give every level once",
-                    nameof(rungs)
+                    nameof(denoisers)
                 );
-        foreach (var rung in this.rungs)
-            if (!rung.SampleShape.SequenceEqual(this.rungs[0].SampleShape))
+        foreach (var denoiser in this.denoisers)
+            if (!denoiser.SampleShape.SequenceEqual(this.denoisers[0].SampleShape))
                 throw new ArgumentException(
                     "the denoisers must have one sample shape, had "
-                        + $"({string.Join(", ", this.rungs[0].SampleShape)}) and "
-                        + $"({string.Join(", ", rung.SampleShape)})",
-                    nameof(rungs)
+                        + $"({string.Join(", ", this.denoisers[0].SampleShape)}) and "
+                        + $"({string.Join(", ", denoiser.SampleShape)})",
+                    nameof(denoisers)
                 );
         logLevels = [.. levels.Select(level => Math.Log(level))];
     }
@@ -53,11 +54,11 @@ public sealed class PerLevelDenoiser : IDenoiser
     public IReadOnlyList<double> Levels => levels;
 
     /// <inheritdoc/>
-    public IReadOnlyList<long> SampleShape => rungs[0].SampleShape;
+    public IReadOnlyList<long> SampleShape => denoisers[0].SampleShape;
 
-    /// <summary>The rung that answers at a level: the nearest in log sigma.</summary>
+    /// <summary>The denoiser that is used at a level: the nearest in log sigma.</summary>
     /// <param name="sigma">The level, &gt; 0 and finite.</param>
-    public IDenoiser At(double sigma) => rungs[Nearest(sigma)];
+    public IDenoiser At(double sigma) => denoisers[Nearest(sigma)];
 
     private int Nearest(double sigma)
     {
@@ -85,7 +86,7 @@ public sealed class PerLevelDenoiser : IDenoiser
             );
         var chosen = values.Select(Nearest).ToArray();
         if (chosen.Distinct().Count() == 1)
-            return rungs[chosen[0]].Denoise(noisy, sigma).MoveToOuterDisposeScope();
+            return denoisers[chosen[0]].Denoise(noisy, sigma).MoveToOuterDisposeScope();
         var result = torch.empty_like(noisy);
         foreach (var group in Enumerable.Range(0, chosen.Length).GroupBy(i => chosen[i]))
         {
@@ -93,7 +94,7 @@ public sealed class PerLevelDenoiser : IDenoiser
             result.index_copy_(
                 0,
                 rows,
-                rungs[group.Key]
+                denoisers[group.Key]
                     .Denoise(noisy.index_select(0, rows), sigma.reshape(-1).index_select(0, rows.to(sigma.device)))
             );
         }

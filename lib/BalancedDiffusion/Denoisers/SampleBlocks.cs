@@ -17,7 +17,7 @@ internal sealed class SampleBlocks : IDisposable
 
     private readonly torch.Tensor rows,
         centre,
-        lengths,
+        norms,
         halfNorms,
         singleCentre,
         singleHalfNorms;
@@ -48,30 +48,32 @@ internal sealed class SampleBlocks : IDisposable
         rows = samples.detach().reshape(samples.shape[0], -1);
         BlockRows = Math.Clamp(BlockElements / Dimension, 1, Count);
         centre = torch.zeros(Dimension, dtype: torch.float64, device: rows.device);
-        lengths = torch.empty([unit ? Count : 0, 1], dtype: torch.float64, device: rows.device);
+        norms = torch.empty([unit ? Count : 0, 1], dtype: torch.float64, device: rows.device);
         halfNorms = torch.empty(Count, dtype: torch.float64, device: rows.device);
         singleHalfNorms = torch.empty(Count, dtype: torch.float32, device: rows.device);
         var buffer = Buffer();
         if (!unit)
         {
             var sum = torch.zeros_like(centre);
-            for (var at = 0L; at < Count; at += BlockRows)
+            for (var offset = 0L; offset < Count; offset += BlockRows)
             {
                 using var step = torch.NewDisposeScope();
-                sum.add_(Fill(buffer, at).sum([0L]));
+                sum.add_(Fill(buffer, offset).sum([0L]));
             }
             centre.copy_(sum.div_(Count));
         }
         singleCentre = centre.to_type(torch.float32);
         var shift = Shift();
-        for (var at = 0L; at < Count; at += BlockRows)
+        for (var offset = 0L; offset < Count; offset += BlockRows)
         {
             using var step = torch.NewDisposeScope();
             if (unit)
-                lengths.narrow(0, at, Math.Min(BlockRows, Count - at)).copy_(Raw(buffer, at).norm(1, keepdim: true));
-            var block = Fill(buffer, at);
+                norms
+                    .narrow(0, offset, Math.Min(BlockRows, Count - offset))
+                    .copy_(Raw(buffer, offset).norm(1, keepdim: true));
+            var block = Fill(buffer, offset);
             var shifted = block.mv(shift);
-            var halves = halfNorms.narrow(0, at, block.shape[0]).copy_(block.mul_(block).sum(1).mul_(0.5));
+            var halves = halfNorms.narrow(0, offset, block.shape[0]).copy_(block.mul_(block).sum(1).mul_(0.5));
             if (!torch.isfinite(halves).all().item<bool>())
                 throw new ArgumentException(
                     unit
@@ -80,7 +82,7 @@ internal sealed class SampleBlocks : IDisposable
                     name
                 );
             singleHalfNorms
-                .narrow(0, at, block.shape[0])
+                .narrow(0, offset, block.shape[0])
                 .copy_(shifted.add_(halves).add_(shift.square().sum().mul_(0.5)));
         }
         Radius = Math.Sqrt(2 * halfNorms.max().item<double>());
@@ -88,10 +90,9 @@ internal sealed class SampleBlocks : IDisposable
             rows.dtype != torch.float64
             && Radius < LongestSingle
             && (
-                !unit
-                || (lengths.min().item<double>() > 1 / LongestSingle && lengths.max().item<double>() < LongestSingle)
+                !unit || (norms.min().item<double>() > 1 / LongestSingle && norms.max().item<double>() < LongestSingle)
             );
-        foreach (var kept in new[] { rows, centre, lengths, halfNorms, singleCentre, singleHalfNorms })
+        foreach (var kept in new[] { rows, centre, norms, halfNorms, singleCentre, singleHalfNorms })
             kept.DetachFromDisposeScope();
     }
 
@@ -113,27 +114,27 @@ internal sealed class SampleBlocks : IDisposable
     /// <summary>A buffer for one block, (BlockRows, d), float64.</summary>
     public torch.Tensor Buffer() => torch.empty([BlockRows, Dimension], dtype: torch.float64, device: Device);
 
-    /// <summary>Puts the rows from <paramref name="at"/> on into the buffer; gives the filled part of it.</summary>
-    public torch.Tensor Fill(torch.Tensor buffer, long at)
+    /// <summary>Puts the rows from <paramref name="offset"/> on into the buffer; gives the filled part of it.</summary>
+    public torch.Tensor Fill(torch.Tensor buffer, long offset)
     {
-        var block = Raw(buffer, at);
-        return unit ? block.div_(lengths.narrow(0, at, block.shape[0])) : block.sub_(centre);
+        var block = Raw(buffer, offset);
+        return unit ? block.div_(norms.narrow(0, offset, block.shape[0])) : block.sub_(centre);
     }
 
     /// <summary>The same in float32 for up to so many rows; the frame's centre is rounded to float32 first, so that all
     /// of a sample's own digits are kept.</summary>
-    public torch.Tensor FillSingle(torch.Tensor buffer, long at, long most)
+    public torch.Tensor FillSingle(torch.Tensor buffer, long offset, long most)
     {
-        var block = Raw(buffer.narrow(0, 0, Math.Min(most, BlockRows)), at);
+        var block = Raw(buffer.narrow(0, 0, Math.Min(most, BlockRows)), offset);
         return unit
-            ? block.div_(lengths.narrow(0, at, block.shape[0]).to_type(torch.float32))
+            ? block.div_(norms.narrow(0, offset, block.shape[0]).to_type(torch.float32))
             : block.sub_(singleCentre);
     }
 
-    private torch.Tensor Raw(torch.Tensor buffer, long at)
+    private torch.Tensor Raw(torch.Tensor buffer, long offset)
     {
-        var count = Math.Min(buffer.shape[0], Count - at);
-        return buffer.narrow(0, 0, count).copy_(rows.narrow(0, at, count));
+        var count = Math.Min(buffer.shape[0], Count - offset);
+        return buffer.narrow(0, 0, count).copy_(rows.narrow(0, offset, count));
     }
 
     /// <summary>What the centre loses in float32.</summary>
@@ -152,10 +153,10 @@ internal sealed class SampleBlocks : IDisposable
 
     /// <summary><c>yᵀx - ‖x‖²/2</c> of framed queries with a block, into the first columns of a buffer (b, ≥
     /// block).</summary>
-    public torch.Tensor Scores(torch.Tensor buffer, torch.Tensor queries, torch.Tensor block, long at)
+    public torch.Tensor Scores(torch.Tensor buffer, torch.Tensor queries, torch.Tensor block, long offset)
     {
         var scores = buffer.narrow(1, 0, block.shape[0]);
-        scores.copy_(halfNorms.narrow(0, at, block.shape[0]).neg().unsqueeze(0));
+        scores.copy_(halfNorms.narrow(0, offset, block.shape[0]).neg().unsqueeze(0));
         scores.addmm_(queries, block.t());
         return scores;
     }
@@ -163,8 +164,8 @@ internal sealed class SampleBlocks : IDisposable
     /// <summary>Framed queries in the frame of <see cref="FillSingle"/>, a new float32 tensor.</summary>
     public torch.Tensor Single(torch.Tensor queries) => queries.add(Shift()).to_type(torch.float32);
 
-    /// <summary><c>‖x‖²/2</c> of the rows from <paramref name="at"/> on in that frame, float32.</summary>
-    public torch.Tensor SingleHalfNorms(long at, long count) => singleHalfNorms.narrow(0, at, count);
+    /// <summary><c>‖x‖²/2</c> of the rows from <paramref name="offset"/> on in that frame, float32.</summary>
+    public torch.Tensor SingleHalfNorms(long offset, long count) => singleHalfNorms.narrow(0, offset, count);
 
     /// <summary>Rows by index in the frame, a new (count, d) float64 tensor.</summary>
     public torch.Tensor Gather(torch.Tensor indices) => Frame(rows.index_select(0, indices));
@@ -230,7 +231,7 @@ internal sealed class SampleBlocks : IDisposable
 
     public void Dispose()
     {
-        foreach (var kept in new[] { rows, centre, lengths, halfNorms, singleCentre, singleHalfNorms })
+        foreach (var kept in new[] { rows, centre, norms, halfNorms, singleCentre, singleHalfNorms })
             kept.Dispose();
     }
 }

@@ -87,7 +87,7 @@ public static class ImageSet
     /// is drawn black to white. It must make the same image of the same line whatever stands beside it, see
     /// <c>PretrainedProtocol.Draw</c>.</param>
     /// <param name="batch">How many at once, ≥ 1.</param>
-    /// <param name="progress">Told how many images of the plan there are, or null.</param>
+    /// <param name="progress">Receives how many images of the plan there are, or null.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <returns>How many were drawn now; 0 where all were there.</returns>
     /// <exception cref="ArgumentException">The plan is empty, or names a file that holds another image; nothing is
@@ -121,11 +121,11 @@ public static class ImageSet
                     nameof(plan)
                 );
         progress?.Report(plan.Count - missing.Count);
-        for (var at = 0; at < missing.Count; at += batch)
+        for (var offset = 0; offset < missing.Count; offset += batch)
         {
             cancellation.ThrowIfCancellationRequested();
             SafePoint.Pass();
-            var part = missing[at..Math.Min(at + batch, missing.Count)];
+            var part = missing[offset..Math.Min(offset + batch, missing.Count)];
             using var scope = torch.NewDisposeScope();
             var images = draw(part);
             if (images.dim() != 4 || images.shape[0] != part.Count || images.shape[1] is not (1 or 3))
@@ -145,7 +145,7 @@ public static class ImageSet
                 file.Commit();
                 list.Append(part[i]);
             }
-            progress?.Report(plan.Count - missing.Count + at + part.Count);
+            progress?.Report(plan.Count - missing.Count + offset + part.Count);
         }
         return missing.Count;
     }

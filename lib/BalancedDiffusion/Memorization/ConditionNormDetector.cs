@@ -5,9 +5,9 @@ using TorchSharp;
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>
-/// The norm of the condition's part of the score (Wen et al. 2024): noise the sample anew, and score by how far the
+/// The norm of the condition's part of the score (Wen et al. 2024): re-noise the sample, and score by how far the
 /// condition moves the predicted noise, <c>‖eps(y, c) - eps(y, ∅)‖/√d = ‖f(y, c) - f(y, ∅)‖/(sigma
-/// √d)</c>. Higher means more memorized. It must be told what each sample was drawn from, so it exists for models
+/// √d)</c>. Higher means more memorized. It needs the condition of each sample, so it exists for models
 /// with a condition only; <see cref="NoiseNormDetector"/> is its kin for the others. Wen et al. look along the whole
 /// trajectory or at its first step, from the prompt alone; here the finished sample is given, as for every other
 /// detector.
@@ -70,7 +70,7 @@ public sealed class ConditionNormDetector : IMemorizationDetector
     public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
     {
         DetectorInput.Check(samples, unconditional.SampleShape, firstIndex, unconditional);
-        var told = conditional(firstIndex, samples.shape[0]);
+        var conditioned = conditional(firstIndex, samples.shape[0]);
         return DetectorInput.OverDraws(
             samples,
             Sigma,
@@ -78,7 +78,10 @@ public sealed class ConditionNormDetector : IMemorizationDetector
             seed,
             firstIndex,
             noisy =>
-                (DetectorInput.Estimate(told, noisy, Sigma) - DetectorInput.Estimate(unconditional, noisy, Sigma))
+                (
+                    DetectorInput.Estimate(conditioned, noisy, Sigma)
+                    - DetectorInput.Estimate(unconditional, noisy, Sigma)
+                )
                     .square()
                     .mean([1L])
                     .sqrt()

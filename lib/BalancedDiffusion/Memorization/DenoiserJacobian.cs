@@ -12,7 +12,7 @@ internal static class DenoiserJacobian
     /// <param name="denoiser">The model.</param>
     /// <param name="samples">Where: (batch, SampleShape…).</param>
     /// <param name="direction">(batch, d), float64.</param>
-    /// <param name="sigma">The noise level that the model is told.</param>
+    /// <param name="sigma">The noise level that the model is given.</param>
     /// <param name="step">The step of the differences over sigma.</param>
     /// <returns>(batch, d), float64.</returns>
     public static torch.Tensor Product(

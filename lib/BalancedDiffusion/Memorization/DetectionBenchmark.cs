@@ -29,10 +29,10 @@ public static class DetectionBenchmark
     /// <param name="seed">The seed of noise and bootstrap.</param>
     /// <param name="bootstrap">How often samples are redrawn, ≥ 1.</param>
     /// <param name="batch">How many samples are scored at once, ≥ 1. It changes times, not scores.</param>
-    /// <param name="groups">Which samples belong together (copies of one training image, say, by
+    /// <param name="groups">Which samples belong together (memorized samples of one training image, say, by
     /// <see cref="NearestNeighbours"/>), one number a sample; whole groups are redrawn. Null where all are
     /// independent.</param>
-    /// <param name="progress">Told the number of samples scored, over all detectors, or null.</param>
+    /// <param name="progress">Receives the number of samples scored, over all detectors, or null.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <returns>A row a detector, in their order.</returns>
     /// <exception cref="ArgumentException">There is no detector or no sample, two names are the same, labels or groups
@@ -96,8 +96,8 @@ public static class DetectionBenchmark
                     statistic,
                     bootstrap,
                     seed,
-                    positiveGroups: Of(groups, memorized),
-                    negativeGroups: Of(groups, others)
+                    positiveGroups: GroupsOf(groups, memorized),
+                    negativeGroups: GroupsOf(groups, others)
                 );
             rows.Add(
                 new DetectionRow(
@@ -127,17 +127,17 @@ public static class DetectionBenchmark
         using (var warm = torch.NewDisposeScope())
             Score(detector, samples.narrow(0, 0, 1), seed, 0);
         var seconds = 0.0;
-        for (var at = 0L; at < count; at += batch)
+        for (var offset = 0L; offset < count; offset += batch)
         {
             cancellation.ThrowIfCancellationRequested();
             SafePoint.Pass();
             using var scope = torch.NewDisposeScope();
-            var part = samples.narrow(0, at, Math.Min(batch, count - at));
+            var part = samples.narrow(0, offset, Math.Min(batch, count - offset));
             var start = Stopwatch.GetTimestamp();
-            var found = Score(detector, part, seed, at);
+            var found = Score(detector, part, seed, offset);
             seconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-            found.CopyTo(scores, at);
-            progress?.Report(before + at + part.shape[0]);
+            found.CopyTo(scores, offset);
+            progress?.Report(before + offset + part.shape[0]);
         }
         return (scores, seconds);
     }
@@ -169,6 +169,6 @@ public static class DetectionBenchmark
     private static int[] Where(IReadOnlyList<bool> labels, bool label) =>
         [.. Enumerable.Range(0, labels.Count).Where(i => labels[i] == label)];
 
-    private static int[]? Of(IReadOnlyList<int>? groups, int[] indices) =>
+    private static int[]? GroupsOf(IReadOnlyList<int>? groups, int[] indices) =>
         groups is null ? null : [.. indices.Select(i => groups[i])];
 }

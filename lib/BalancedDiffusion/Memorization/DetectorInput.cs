@@ -53,7 +53,7 @@ internal static class DetectorInput
     public static torch.Tensor Noise(torch.Tensor samples, long seed, long firstIndex, long draw) =>
         GaussianNoise.DrawEach(samples.shape, seed, firstIndex, draw, device: samples.device).to_type(samples.dtype);
 
-    /// <summary>The batch noised anew, <c>x + sigma eps</c>.</summary>
+    /// <summary>The batch re-noised, <c>x + sigma eps</c>.</summary>
     public static torch.Tensor Renoise(torch.Tensor samples, double sigma, long seed, long firstIndex, long draw) =>
         samples.add(Noise(samples, seed, firstIndex, draw), alpha: sigma);
 

@@ -3,12 +3,12 @@ using TorchSharp;
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>
-/// The gap ratio: a sample's distance to its nearest training sample over that to the second nearest. A copy is much
-/// nearer to one training sample than to any other, so its ratio is small; below 1/3 it counts as copied.
+/// The gap ratio: a sample's distance to its nearest training sample over that to the second nearest. A replica is much
+/// nearer to one training sample than to any other, so its ratio is small; below 1/3 it counts as memorized.
 /// </summary>
 public static class GapRatio
 {
-    /// <summary>Below this a sample counts as copied.</summary>
+    /// <summary>Below this a sample counts as memorized.</summary>
     public const double Threshold = 1.0 / 3;
 
     /// <summary>The gap ratio <c>d1/d2</c> of each query.</summary>

@@ -12,8 +12,8 @@ public interface IMemorizationDetector
     /// own.</summary>
     /// <param name="samples">Finished samples, (batch, SampleShape…), floating point, finite, on the model's device;
     /// at least one.</param>
-    /// <param name="seed">The seed of all noise. A sample's noise hangs on (seed, its index) only, so that the batch it
-    /// stands in does not matter.</param>
+    /// <param name="seed">The seed of all noise. A sample's noise depends on (seed, its index) only, so that the batch
+    /// it stands in does not matter.</param>
     /// <param name="firstIndex">The index of the first sample among all of this seed, ≥ 0.</param>
     /// <returns>(batch), float64, on the CPU. The caller owns it.</returns>
     /// <exception cref="ArgumentException">The samples are empty, not finite, of another shape, or of another type or

@@ -8,8 +8,8 @@ namespace BalancedDiffusion.Memorization;
 /// The local intrinsic dimension by the Jacobian, after Ross et al. (2025): a model that has memorized a sample knows
 /// no direction in which it could vary. The score is minus the dimension, estimated from products of the denoiser's
 /// Jacobian with vectors, taken by central differences, so that it works with every denoiser, whether or not it records
-/// gradients. They are taken at the sample itself, or at the sample noised anew: a trained network has never met a
-/// sample without the noise that it is told of, and there its Jacobian may say little.
+/// gradients. They are taken at the sample itself, or at the re-noised sample: a trained network has never met a
+/// sample without the noise level that it is given, and there its Jacobian may say little.
 /// </summary>
 public sealed class JacobianDimensionDetector : IMemorizationDetector
 {
@@ -27,7 +27,7 @@ public sealed class JacobianDimensionDetector : IMemorizationDetector
     /// means a variance above sigma².</param>
     /// <param name="step">The step of the differences over sigma, &gt; 0. Smaller ones suffer from float32's rounding,
     /// larger ones from curvature and kinks.</param>
-    /// <param name="renoise">Whether the Jacobian is taken at the sample noised anew to sigma, as the other detectors
+    /// <param name="renoise">Whether the Jacobian is taken at the sample re-noised to sigma, as the other detectors
     /// do, instead of at the sample itself.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range, or there is no such
     /// estimate.</exception>
@@ -84,7 +84,7 @@ public sealed class JacobianDimensionDetector : IMemorizationDetector
     /// <summary>The step of the differences over sigma.</summary>
     public double Step { get; }
 
-    /// <summary>Whether the Jacobian is taken at the sample noised anew.</summary>
+    /// <summary>Whether the Jacobian is taken at the re-noised sample.</summary>
     public bool Renoises { get; }
 
     /// <inheritdoc/>

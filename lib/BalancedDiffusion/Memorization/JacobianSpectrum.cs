@@ -16,7 +16,7 @@ public static class JacobianSpectrum
     /// <param name="denoiser">The model.</param>
     /// <param name="samples">(batch, SampleShape…), floating point, finite, on the model's device; at least
     /// one.</param>
-    /// <param name="sigma">The noise level that the model is told, &gt; 0.</param>
+    /// <param name="sigma">The noise level that the model is given, &gt; 0.</param>
     /// <param name="probes">How many values, 1 to d. Below d they are those on the range of as many random directions,
     /// never too large: exact where the Jacobian is symmetric, as a posterior mean's is, and its rank no greater; else
     /// a little small, the last ones most. A Jacobian far from symmetric may map its own range to nothing: take

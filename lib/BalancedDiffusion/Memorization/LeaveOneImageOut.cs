@@ -4,24 +4,25 @@ using BalancedDiffusion.Statistics;
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>
-/// Judges a detector whose settings (layer, noise level, …) must be chosen on samples whose kind is known. Copies of
-/// one training image are not independent, and a layer may respond to one image: chosen and judged on copies of the
-/// same images it looks better than it is. So each copied image in turn is left out: the settings are chosen on copies
-/// of the others, against one half of the new samples, and its own copies are judged against the other half.
+/// Judges a detector whose settings (layer, noise level, …) must be chosen on samples whose kind is known. Memorized
+/// samples of one training image are not independent, and a layer may respond to one image: chosen and judged on
+/// samples of the same images it looks better than it is. So each memorized image in turn is left out: the settings
+/// are chosen on samples of the others, against one half of the new samples, and its own samples are judged against
+/// the other half.
 /// </summary>
 public static class LeaveOneImageOut
 {
     /// <summary>Judges a family of settings.</summary>
     /// <param name="settings">The scores under each setting, at least one, all on the same samples.</param>
     /// <param name="labels">One a sample, true for memorized.</param>
-    /// <param name="images">The training image that a sample is a copy of, one a sample; not read where a sample is not
+    /// <param name="images">The training image that a sample replicates, one per sample; not read where a sample is not
     /// memorized.</param>
     /// <param name="seed">The seed of the bootstrap.</param>
     /// <param name="bootstrap">How often images, and new samples, are redrawn for the intervals at 95 %, ≥ 1.</param>
     /// <returns>Areas and rates over all folds. Folds whose settings differ are never ranked against each
     /// other.</returns>
     /// <exception cref="ArgumentException">There are no settings, the numbers of scores, labels and images differ,
-    /// fewer than two images are copied, or there are fewer than two new samples.</exception>
+    /// fewer than two images are memorized, or there are fewer than two new samples.</exception>
     /// <exception cref="ArgumentOutOfRangeException">bootstrap is below 1.</exception>
     public static LeaveOneImageOutResult Run(
         IReadOnlyList<ScoredDetector> settings,
@@ -49,17 +50,17 @@ public static class LeaveOneImageOut
                     nameof(settings)
                 );
         var others = Enumerable.Range(0, labels.Count).Where(i => !labels[i]).ToArray();
-        var copies = Enumerable
+        var memorized = Enumerable
             .Range(0, labels.Count)
             .Where(i => labels[i])
             .GroupBy(i => images[i])
             .OrderBy(g => g.Key)
             .Select(g => (Image: g.Key, Samples: g.ToArray()))
             .ToArray();
-        if (copies.Length < 2)
+        if (memorized.Length < 2)
             throw new ArgumentException(
-                "copies of at least two images are needed to leave one out, there are copies of "
-                    + $"{copies.Length}; draw more samples",
+                "memorized samples of at least two images are needed to leave one out, there are some of "
+                    + $"{memorized.Length}; draw more samples",
                 nameof(labels)
             );
         if (others.Length < 2)
@@ -74,10 +75,10 @@ public static class LeaveOneImageOut
         );
         static double[] Pick(IReadOnlyList<double> scores, IEnumerable<int> which) => [.. which.Select(i => scores[i])];
 
-        var folds = copies
+        var folds = memorized
             .Select(left =>
             {
-                var known = copies.Where(c => c.Image != left.Image).SelectMany(c => c.Samples).ToArray();
+                var known = memorized.Where(c => c.Image != left.Image).SelectMany(c => c.Samples).ToArray();
                 var best = settings.MaxBy(s => new RocCurve(Pick(s.Scores, known), Pick(s.Scores, choosing)).Auroc)!;
                 return (left.Image, Best: best, left.Samples);
             })

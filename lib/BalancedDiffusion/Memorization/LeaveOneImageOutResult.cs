@@ -2,12 +2,12 @@ using BalancedDiffusion.Statistics;
 
 namespace BalancedDiffusion.Memorization;
 
-/// <summary>How well a detector does on copies of images that its settings were not chosen on, see
+/// <summary>How well a detector does on memorized samples of images that its settings were not chosen on, see
 /// <see cref="LeaveOneImageOut"/>.</summary>
-/// <param name="Auroc">The area under the ROC curve, mean over the copies.</param>
-/// <param name="TruePositiveRate">The share of copies flagged at 1 % of false positives.</param>
+/// <param name="Auroc">The area under the ROC curve, mean over the memorized samples.</param>
+/// <param name="TruePositiveRate">The share of memorized samples flagged at 1 % of false positives.</param>
 /// <param name="Folds">For each copied image, in the order of its number: the image, the settings chosen on the others,
-/// the ROC curve of its copies against new samples, and how many copies there are.</param>
+/// the ROC curve of its memorized samples against new ones, and how many there are.</param>
 public sealed record LeaveOneImageOutResult(
     ConfidenceInterval Auroc,
     ConfidenceInterval TruePositiveRate,
@@ -17,11 +17,11 @@ public sealed record LeaveOneImageOutResult(
     /// <summary>The settings chosen most often.</summary>
     public string Usual => Folds.GroupBy(f => f.Chosen).MaxBy(g => g.Count())!.Key;
 
-    /// <summary>How many different settings were chosen: 1 where the choice does not hang on any single
+    /// <summary>How many different settings were chosen: 1 where the choice does not depend on any single
     /// image.</summary>
     public int Choices => Folds.Select(f => f.Chosen).Distinct().Count();
 
-    /// <summary>The share of copies flagged at a false-positive rate, mean over the copies.</summary>
+    /// <summary>The share of memorized samples flagged at a false-positive rate, mean over them.</summary>
     /// <param name="falsePositiveRate">In [0, 1].</param>
     public double TruePositiveRateAt(double falsePositiveRate) =>
         Folds.Sum(f => f.Curve.PositiveCount * f.Curve.TruePositiveRateAt(falsePositiveRate).TruePositiveRate)

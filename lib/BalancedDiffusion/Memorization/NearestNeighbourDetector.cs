@@ -5,8 +5,9 @@ namespace BalancedDiffusion.Memorization;
 
 /// <summary>
 /// The oracle: minus the <see cref="GapRatio"/> to the training set, in [-1, 0]. It needs the training data, which no
-/// other detector sees; labels that are earned by the gap ratio (<see cref="ReplicationLabels"/>) with the same set and
-/// distance are this score cut at a threshold, so against them it is perfect by construction: the ceiling, not a rival.
+/// other detector sees; labels that are assigned by the gap ratio (<see cref="ReplicationLabels"/>) with the same set
+/// and distance are this score cut at a threshold, so against them it is perfect by construction: the ceiling, not a
+/// rival.
 /// </summary>
 public sealed class NearestNeighbourDetector : IMemorizationDetector
 {
@@ -48,7 +49,7 @@ public sealed class NearestNeighbourDetector : IMemorizationDetector
     public string Name { get; init; } = "nearest neighbour (oracle)";
 
     /// <inheritdoc/>
-    /// <remarks>Draws no noise: the seed is not used.</remarks>
+    /// <remarks>Adds no noise: the seed is not used.</remarks>
     public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
     {
         DetectorInput.Check(samples, training.shape[1..], firstIndex);

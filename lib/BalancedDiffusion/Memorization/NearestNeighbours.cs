@@ -86,12 +86,12 @@ public static class NearestNeighbours
                 : null;
         torch.Tensor? buffer = null,
             scoreBuffer = null;
-        for (var at = 0L; at < rows.shape[0]; at += batch)
+        for (var offset = 0L; offset < rows.shape[0]; offset += batch)
         {
             SafePoint.Pass();
             using var step = torch.NewDisposeScope();
-            var count = Math.Min(batch, rows.shape[0] - at);
-            var framed = blocks.Frame(rows.narrow(0, at, count));
+            var count = Math.Min(batch, rows.shape[0] - offset);
+            var framed = blocks.Frame(rows.narrow(0, offset, count));
             var candidates = near?.Find(framed, new double[count]) ?? new long[]?[count];
             var unanswered = Enumerable
                 .Range(0, candidates.Length)
@@ -117,7 +117,15 @@ public static class NearestNeighbours
                 for (var i = 0; i < unanswered.Length; i++)
                     candidates[unanswered[i]] = [.. found.AsSpan(i * k, k)];
             }
-            Rank(blocks, framed, candidates!, cosine, k, distances.AsSpan((int)at * k), indices.AsSpan((int)at * k));
+            Rank(
+                blocks,
+                framed,
+                candidates!,
+                cosine,
+                k,
+                distances.AsSpan((int)offset * k),
+                indices.AsSpan((int)offset * k)
+            );
         }
         return new Neighbours(
             torch.tensor(distances, [rows.shape[0], k], device: rows.device).MoveToOuterDisposeScope(),
@@ -164,14 +172,14 @@ public static class NearestNeighbours
     {
         torch.Tensor? bestScores = null,
             bestIndices = null;
-        for (var at = 0L; at < blocks.Count; at += blocks.BlockRows)
+        for (var offset = 0L; offset < blocks.Count; offset += blocks.BlockRows)
         {
             SafePoint.Pass();
             using var step = torch.NewDisposeScope();
-            var block = blocks.Fill(buffer, at);
-            var scores = blocks.Scores(scoreBuffer, queries, block, at);
+            var block = blocks.Fill(buffer, offset);
+            var scores = blocks.Scores(scoreBuffer, queries, block, offset);
             var (values, index) = scores.topk((int)Math.Min(k, block.shape[0]), 1);
-            index = index + at;
+            index = index + offset;
             if (bestScores is not null)
             {
                 values = torch.cat([bestScores, values], 1);

@@ -5,7 +5,7 @@ using TorchSharp;
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>
-/// The one-step noise norm: noise the sample anew, <c>y = x + sigma eps</c>, and score by the size of the noise that
+/// The one-step noise norm: re-noise the sample, <c>y = x + sigma eps</c>, and score by the size of the noise that
 /// the model sees in it, <c>‖y - f(y)‖ / (sigma √d)</c>.
 /// <para>Sign: for a posterior mean, <c>E‖eps_hat‖² = d - mmse/sigma²</c>. Where the sample is memorized, f(y)
 /// ≈ x, all of the noise is recognised and the score is about 1; where the model generalizes, the noise along its
@@ -21,8 +21,8 @@ public sealed class NoiseNormDetector : IMemorizationDetector
 
     /// <summary>A detector for a model.</summary>
     /// <param name="denoiser">The model. It stays its owner's.</param>
-    /// <param name="sigma">The noise level, &gt; 0; large, of the order of the data's own deviation. Where it is far
-    /// above it both kinds of samples score 1.</param>
+    /// <param name="sigma">The noise level, &gt; 0; large, of the order of the data's own standard deviation. Where it
+    /// is far above it both kinds of samples score 1.</param>
     /// <param name="draws">Over how many draws of the noise the score is averaged, ≥ 1. One draw's own size makes the
     /// score deviate by about <c>1/√(2 d)</c>, in few dimensions more than the kinds differ.</param>
     /// <exception cref="ArgumentOutOfRangeException">sigma is not positive and finite, or draws is below 1.</exception>

@@ -3,11 +3,11 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Memorization;
 
-/// <summary>Labels for detection that are earned, not assumed: a sample counts as memorized when its gap ratio to the
+/// <summary>Labels for detection, assigned by the gap ratio: a sample counts as memorized when its gap ratio to the
 /// training set says so, whatever model drew it.</summary>
 public static class ReplicationLabels
 {
-    /// <summary>Whether each sample is a copy of a training sample: <c>d1/d2 &lt; threshold</c>.</summary>
+    /// <summary>Whether each sample replicates a training sample: <c>d1/d2 &lt; threshold</c>.</summary>
     /// <param name="samples">(batch, …), floating point.</param>
     /// <param name="training">(n, …), n ≥ 2, all that the model was trained on, without duplicates.</param>
     /// <param name="kind">The distance.</param>

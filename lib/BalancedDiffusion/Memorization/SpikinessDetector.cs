@@ -6,7 +6,7 @@ using TorchSharp;
 namespace BalancedDiffusion.Memorization;
 
 /// <summary>
-/// Algorithm 1 of the paper: noise the finished sample anew to a small level, run the model once, and score by how
+/// Algorithm 1 of the paper: re-noise the finished sample to a small level, run the model once, and score by how
 /// spiky a layer's representation is. It needs neither prompt nor training data. Works with every denoiser that has a
 /// named module; the network should be in evaluation mode (<c>eval()</c>).
 /// </summary>
@@ -53,7 +53,7 @@ public sealed class SpikinessDetector : IMemorizationDetector
                     + "runs, or give a function to the representation",
                 nameof(denoiser)
             );
-        // Made once for its check of the name, and anew for each Score, so that nothing stays hooked.
+        // Made once for its check of the name, and again for each Score, so that nothing stays hooked.
         new ActivationRecorder(holder, [module]).Dispose();
         (Sigma, Measure, Draws, sampleShape, models) = (
             sigma,

@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Memorization;
 /// that higher means more memorized.</summary>
 public enum SpikinessMeasure
 {
-    /// <summary>The population standard deviation, the paper's. It grows with the sample's length: where samples differ
-    /// in length as much as in spikiness, a scale-free measure tells them better.</summary>
+    /// <summary>The population standard deviation, the paper's. It grows with the sample's norm: where samples differ
+    /// in norm as much as in spikiness, a scale-free measure tells them better.</summary>
     StandardDeviation,
 
     /// <summary><c>‖h‖₄ / ‖h‖₂</c>.</summary>

@@ -76,15 +76,15 @@ public static class SpikinessSweep
             .ToArray();
         using var noGrad = torch.no_grad();
         for (var level = 0; level < sigmas.Count; level++)
-        for (var at = 0L; at < count; at += batch)
+        for (var offset = 0L; offset < count; offset += batch)
         {
             cancellation.ThrowIfCancellationRequested();
             SafePoint.Pass();
             using var scope = torch.NewDisposeScope();
-            var part = samples.narrow(0, at, Math.Min(batch, count - at));
+            var part = samples.narrow(0, offset, Math.Min(batch, count - offset));
             var sigma = sigmas[level];
             DetectorInput
-                .Run(() => denoiser.DenoiseAt(DetectorInput.Renoise(part, sigma, seed, at, 0), sigma), sigma)
+                .Run(() => denoiser.DenoiseAt(DetectorInput.Renoise(part, sigma, seed, offset, 0), sigma), sigma)
                 .Dispose();
             for (var module = 0; module < modules.Count; module++)
             {
@@ -101,7 +101,7 @@ public static class SpikinessSweep
                         .cpu()
                         .data<double>()
                         .ToArray()
-                        .CopyTo(scores[module][level][m], at);
+                        .CopyTo(scores[module][level][m], offset);
             }
         }
         return

@@ -70,7 +70,7 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
     /// <summary>The type of the weights.</summary>
     public torch.ScalarType Type => parameters().First().dtype;
 
-    /// <summary>The network's answer: in the published ones the noise in x and, where the variance is learned, as many
+    /// <summary>The network's output: in the published ones the noise in x and, where the variance is learned, as many
     /// channels more for that.</summary>
     /// <param name="x">(batch, channels, size, size), of the weights' type and on their device.</param>
     /// <param name="t">Timesteps (batch), whole or not.</param>
@@ -114,7 +114,7 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
     }
 
     /// <summary>
-    /// The answer under classifier-free guidance (Ho and Salimans 2022), <c>g = g_empty + w (g_label - g_empty)</c>,
+    /// The output under classifier-free guidance (Ho and Salimans 2022), <c>g = g_empty + w (g_label - g_empty)</c>,
     /// from one run over a doubled batch: a hook sees the samples with their labels first, then the same samples with
     /// the empty label.
     /// </summary>

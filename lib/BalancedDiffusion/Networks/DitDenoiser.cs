@@ -23,11 +23,12 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
     }
 
     /// <summary>For training here: at every level the network's input has unit variance and so has what it is asked
-    /// for. A fresh network makes <c>f = c_skip y</c>, the best linear estimate for independent pixels of deviation
-    /// sigmaData.</summary>
+    /// for. A fresh network makes <c>f = c_skip y</c>, the best linear estimate for independent pixels of standard
+    /// deviation sigmaData.</summary>
     /// <param name="network">The network, without a learned variance. The denoiser takes it over: disposing one
     /// disposes both.</param>
-    /// <param name="sigmaData">The deviation of the data, &gt; 0; 0.5 is Karras's for images in [-1, 1].</param>
+    /// <param name="sigmaData">The standard deviation of the data, &gt; 0; 0.5 is Karras's for images in [-1,
+    /// 1].</param>
     /// <exception cref="ArgumentException">The network learns a variance.</exception>
     /// <exception cref="ArgumentOutOfRangeException">sigmaData is not positive and finite.</exception>
     public static DitDenoiser Preconditioned(Dit network, double sigmaData = 0.5)
@@ -46,7 +47,7 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
     /// its output is ignored.</summary>
     /// <param name="network">The network. The denoiser takes it over: disposing one disposes both.</param>
     /// <param name="schedule">What its timesteps stand for; null for the published schedule. A level beyond its ends is
-    /// answered by the timestep at that end.</param>
+    /// mapped to the timestep at that end.</param>
     public static DitDenoiser NoisePrediction(Dit network, DiscreteLinearSchedule? schedule = null)
     {
         ArgumentNullException.ThrowIfNull(network);
@@ -56,7 +57,7 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
     /// <summary>The network; record its modules by their published names.</summary>
     public Dit Network => network;
 
-    /// <summary>The deviation of the data where the network is preconditioned, else null.</summary>
+    /// <summary>The standard deviation of the data where the network is preconditioned, else null.</summary>
     public double? SigmaData { get; private init; }
 
     /// <summary>The schedule where the network predicts noise, else null.</summary>
@@ -167,9 +168,9 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
         if (SigmaData is { } data)
         {
             var total = s.square().add(data * data);
-            var answer = Answer(noisy * Like(total.rsqrt()), s.log().div(4).flatten(), each, guidance, guidedChannels);
+            var output = Predict(noisy * Like(total.rsqrt()), s.log().div(4).flatten(), each, guidance, guidedChannels);
             return (
-                noisy * Like(total.reciprocal().mul(data * data)) + answer * Like(s.mul(data).mul(total.rsqrt()))
+                noisy * Like(total.reciprocal().mul(data * data)) + output * Like(s.mul(data).mul(total.rsqrt()))
             ).MoveToOuterDisposeScope();
         }
         var times = torch.tensor(
@@ -177,12 +178,12 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
             dtype: torch.float64,
             device: noisy.device
         );
-        var noise = Answer(noisy * Like(s.square().add(1).rsqrt()), times, each, guidance, guidedChannels)
+        var noise = Predict(noisy * Like(s.square().add(1).rsqrt()), times, each, guidance, guidedChannels)
             .narrow(1, 0, network.Options.Channels);
         return (noisy - Like(s) * noise).MoveToOuterDisposeScope();
     }
 
-    private torch.Tensor Answer(
+    private torch.Tensor Predict(
         torch.Tensor x,
         torch.Tensor times,
         torch.Tensor? labels,

@@ -5,8 +5,8 @@ namespace BalancedDiffusion.Networks;
 
 /// <summary>
 /// The published start of a DiT: linear layers and the patch embedding uniform in ±sqrt(6/(in + out)) (Glorot and
-/// Bengio 2010), label table and timestep layers normal with deviation 0.02, biases zero, and zero in everything that
-/// scales, shifts or gates and in the last layer, so that the output is exactly 0.
+/// Bengio 2010), label table and timestep layers normal with standard deviation 0.02, biases zero, and zero in
+/// everything that scales, shifts or gates and in the last layer, so that the output is exactly 0.
 /// </summary>
 internal static class DitInitialization
 {

@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Networks;
 
 /// <summary>
 /// The U-Net of DDPM++ and NCSN++ (Song et al. 2021) as EDM trains it (Karras et al. 2022): residual blocks with group
-/// normalization and SiLU, attention at low resolution, told the noise level and, where there are classes, the class.
-/// Names, shapes and arithmetic are those of the published state dicts: <c>map_*</c> for the embedding,
+/// normalization and SiLU, attention at low resolution, conditioned on the noise level and, where there are classes,
+/// the class. Names, shapes and arithmetic are those of the published state dicts: <c>map_*</c> for the embedding,
 /// <c>enc.{res}x{res}_*</c> down, <c>dec.{res}x{res}_*</c> up.
 /// <para>Every module is reached by <c>call</c>, so that hooks on it see and may replace what it returns; in each block
 /// <c>silu0</c> and <c>silu1</c> are the nonlinearities, the second one the input of <c>conv1</c>. It is made in
@@ -73,7 +73,7 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
 
     /// <summary>The raw output F of the network.</summary>
     /// <param name="image">Scaled images, (batch, Channels, Resolution, Resolution).</param>
-    /// <param name="noise">What it is told of the noise level, shape (batch) or (1); EDM tells it
+    /// <param name="noise">The conditioning on the noise level, shape (batch) or (1); EDM tells it
     /// <c>ln(sigma)/4</c>.</param>
     /// <param name="labels">One row of class weights a sample, (batch, LabelDim) or (1, LabelDim), one-hot as a rule,
     /// zero for no class; null for an unconditional network.</param>
@@ -113,7 +113,7 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
         }
         if (labels is null)
             throw new ArgumentException(
-                $"labels are missing: the network is told one of {Options.LabelDim} classes; choose them with "
+                $"labels are missing: the network takes one of {Options.LabelDim} classes; choose them with "
                     + "WithLabels, or none with WithoutLabels",
                 nameof(labels)
             );
@@ -135,7 +135,7 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
         var waves = map_noise.call(noise);
         var half = waves.shape[1] / 2;
         // The published layers were trained on the sines first.
-        var told = torch.cat([waves.narrow(1, half, half), waves.narrow(1, 0, half)], 1);
+        var embedding = torch.cat([waves.narrow(1, half, half), waves.narrow(1, 0, half)], 1);
         if (map_label is not null)
         {
             var weights = labels!.to(waves.device).to_type(waves.dtype);
@@ -145,9 +145,9 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
                     * torch
                         .rand([weights.shape[0], 1], dtype: weights.dtype, device: weights.device)
                         .ge(Options.LabelDropout);
-            told = told + map_label.call(weights * Math.Sqrt(map_label.Inputs));
+            embedding = embedding + map_label.call(weights * Math.Sqrt(map_label.Inputs));
         }
-        return torch.nn.functional.silu(map_layer1.call(torch.nn.functional.silu(map_layer0.call(told))));
+        return torch.nn.functional.silu(map_layer1.call(torch.nn.functional.silu(map_layer0.call(embedding))));
     }
 
     private Stack<torch.Tensor> Descend(torch.Tensor image, torch.Tensor embedding)
@@ -216,8 +216,8 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
         return torch.randn([count], dtype: dtype, generator: generator) * 16;
     }
 
-    /// <summary>Glorot's uniform law, times 1e-5 for the last layer of a branch and √0.2 for queries, keys and
-    /// values.</summary>
+    /// <summary>Glorot's uniform distribution, times 1e-5 for the last layer of a branch and √0.2 for queries, keys
+    /// and values.</summary>
     private static void Draw(string name, Parameter parameter, long seed)
     {
         if (parameter.dim() < 2)
@@ -248,11 +248,11 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
             for (var level = 0; level < Levels; level++)
             {
                 var resolution = options.Resolution >> level;
-                var at = $"{resolution}x{resolution}";
+                var prefix = $"{resolution}x{resolution}";
                 if (level == 0)
                 {
                     stages.Add(
-                        $"{at}_conv",
+                        $"{prefix}_conv",
                         UNetStageKind.Convolution,
                         new UNetConvolution(channels, channels = options.ModelChannels, 3, dtype)
                     );
@@ -260,20 +260,24 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
                 }
                 else
                 {
-                    stages.Add($"{at}_down", UNetStageKind.Block, Block(channels, channels, UNetResampling.Down));
+                    stages.Add($"{prefix}_down", UNetStageKind.Block, Block(channels, channels, UNetResampling.Down));
                     skips.Push(channels);
                     if (options.Encoder == SongUNetEncoder.Skip)
                     {
-                        stages.Add($"{at}_aux_down", UNetStageKind.AuxDown, Filter(auxChannels, UNetResampling.Down));
                         stages.Add(
-                            $"{at}_aux_skip",
+                            $"{prefix}_aux_down",
+                            UNetStageKind.AuxDown,
+                            Filter(auxChannels, UNetResampling.Down)
+                        );
+                        stages.Add(
+                            $"{prefix}_aux_skip",
                             UNetStageKind.AuxSkip,
                             new UNetConvolution(auxChannels, channels, 1, dtype)
                         );
                     }
                     if (options.Encoder == SongUNetEncoder.Residual)
                         stages.Add(
-                            $"{at}_aux_residual",
+                            $"{prefix}_aux_residual",
                             UNetStageKind.AuxResidual,
                             new UNetConvolution(
                                 auxChannels,
@@ -289,7 +293,7 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
                 for (var i = 0; i < options.Blocks; i++)
                 {
                     stages.Add(
-                        $"{at}_block{i}",
+                        $"{prefix}_block{i}",
                         UNetStageKind.Block,
                         Block(
                             channels,
@@ -309,18 +313,18 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
             for (var level = Levels - 1; level >= 0; level--)
             {
                 var resolution = options.Resolution >> level;
-                var at = $"{resolution}x{resolution}";
+                var prefix = $"{resolution}x{resolution}";
                 var isDeepest = level == Levels - 1;
                 if (isDeepest)
                 {
-                    stages.Add($"{at}_in0", UNetStageKind.Block, Block(channels, channels, attends: true));
-                    stages.Add($"{at}_in1", UNetStageKind.Block, Block(channels, channels));
+                    stages.Add($"{prefix}_in0", UNetStageKind.Block, Block(channels, channels, attends: true));
+                    stages.Add($"{prefix}_in1", UNetStageKind.Block, Block(channels, channels));
                 }
                 else
-                    stages.Add($"{at}_up", UNetStageKind.Block, Block(channels, channels, UNetResampling.Up));
+                    stages.Add($"{prefix}_up", UNetStageKind.Block, Block(channels, channels, UNetResampling.Up));
                 for (var i = 0; i <= options.Blocks; i++)
                     stages.Add(
-                        $"{at}_block{i}",
+                        $"{prefix}_block{i}",
                         UNetStageKind.BlockWithSkip,
                         Block(
                             channels + skips.Pop(),
@@ -331,10 +335,10 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
                 if (options.Decoder != SongUNetDecoder.Skip && level > 0)
                     continue;
                 if (options.Decoder == SongUNetDecoder.Skip && !isDeepest)
-                    stages.Add($"{at}_aux_up", UNetStageKind.AuxUp, Filter(options.Channels, UNetResampling.Up));
-                stages.Add($"{at}_aux_norm", UNetStageKind.AuxNorm, new UNetGroupNorm(channels, dtype));
+                    stages.Add($"{prefix}_aux_up", UNetStageKind.AuxUp, Filter(options.Channels, UNetResampling.Up));
+                stages.Add($"{prefix}_aux_norm", UNetStageKind.AuxNorm, new UNetGroupNorm(channels, dtype));
                 stages.Add(
-                    $"{at}_aux_conv",
+                    $"{prefix}_aux_conv",
                     UNetStageKind.AuxConvolution,
                     new UNetConvolution(channels, options.Channels, 3, dtype)
                 );

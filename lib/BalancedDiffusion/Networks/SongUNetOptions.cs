@@ -138,7 +138,7 @@ public sealed record SongUNetOptions
         }
     }
 
-    /// <summary>The length of EDM's augmentation label, or 0 for none. Augmentation is off here, so that its layer is
+    /// <summary>The width of EDM's augmentation label, or 0 for none. Augmentation is off here, so that its layer is
     /// kept for the published weights but never used.</summary>
     public int AugmentDim
     {
@@ -161,7 +161,7 @@ public sealed record SongUNetOptions
         }
     }
 
-    /// <summary>The length of that embedding as a multiple of <see cref="ModelChannels"/>, ≥ 1; 2 for
+    /// <summary>The width of that embedding as a multiple of <see cref="ModelChannels"/>, ≥ 1; 2 for
     /// NCSN++.</summary>
     public int NoiseMultiplier
     {
@@ -173,7 +173,7 @@ public sealed record SongUNetOptions
         }
     } = 1;
 
-    /// <summary>The length of what every block is told of noise and class, as a multiple of
+    /// <summary>The width of the embedding of noise and class, as a multiple of
     /// <see cref="ModelChannels"/>, ≥ 1.</summary>
     public int EmbeddingMultiplier
     {

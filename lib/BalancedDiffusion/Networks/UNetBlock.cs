@@ -57,8 +57,8 @@ internal sealed class UNetBlock : torch.nn.Module<torch.Tensor, torch.Tensor, to
     {
         using var scope = torch.NewDisposeScope();
         var half = Math.Sqrt(0.5);
-        var told = affine.call(embedding).unsqueeze(-1).unsqueeze(-1);
-        var hidden = silu1.call(norm1.call(conv0.call(silu0.call(norm0.call(input))) + told));
+        var shift = affine.call(embedding).unsqueeze(-1).unsqueeze(-1);
+        var hidden = silu1.call(norm1.call(conv0.call(silu0.call(norm0.call(input))) + shift));
         if (training && dropout > 0)
             hidden = torch.nn.functional.dropout(hidden, dropout, training: true);
         var output = (conv1.call(hidden) + (skip is null ? input : skip.call(input))) * half;

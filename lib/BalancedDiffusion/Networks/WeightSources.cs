@@ -52,8 +52,8 @@ internal static class WeightSources
         };
     }
 
-    /// <summary>Weights uniform in ±1/sqrt(inputs), tables of deviation 0.02, biases zero, scales of normalizations
-    /// one. Each is drawn from a stream of its own on the CPU.</summary>
+    /// <summary>Weights uniform in ±1/sqrt(inputs), tables of standard deviation 0.02, biases zero, scales of
+    /// normalizations one. Each is drawn from a stream of its own on the CPU.</summary>
     public static WeightSource Drawn(long seed) =>
         (name, shape) =>
         {

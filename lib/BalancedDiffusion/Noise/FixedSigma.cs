@@ -6,7 +6,7 @@ namespace BalancedDiffusion.Noise;
 /// <summary>One fixed noise level, as the ReLU-DAE is trained with.</summary>
 public sealed record FixedSigma : ISigmaDistribution
 {
-    /// <summary>A law with all its mass on one level.</summary>
+    /// <summary>A distribution with all its mass on one level.</summary>
     /// <param name="sigma">The level, &gt; 0 and finite.</param>
     public FixedSigma(double sigma)
     {

@@ -8,13 +8,13 @@ public static class GaussianNoise
 {
     /// <summary>Draws independent standard normal numbers, the same for the same seed, shape and type; drawn on the
     /// CPU, so that they are the same for every device.</summary>
-    /// <param name="shape">The shape; no length may be negative.</param>
+    /// <param name="shape">The shape; no size may be negative.</param>
     /// <param name="seed">The seed; <c>Draw([1, d], 123)</c> is what <c>manual_seed(123)</c> and one <c>randn(1, d)</c>
     /// give in torch.</param>
     /// <param name="dtype">float32 (default) or float64.</param>
     /// <param name="device">Where the result lies; the CPU where none is named.</param>
     /// <returns>A tensor that the caller owns.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A length is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A size is negative.</exception>
     public static torch.Tensor Draw(
         ReadOnlySpan<long> shape,
         long seed,
@@ -22,8 +22,8 @@ public static class GaussianNoise
         torch.Device? device = null
     )
     {
-        foreach (var length in shape)
-            Guard.AtLeast(length, 0, "a length of the shape");
+        foreach (var size in shape)
+            Guard.AtLeast(size, 0, "a size of the shape");
         // The generator must outlive the native call: TorchSharp alone would let it be collected while it is drawn
         // from.
         using var generator = Seeds.Generator(seed);
@@ -36,10 +36,10 @@ public static class GaussianNoise
 
     /// <summary>
     /// Draws standard normal numbers with a stream of its own for each row, so that the row of a sample is the same
-    /// alone and in every batch. The stream hangs on (<paramref name="seed"/>, <paramref name="draw"/>,
+    /// alone and in every batch. The stream depends on (<paramref name="seed"/>, <paramref name="draw"/>,
     /// <paramref name="firstIndex"/> + r) only; a longer row begins with a shorter one.
     /// </summary>
-    /// <param name="shape">(batch, …), at least one axis; no length may be negative.</param>
+    /// <param name="shape">(batch, …), at least one axis; no size may be negative.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="firstIndex">The index of row 0 among all samples of this seed, ≥ 0.</param>
     /// <param name="draw">The number of this draw, ≥ 0: a sampler's step, say.</param>
@@ -48,7 +48,7 @@ public static class GaussianNoise
     /// same for every device.</param>
     /// <returns>A tensor that the caller owns.</returns>
     /// <exception cref="ArgumentException">The shape has no axis.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A length, an index or the draw is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A size, an index or the draw is negative.</exception>
     public static torch.Tensor DrawEach(
         ReadOnlySpan<long> shape,
         long seed,
@@ -58,8 +58,8 @@ public static class GaussianNoise
         torch.Device? device = null
     )
     {
-        foreach (var length in shape)
-            Guard.AtLeast(length, 0, "a length of the shape");
+        foreach (var size in shape)
+            Guard.AtLeast(size, 0, "a size of the shape");
         if (shape.Length == 0)
             throw new ArgumentException("shape must begin with the batch, was ()", nameof(shape));
         Guard.AtLeast(firstIndex, 0);
@@ -84,15 +84,15 @@ public static class GaussianNoise
         var parent = Parent(seed, draw);
         // A span holds 2^31 bytes at most.
         var block = Math.Max(1, (1L << 28) / length);
-        for (var at = 0L; at < rows; at += block)
+        for (var offset = 0L; offset < rows; offset += block)
         {
-            var count = Math.Min(block, rows - at);
-            using var part = target.narrow(0, at, count);
+            var count = Math.Min(block, rows - offset);
+            using var part = target.narrow(0, offset, count);
             var values = part.Numbers<float>();
             for (var r = 0; r < count; r++)
                 NormalStreams.Fill(
                     values.Slice((int)(r * length), (int)length),
-                    Seeds.Derive(parent, firstIndex + at + r)
+                    Seeds.Derive(parent, firstIndex + offset + r)
                 );
         }
     }

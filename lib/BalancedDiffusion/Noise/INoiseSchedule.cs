@@ -2,7 +2,7 @@ namespace BalancedDiffusion.Noise;
 
 /// <summary>
 /// Noise levels as a function sigma(t) of a time that rises with the noise, its inverse, and the levels that a sampler
-/// walks down. Levels are those of <c>y = x + sigma eps</c> for every schedule; <see cref="VariancePreserving"/> maps
+/// goes through. Levels are those of <c>y = x + sigma eps</c> for every schedule; <see cref="VariancePreserving"/> maps
 /// them to the notation of DDPM.
 /// </summary>
 public interface INoiseSchedule

@@ -2,10 +2,10 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Noise;
 
-/// <summary>The law that noise levels are drawn from in training.</summary>
+/// <summary>The distribution of the noise levels in training.</summary>
 public interface ISigmaDistribution
 {
-    /// <summary>Draws one noise level a sample.</summary>
+    /// <summary>Draws one noise level per sample.</summary>
     /// <param name="count">How many, ≥ 1.</param>
     /// <param name="generator">The source of randomness.</param>
     /// <param name="device">Where the result lies; the generator must live there too.</param>

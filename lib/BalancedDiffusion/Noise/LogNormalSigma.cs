@@ -7,7 +7,7 @@ namespace BalancedDiffusion.Noise;
 /// N(mean, deviation²)</c>, -1.2 and 1.2 there.</summary>
 public sealed record LogNormalSigma : ISigmaDistribution
 {
-    /// <summary>A log-normal law.</summary>
+    /// <summary>A log-normal distribution.</summary>
     /// <param name="mean">The mean of ln sigma; the median level is e^mean.</param>
     /// <param name="deviation">The standard deviation of ln sigma, &gt; 0. Eight of them about the mean must stay
     /// within ±80, so that float32 holds every level.</param>

@@ -7,7 +7,7 @@ namespace BalancedDiffusion.Noise;
 /// with.</summary>
 public sealed record LogUniformSigma : ISigmaDistribution
 {
-    /// <summary>A log-uniform law on [min, max].</summary>
+    /// <summary>A log-uniform distribution on [min, max].</summary>
     /// <param name="min">The least level, &gt; 0.</param>
     /// <param name="max">The greatest level, &gt; min.</param>
     public LogUniformSigma(double min, double max)

@@ -34,20 +34,20 @@ internal static class NormalStreams
         var s2 = Vector256.LoadUnsafe(ref first, 16);
         var s3 = Vector256.LoadUnsafe(ref first, 24);
         ref var target = ref MemoryMarshal.GetReference(row);
-        var at = 0;
-        for (; at + Block <= row.Length; at += Block)
+        var offset = 0;
+        for (; offset + Block <= row.Length; offset += Block)
         {
             var (a, b) = Pair(Next(ref s0, ref s1, ref s2, ref s3), Next(ref s0, ref s1, ref s2, ref s3));
-            a.StoreUnsafe(ref target, (nuint)at);
-            b.StoreUnsafe(ref target, (nuint)at + 8);
+            a.StoreUnsafe(ref target, (nuint)offset);
+            b.StoreUnsafe(ref target, (nuint)offset + 8);
         }
-        if (at == row.Length)
+        if (offset == row.Length)
             return;
         Span<float> rest = stackalloc float[Block];
         var (c, d) = Pair(Next(ref s0, ref s1, ref s2, ref s3), Next(ref s0, ref s1, ref s2, ref s3));
         c.CopyTo(rest);
         d.CopyTo(rest[8..]);
-        rest[..(row.Length - at)].CopyTo(row[at..]);
+        rest[..(row.Length - offset)].CopyTo(row[offset..]);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

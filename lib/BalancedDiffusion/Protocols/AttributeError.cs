@@ -2,7 +2,7 @@ using MathNet.Numerics.Statistics;
 
 namespace BalancedDiffusion.Protocols;
 
-/// <summary>How far a reader of attributes is from the truth on images that it did not see.</summary>
+/// <summary>How far an attribute regressor is from the truth on images that it did not see.</summary>
 /// <param name="Name">The attribute.</param>
 /// <param name="RootMeanSquare">The root of the mean squared error, in the attribute's units.</param>
 /// <param name="ExplainedVariance">1 - (mean squared error)/(variance of the truth): 1 is perfect, 0 as good as the

@@ -13,8 +13,8 @@ namespace BalancedDiffusion.Protocols;
 /// <summary>
 /// Reads named attributes off an image: a small convolutional network trained by least squares on images whose
 /// attributes are known (the factors of rendered faces, CelebA's lists). It stands outside the diffusion models,
-/// so that an edit is judged by a reader that took no part in it. Of a 0/1 attribute it estimates the probability, and
-/// may leave [0, 1] a little.
+/// so that an edit is judged by a regressor that took no part in it. Of a 0/1 attribute it estimates the probability,
+/// and may leave [0, 1] a little.
 /// </summary>
 public sealed class AttributeRegressor : torch.nn.Module
 {
@@ -77,14 +77,14 @@ public sealed class AttributeRegressor : torch.nn.Module
     /// <summary>The shape of an image, (channels, height, width).</summary>
     public IReadOnlyList<long> ImageShape => shape;
 
-    /// <summary>Trains a reader. Images are noised a little, so that it does not hang on single pixels.</summary>
+    /// <summary>Trains a regressor. Images are noised a little, so that it does not depend on single pixels.</summary>
     /// <param name="images">Images with their attributes; sides are multiples of 8. The caller keeps them.</param>
     /// <param name="attributes">Names of attributes of these images, at least one, each of which varies.</param>
     /// <param name="options">Steps, batch size, rate, seed (others do not matter here); null for <see cref="Recipe"/>.
     /// Batches are drawn with replacement; a batch size of 0 is as many as there are images.</param>
-    /// <param name="progress">Told the number of steps done, or null.</param>
+    /// <param name="progress">Receives the number of steps done, or null.</param>
     /// <param name="cancellation">Stops between two steps.</param>
-    /// <returns>The reader, in evaluation mode; the caller disposes it.</returns>
+    /// <returns>The regressor, in evaluation mode; the caller disposes it.</returns>
     /// <exception cref="ArgumentException">There is no such attribute, one does not vary, a name is empty or holds a
     /// comma, or the images' sides are no multiples of 8.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
@@ -103,7 +103,7 @@ public sealed class AttributeRegressor : torch.nn.Module
         var known = Known(images, attributes);
         if (attributes.FirstOrDefault(name => name.Length == 0 || name.Contains(',')) is { } odd)
             throw new ArgumentException(
-                "an attribute's name must not be empty or hold a comma, since a reader's file lists the "
+                "an attribute's name must not be empty or hold a comma, since a regressor's file lists the "
                     + $"names with commas between them, was {Listing.Quoted(odd)}; rename it",
                 nameof(attributes)
             );
@@ -113,14 +113,14 @@ public sealed class AttributeRegressor : torch.nn.Module
                 nameof(images)
             );
         // In the scope until it is ready, so that an exception on the way disposes of it.
-        var reader = new AttributeRegressor(
+        var regressor = new AttributeRegressor(
             [.. attributes],
             [images.Channels, images.Height, images.Width],
             options.Seed
         );
-        scope.Attach(reader.parameters());
-        var (deviation, middle) = torch.std_mean(known, [0L], unbiased: false);
-        var flat = attributes.Where((_, i) => !(deviation[i].item<float>() > 0)).ToArray();
+        scope.Attach(regressor.parameters());
+        var (std, middle) = torch.std_mean(known, [0L], unbiased: false);
+        var flat = attributes.Where((_, i) => !(std[i].item<float>() > 0)).ToArray();
         if (flat.Length > 0)
             throw new ArgumentException(
                 $"the attributes {Listing.Of(flat)} are the same in all images, so that there is nothing to "
@@ -129,11 +129,11 @@ public sealed class AttributeRegressor : torch.nn.Module
             );
         using (torch.no_grad())
         {
-            reader.mean.copy_(middle);
-            reader.scale.copy_(deviation);
+            regressor.mean.copy_(middle);
+            regressor.scale.copy_(std);
         }
-        var targets = (known - middle) / deviation;
-        var weights = reader
+        var targets = (known - middle) / std;
+        var weights = regressor
             .named_parameters()
             .Where(p => p.parameter.requires_grad)
             .Select(p => (p.name, (torch.Tensor)p.parameter))
@@ -150,8 +150,8 @@ public sealed class AttributeRegressor : torch.nn.Module
             var blur = torch.rand([batch, 1, 1, 1], generator: generator).mul_(0.1);
             var noisy = images
                 .Images.index_select(0, index)
-                .addcmul_(blur, GaussianNoise.Draw([batch, .. reader.shape], Seeds.Derive(options.Seed, step)), 1);
-            var loss = torch.nn.functional.mse_loss(reader.net.call(noisy), targets.index_select(0, index));
+                .addcmul_(blur, GaussianNoise.Draw([batch, .. regressor.shape], Seeds.Derive(options.Seed, step)), 1);
+            var loss = torch.nn.functional.mse_loss(regressor.net.call(noisy), targets.index_select(0, index));
             loss.backward();
             optimizer.Step(
                 [.. weights.Select(w => w.Item2.grad)],
@@ -162,14 +162,14 @@ public sealed class AttributeRegressor : torch.nn.Module
                 weight.grad?.zero_();
             progress?.Report(step + 1);
         }
-        foreach (var parameter in reader.parameters())
+        foreach (var parameter in regressor.parameters())
             parameter.requires_grad_(false);
-        reader.eval();
-        scope.Detach(reader.parameters());
-        return reader;
+        regressor.eval();
+        scope.Detach(regressor.parameters());
+        return regressor;
     }
 
-    /// <summary>How a reader is trained where nothing else is said: each image ten times, in batches of 128, at most
+    /// <summary>How a regressor is trained where nothing else is said: each image ten times, in batches of 128, at most
     /// 4,000 steps, Adam, one cycle up to 2e-3.</summary>
     /// <param name="images">How many images there are, ≥ 1.</param>
     public static TrainingOptions Recipe(int images)
@@ -196,12 +196,12 @@ public sealed class AttributeRegressor : torch.nn.Module
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var parts = new List<torch.Tensor>();
-        for (var at = 0L; at < images.shape[0]; at += 256)
+        for (var offset = 0L; offset < images.shape[0]; offset += 256)
         {
             SafePoint.Pass();
             using var step = torch.NewDisposeScope();
             parts.Add(
-                (net.call(images.narrow(0, at, Math.Min(256, images.shape[0] - at))) * scale + mean)
+                (net.call(images.narrow(0, offset, Math.Min(256, images.shape[0] - offset))) * scale + mean)
                     .to_type(torch.float64)
                     .cpu()
                     .MoveToOuterDisposeScope()
@@ -236,7 +236,7 @@ public sealed class AttributeRegressor : torch.nn.Module
         ];
     }
 
-    /// <summary>Writes the reader as safetensors, whole or not at all.</summary>
+    /// <summary>Writes the regressor as safetensors, whole or not at all.</summary>
     /// <param name="path">The file to write.</param>
     /// <param name="provenance">How it came to be, text by key.</param>
     public void Save(string path, IReadOnlyDictionary<string, string>? provenance = null)
@@ -253,9 +253,9 @@ public sealed class AttributeRegressor : torch.nn.Module
         );
     }
 
-    /// <summary>Reads a reader that was saved.</summary>
+    /// <summary>Reads a regressor that was saved.</summary>
     /// <param name="path">The file.</param>
-    /// <returns>The reader, in evaluation mode; the caller disposes it.</returns>
+    /// <returns>The regressor, in evaluation mode; the caller disposes it.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged or holds something else.</exception>
     public static AttributeRegressor Load(string path)
@@ -280,7 +280,7 @@ public sealed class AttributeRegressor : torch.nn.Module
         if (tensors.Metadata.GetValueOrDefault(NamesKey) is not { Length: > 0 } listed)
             throw Wrong($"it names no {NamesKey}");
         var listedNames = listed.Split(',');
-        // The layers whose sizes hang on these claims are looked at before memory is taken for them.
+        // The layers whose sizes depend on these claims are looked at before memory is taken for them.
         foreach (
             var (layer, size) in new[]
             {
@@ -290,9 +290,9 @@ public sealed class AttributeRegressor : torch.nn.Module
         )
             if (!tensors.TryGetValue(layer, out var weight) || !weight.shape.SequenceEqual(size))
                 throw Wrong($"missing, of another shape or type, or not finite: {Listing.Quoted(layer)}");
-        var reader = new AttributeRegressor(listedNames, parts, 0);
-        scope.Attach(reader.parameters());
-        var expected = reader.named_parameters().ToDictionary(p => p.name, p => p.parameter);
+        var regressor = new AttributeRegressor(listedNames, parts, 0);
+        scope.Attach(regressor.parameters());
+        var expected = regressor.named_parameters().ToDictionary(p => p.name, p => p.parameter);
         var faults = expected
             .Where(e =>
                 !tensors.TryGetValue(e.Key, out var t)
@@ -309,11 +309,11 @@ public sealed class AttributeRegressor : torch.nn.Module
         using (torch.no_grad())
             foreach (var (name, parameter) in expected)
                 parameter.copy_(tensors[name]);
-        foreach (var parameter in reader.parameters())
+        foreach (var parameter in regressor.parameters())
             parameter.requires_grad_(false);
-        reader.eval();
-        scope.Detach(reader.parameters());
-        return reader;
+        regressor.eval();
+        scope.Detach(regressor.parameters());
+        return regressor;
     }
 
     private static torch.Tensor Known(ImageDataset images, IReadOnlyList<string> attributes)

@@ -22,7 +22,8 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
     /// <summary>How many images occur once in the two large sets, where the data set has as many.</summary>
     public const int Many = 20_000;
 
-    /// <summary>The deviation of the data in the preconditioning and in the weighting of the loss: EDM's.</summary>
+    /// <summary>The standard deviation of the data in the preconditioning and in the weighting of the loss:
+    /// EDM's.</summary>
     public const double SigmaData = 0.5;
 
     /// <summary>The six.</summary>
@@ -37,8 +38,8 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
     public string Name => $"{Architecture}-{Regime}".ToLowerInvariant();
 
     /// <summary>
-    /// EDM's training at a small scale: its law of levels and weighting, Adam with a one-cycle rate, batches of 32, a
-    /// running mean of the weights. The transformer's steps are cheaper and it needs more of them; few images need
+    /// EDM's training at a small scale: its distribution of levels and weighting, Adam with a one-cycle rate, batches
+    /// of 32, a EMA of the weights. The transformer's steps are cheaper and it needs more of them; few images need
     /// fewer.
     /// </summary>
     public TrainingOptions Recipe =>
@@ -68,7 +69,7 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
     /// source has beside the first ten.</param>
     /// <returns>
     /// Memorizing: the first ten images. Generalizing: those after them, once each. Hybrid: all of these together, the
-    /// first ten repeated so often that half of the set are copies. The caller owns them.
+    /// first ten repeated so often that half of the set are duplicates. The caller owns them.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">many is below ten or more than the source has.</exception>
     public DeepTrainingSet Images(IImageSource source, int? many = null)
@@ -123,11 +124,11 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
     }
 
     /// <summary>Trains a network that <see cref="Create"/> made, in place; at its end, cancelled or not, the network
-    /// has the running means of its weights and is in evaluation mode.</summary>
+    /// has the EMA of its weights and is in evaluation mode.</summary>
     /// <param name="network">The network.</param>
     /// <param name="images">Its images.</param>
     /// <param name="recipe">How; null for <see cref="Recipe"/>.</param>
-    /// <param name="progress">Told of every new row of the history, or null.</param>
+    /// <param name="progress">Receives every new row of the history, or null.</param>
     /// <param name="cancellation">Stops the run between two steps.</param>
     /// <returns>The history, which the caller disposes.</returns>
     /// <exception cref="ArgumentException">The network is of neither kind, or data, network and recipe do not go

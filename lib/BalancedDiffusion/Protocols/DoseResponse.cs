@@ -8,8 +8,8 @@ using TorchSharp;
 namespace BalancedDiffusion.Protocols;
 
 /// <summary>
-/// The same samples, from the same starts, steered at rising strengths, and what an outside reader sees in them. The
-/// paper shows such strips; this counts: does the attribute rise with every step (Spearman), or in one
+/// The same samples, from the same starts, steered at rising strengths, and what an attribute regressor reads in them.
+/// The paper shows such strips; this counts: does the attribute rise with every step (Spearman), or in one
 /// jump; what else changes (leakage); how far the picture moves.
 /// </summary>
 public sealed class DoseResponse : IDisposable
@@ -41,7 +41,7 @@ public sealed class DoseResponse : IDisposable
     /// <summary>The strengths, ascending; 0 is one of them.</summary>
     public IReadOnlyList<double> Strengths { get; }
 
-    /// <summary>What the reader reads.</summary>
+    /// <summary>What the regressor reads.</summary>
     public IReadOnlyList<string> Attributes { get; }
 
     /// <summary>The samples, (strengths, count, SampleShape…); they live as long as this does.</summary>
@@ -53,15 +53,15 @@ public sealed class DoseResponse : IDisposable
     /// <summary>The unsteered samples, (count, SampleShape…). The caller owns the view.</summary>
     public torch.Tensor Unsteered => Images[zero];
 
-    /// <summary>Draws the samples at every strength.</summary>
+    /// <summary>Generates the samples at every strength.</summary>
     /// <param name="denoiser">The network, or what asks it, with <see cref="SteeringOptions.Network"/> given.</param>
     /// <param name="direction">The direction.</param>
     /// <param name="strengths">At least three, strictly ascending, 0 among them.</param>
     /// <param name="starts">Noisy starts at the first level, (count, SampleShape…), count ≥ 1, the same for every
-    /// strength; what is above the steering window may have been walked before. The caller keeps them.</param>
+    /// strength; what is above the steering window may have been integrated before. The caller keeps them.</param>
     /// <param name="sampler">The sampler; deterministic or not, all strengths meet the same noise.</param>
     /// <param name="sigmas">Its levels, at least two, strictly decreasing.</param>
-    /// <param name="reader">Reads the attributes.</param>
+    /// <param name="regressor">Reads the attributes.</param>
     /// <param name="sampling">Seed, batches, progress (over all strengths and batches), cancellation; nothing is
     /// recorded.</param>
     /// <param name="steering">Window, layer weights, network; its strength is not used.</param>
@@ -79,7 +79,7 @@ public sealed class DoseResponse : IDisposable
         torch.Tensor starts,
         ISampler sampler,
         IReadOnlyList<double> sigmas,
-        AttributeRegressor reader,
+        AttributeRegressor regressor,
         SamplingOptions? sampling = null,
         SteeringOptions? steering = null,
         torch.Tensor? unsteered = null
@@ -90,19 +90,19 @@ public sealed class DoseResponse : IDisposable
         ArgumentNullException.ThrowIfNull(strengths);
         ArgumentNullException.ThrowIfNull(sampler);
         ArgumentNullException.ThrowIfNull(sigmas);
-        ArgumentNullException.ThrowIfNull(reader);
+        ArgumentNullException.ThrowIfNull(regressor);
         Guard.Shape(starts, [-1, .. denoiser.SampleShape]);
         Guard.AtLeast(starts.shape[0], 1, "the number of starts");
         if (unsteered is not null)
             Guard.Shape(unsteered, starts.shape);
         if (
             denoiser.SampleShape.Aggregate(1L, (product, n) => product * n)
-            != reader.ImageShape.Aggregate(1L, (product, n) => product * n)
+            != regressor.ImageShape.Aggregate(1L, (product, n) => product * n)
         )
             throw new ArgumentException(
-                $"the reader reads images of ({string.Join(", ", reader.ImageShape)}), the denoiser gives "
-                    + $"({string.Join(", ", denoiser.SampleShape)}); use a reader of that size",
-                nameof(reader)
+                $"the attribute regressor reads images of ({string.Join(", ", regressor.ImageShape)}), the denoiser "
+                    + $"gives ({string.Join(", ", denoiser.SampleShape)}); use one of that size",
+                nameof(regressor)
             );
         if (
             strengths.Count < 3
@@ -120,7 +120,7 @@ public sealed class DoseResponse : IDisposable
         var count = (int)starts.shape[0];
         var free = new SteeredDenoiser(denoiser, direction, steering with { Strength = 0 });
         var images = new torch.Tensor[strengths.Count];
-        var walked = 0;
+        var stepsDone = 0;
         for (var k = 0; k < strengths.Count; k++)
         {
             if (strengths[k] == 0 && unsteered is not null)
@@ -130,26 +130,34 @@ public sealed class DoseResponse : IDisposable
             }
             var steered = free.WithStrength(strengths[k]);
             var parts = new List<torch.Tensor>();
-            for (var at = 0; at < count; at += sampling.BatchSize)
+            for (var offset = 0; offset < count; offset += sampling.BatchSize)
             {
                 var part = sampling with
                 {
-                    FirstIndex = sampling.FirstIndex + at,
+                    FirstIndex = sampling.FirstIndex + offset,
                     Record = null,
-                    Progress = sampling.Progress is { } told ? new ShiftedProgress(told, walked) : null,
+                    Progress = sampling.Progress is { } progress ? new ShiftedProgress(progress, stepsDone) : null,
                 };
-                walked += sigmas.Count - 1;
+                stepsDone += sigmas.Count - 1;
                 parts.Add(
                     sampler
-                        .Sample(steered, starts.narrow(0, at, Math.Min(sampling.BatchSize, count - at)), sigmas, part)
+                        .Sample(
+                            steered,
+                            starts.narrow(0, offset, Math.Min(sampling.BatchSize, count - offset)),
+                            sigmas,
+                            part
+                        )
                         .cpu()
                 );
             }
             images[k] = torch.cat(parts, 0);
         }
         var all = torch.stack(images, 0);
-        var read = reader.Read(all.reshape([-1, .. reader.ImageShape]).to_type(torch.float32)).data<double>().ToArray();
-        var readings = new double[strengths.Count, count, reader.Names.Count];
+        var read = regressor
+            .Read(all.reshape([-1, .. regressor.ImageShape]).to_type(torch.float32))
+            .data<double>()
+            .ToArray();
+        var readings = new double[strengths.Count, count, regressor.Names.Count];
         Buffer.BlockCopy(read, 0, readings, 0, read.Length * sizeof(double));
         var rows = all.to_type(torch.float64).flatten(2);
         double[,] Distances(Func<int, torch.Tensor> other)
@@ -166,7 +174,7 @@ public sealed class DoseResponse : IDisposable
         var zero = strengths.ToList().IndexOf(0);
         return new DoseResponse(
             [.. strengths],
-            reader.Names,
+            regressor.Names,
             all.MoveToOuterDisposeScope(),
             readings,
             Distances(_ => rows[zero]),
@@ -175,7 +183,7 @@ public sealed class DoseResponse : IDisposable
         );
     }
 
-    /// <summary>What the reader sees of an attribute in every sample at one strength, in the attribute's
+    /// <summary>What the regressor reads of an attribute in every sample at one strength, in the attribute's
     /// units.</summary>
     /// <param name="attribute">A name of <see cref="Attributes"/>.</param>
     /// <param name="strength">The number of the strength, from 0.</param>
@@ -262,7 +270,7 @@ public sealed class DoseResponse : IDisposable
     /// <param name="attribute">The one wanted.</param>
     /// <param name="strength">The number of the strength, from 0.</param>
     /// <param name="scales">What counts as one unit of each attribute, in the order of <see cref="Attributes"/>, &gt;
-    /// 0; such as its deviation over the data.</param>
+    /// 0; such as its standard deviation over the data.</param>
     /// <exception cref="ArgumentException">There is no such attribute or strength, no other one, or the scales do not
     /// fit.</exception>
     public IReadOnlyList<double> Leakage(string attribute, int strength, IReadOnlyList<double> scales)
@@ -277,7 +285,7 @@ public sealed class DoseResponse : IDisposable
             );
         if (Attributes.Count < 2)
             throw new ArgumentException(
-                "the reader reads one attribute only, so there is nothing to leak into",
+                "the attribute regressor reads one attribute only, so there is nothing to leak into",
                 nameof(attribute)
             );
         return
@@ -313,7 +321,7 @@ public sealed class DoseResponse : IDisposable
         return column >= 0
             ? column
             : throw new ArgumentException(
-                $"the reader does not read '{attribute}'; it reads {string.Join(", ", Attributes)}",
+                $"the attribute regressor does not read '{attribute}'; it reads {string.Join(", ", Attributes)}",
                 nameof(attribute)
             );
     }

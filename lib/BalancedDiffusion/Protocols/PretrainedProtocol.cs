@@ -12,7 +12,7 @@ using TorchSharp;
 namespace BalancedDiffusion.Protocols;
 
 /// <summary>
-/// How the paper reads and draws from one published model: which layer at which noise level, pooled how, sampled how.
+/// How the paper reads and samples from one published model: which layer at which noise level, pooled how, sampled how.
 /// It configures what the library has (a <see cref="SpikinessDetector"/>, an <see cref="ISampler"/>) and computes
 /// nothing of its own. <see cref="Settings"/> says of every number where it comes from; what the paper's text and the
 /// authors' code leave open is ours and says so.
@@ -44,26 +44,26 @@ public sealed record PretrainedProtocol
     /// <summary>How its activation becomes (batch, units).</summary>
     public Pooling Pooling { get; init; }
 
-    /// <summary>The level to which a finished sample is noised anew, in <c>y = x + sigma eps</c>.</summary>
+    /// <summary>The level to which a finished sample is re-noised, in <c>y = x + sigma eps</c>.</summary>
     public double Sigma { get; init; }
 
     /// <summary>What the network's timesteps stand for; null for a network that is asked at noise levels.</summary>
     public INoiseSchedule? Schedule { get; private init; }
 
-    /// <summary>The levels that a sample is walked down.</summary>
+    /// <summary>The levels of the trajectory.</summary>
     public IReadOnlyList<double> Levels { get; init; }
 
-    /// <summary>How it is walked.</summary>
+    /// <summary>The sampler.</summary>
     public ISampler Sampler { get; init; } = new DdimSampler();
 
     /// <summary>w of classifier-free guidance while sampling; 1 without.</summary>
     public double Guidance { get; init; } = 1;
 
-    /// <summary>Where the standard deviations of memorized samples heap in the paper's Figure 5; null where it does not
-    /// show them.</summary>
+    /// <summary>Where the standard deviations of memorized samples cluster in the paper's Figure 5; null where it does
+    /// not show them.</summary>
     public double? MemorizedMode { get; private init; }
 
-    /// <summary>Where those of generalized samples heap.</summary>
+    /// <summary>Where those of generalized samples cluster.</summary>
     public double? GeneralizedMode { get; private init; }
 
     /// <summary>How many samples of each kind the paper's table is made from.</summary>
@@ -153,8 +153,8 @@ public sealed record PretrainedProtocol
     public SpikinessDetector Detector(IDenoiser denoiser, torch.nn.Module network, int draws = 1) =>
         new(denoiser, Layer, Sigma, Pooling, draws: draws, network: network) { Name = $"std of {Layer}" };
 
-    /// <summary>Draws samples, each from the noise of its own seed, so that an image does not depend on what is drawn
-    /// beside it. Where the network's timesteps preserve the variance the start is <c>z ~ N(0, I)</c>, as in the
+    /// <summary>Generates samples, each from the noise of its own seed, so that an image does not depend on what is
+    /// drawn beside it. Where the network's timesteps preserve the variance the start is <c>z ~ N(0, I)</c>, as in the
     /// published codes.</summary>
     /// <param name="images">What to draw: seeds, and the conditions that <paramref name="condition"/>
     /// understands.</param>
@@ -177,7 +177,7 @@ public sealed record PretrainedProtocol
         if (images.Count == 0)
             throw new ArgumentException("images must hold at least one image to draw, was empty", nameof(images));
         using var scope = torch.NewDisposeScope();
-        // Fresh noise on the way hangs on one seed a run.
+        // Injected noise depends on one seed per run.
         var parts =
             IsDeterministic || images.Count == 1
                 ? [images]

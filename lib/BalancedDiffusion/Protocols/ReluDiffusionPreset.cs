@@ -19,9 +19,9 @@ public sealed record ReluDiffusionPreset(string Name, int Most, TrainingOptions 
     private const int Pool = 2000;
 
     /// <summary>
-    /// The levels both are trained at, log-uniform in [0.02, 20]. The authors stop at 2, where an image of length 14
+    /// The levels both are trained at, log-uniform in [0.02, 20]. The authors stop at 2, where an image of norm 14
     /// still stands out of the noise by seven standard deviations, so that sampling from pure noise starts far from the
-    /// law the network knows; at 20 the two are close.
+    /// distribution the network knows; at 20 the two are close.
     /// </summary>
     public static LogUniformSigma Levels { get; } = new(0.02, 20);
 

@@ -8,7 +8,7 @@ namespace BalancedDiffusion.Protocols;
 
 /// <summary>
 /// Stable Diffusion v1 (Rombach et al. 2022) whole: a text becomes a condition, noise becomes latents under it, latents
-/// become an image. Latents here are scaled, so that their deviation is about one.
+/// become an image. Latents here are scaled, so that their standard deviation is about one.
 /// <see cref="StableDiffusionCheckpoint"/> reads a published model.
 /// </summary>
 /// <example><c>using var latents = model.Sample(["a photo of an astronaut riding a horse"], seed: 1); using var images
@@ -81,7 +81,7 @@ public sealed class StableDiffusionV1 : IDisposable
     /// <summary>The noise and the timesteps.</summary>
     public LatentSchedule Schedule { get; }
 
-    /// <summary>What the U-Net is told of texts.</summary>
+    /// <summary>The embeddings of texts that condition the U-Net.</summary>
     /// <param name="texts">At least one text; a longer one than the tokenizer's length is cut.</param>
     /// <returns>(texts, tokens, width), without a gradient. The caller owns it.</returns>
     /// <exception cref="ArgumentException">There is no text.</exception>
@@ -123,10 +123,10 @@ public sealed class StableDiffusionV1 : IDisposable
     /// it.</summary>
     /// <param name="prompts">At least one text.</param>
     /// <param name="steps">How many steps, ≥ 1.</param>
-    /// <param name="seed">The seed of the starts and of fresh noise.</param>
+    /// <param name="seed">The seed of the starts and of injected noise.</param>
     /// <param name="guidance">w, as for <see cref="Denoiser"/>.</param>
     /// <param name="without">The text that guidance leads away from.</param>
-    /// <param name="sampler">How the noise is walked down; null for DDIM.</param>
+    /// <param name="sampler">The sampler; null for DDIM.</param>
     /// <param name="options">Record, progress, cancellation, first index; its seed is replaced. Null for the
     /// defaults.</param>
     /// <returns>(texts, channels, size, size), float32, on the network's device. The caller owns them.</returns>

@@ -57,23 +57,23 @@ public sealed record SteeringConcept(string Name, string Attribute, double With,
             _ => [],
         };
 
-    /// <summary>Images to choose references from. Of the endless faces such as train no network here and no reader; of
-    /// CelebA every other training image (the networks are trained on it, the reader is not).</summary>
+    /// <summary>Images to choose references from. Of the endless faces such as train no network here and no regressor;
+    /// of CelebA every other training image (the networks are trained on it, the regressor is not).</summary>
     /// <param name="source">The data set.</param>
     /// <param name="count">At most how many, ≥ 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">count is below 1.</exception>
     public static ImageDataset References(IImageSource source, int count) => Part(source, count, ReferenceFaces, 0);
 
-    /// <summary>Images to train a reader on, none of which <see cref="References"/> gives.</summary>
+    /// <summary>Images to train an attribute regressor on, none of which <see cref="References"/> gives.</summary>
     /// <inheritdoc cref="References"/>
     public static ImageDataset ForReader(IImageSource source, int count) => Part(source, count, ReaderFaces, 1);
 
-    /// <summary>The file that a reader of these concepts is kept under, below a data folder. The command <c>train
+    /// <summary>The file that a regressor of these concepts is kept under, below a data folder. The command <c>train
     /// attribute-regressor --data DATA</c> makes it.</summary>
     /// <param name="data">The data set's name, e.g. <c>faces</c>.</param>
     public static string ReaderFile(string data) => $"checkpoints/attribute-regressor-{data}.safetensors";
 
-    /// <summary>How many images that reader is trained on, at most.</summary>
+    /// <summary>How many images that regressor is trained on, at most.</summary>
     public const int ReaderImages = 60_000;
 
     /// <summary>References with the concept and without it: the first that there are.</summary>

@@ -30,10 +30,10 @@ public sealed record SteeringProtocol
     /// <summary>How the references' representations are taken.</summary>
     public SteeringReferences References { get; init; }
 
-    /// <summary>The levels of the walk.</summary>
+    /// <summary>The levels of the trajectory.</summary>
     public IReadOnlyList<double> Levels { get; init; }
 
-    /// <summary>How it is walked.</summary>
+    /// <summary>The sampler.</summary>
     public ISampler Sampler { get; init; } = new DdimSampler();
 
     /// <summary>The first steered step, from 0.</summary>
@@ -49,14 +49,14 @@ public sealed record SteeringProtocol
     public IReadOnlyList<double> Strengths { get; init; } = [0, 0.2, 0.3, 0.4, 0.5];
 
     /// <summary>Whether the direction is the difference of the means with and without the concept. The authors' code
-    /// draws both sets and uses the mean of the first only, which is the default here.</summary>
+    /// takes both sets and uses the mean of the first only, which is the default here.</summary>
     public bool Difference { get; init; }
 
     /// <summary>Where the layers come from; the other numbers are the authors' code.</summary>
     public string Source { get; private init; }
 
     /// <summary>The steered noise levels.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The walk has no such steps.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The trajectory has no such steps.</exception>
     public SteeringWindow Window => SteeringWindow.OfSteps(Levels, FirstStep, LastStep);
 
     /// <summary>Stable Diffusion v1.4, as the authors' code steers it: five residual blocks of the decoder, references

@@ -108,7 +108,7 @@ public sealed class ActivationRecorder : IDisposable
     public void StreamTo(string module, RunningStatistics statistics)
     {
         ArgumentNullException.ThrowIfNull(statistics);
-        Drop(Of(module));
+        Drop(RecordedOf(module));
         streams[module] = statistics;
     }
 
@@ -163,7 +163,7 @@ public sealed class ActivationRecorder : IDisposable
         kept[name].Add(pooled);
     }
 
-    private List<torch.Tensor> Of(string module)
+    private List<torch.Tensor> RecordedOf(string module)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         ArgumentNullException.ThrowIfNull(module);
@@ -177,7 +177,7 @@ public sealed class ActivationRecorder : IDisposable
 
     private List<torch.Tensor> Kept(string module)
     {
-        var list = Of(module);
+        var list = RecordedOf(module);
         if (list.Count > 0)
             return list;
         throw new InvalidOperationException(

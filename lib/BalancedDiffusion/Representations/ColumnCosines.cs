@@ -49,18 +49,18 @@ public static class ColumnCosines
         var best = torch.full(w.shape[0], double.NegativeInfinity, dtype: torch.float64, device: w.device);
         var nearest = torch.full(w.shape[0], -1L, dtype: torch.int64, device: w.device);
         var block = Math.Max(1, BlockElements / Math.Max(size, Math.Max(1, w.shape[0])));
-        for (var at = 0L; at < rows.shape[0]; at += block)
+        for (var offset = 0L; offset < rows.shape[0]; offset += block)
         {
             SafePoint.Pass();
             using var step = torch.NewDisposeScope();
-            var x = rows.narrow(0, at, Math.Min(block, rows.shape[0] - at)).to_type(torch.float64);
+            var x = rows.narrow(0, offset, Math.Min(block, rows.shape[0] - offset)).to_type(torch.float64);
             Guard.Finite(x, nameof(images));
-            var lengths = x.norm(1);
-            var cosines = unit.matmul(x.t()) / lengths.clamp_min(double.Epsilon);
-            cosines.masked_fill_(lengths.eq(0), double.NegativeInfinity);
+            var rowNorms = x.norm(1);
+            var cosines = unit.matmul(x.t()) / rowNorms.clamp_min(double.Epsilon);
+            cosines.masked_fill_(rowNorms.eq(0), double.NegativeInfinity);
             var (value, index) = cosines.max(1);
             var higher = value.gt(best);
-            nearest.copy_(torch.where(higher, index.add_(at), nearest));
+            nearest.copy_(torch.where(higher, index.add_(offset), nearest));
             best.copy_(torch.where(higher, value, best));
         }
         if (best.isinf().any().item<bool>())

@@ -24,7 +24,7 @@ public static class PoolingExtensions
     public static torch.Tensor Apply(this Pooling pooling, torch.Tensor activation)
     {
         ArgumentNullException.ThrowIfNull(activation);
-        torch.Tensor Of(int dimensions, string names, Func<torch.Tensor, torch.Tensor> pool)
+        torch.Tensor Pooled(int dimensions, string names, Func<torch.Tensor, torch.Tensor> pool)
         {
             if (activation.dim() != dimensions || activation.shape.Skip(2).Contains(0))
                 throw new ArgumentException(
@@ -38,9 +38,9 @@ public static class PoolingExtensions
         var pooled = pooling switch
         {
             Pooling.None => activation.clone(),
-            Pooling.SpatialMax => Of(4, "(batch, channels, height, width)", a => a.amax([2L, 3L])),
-            Pooling.SpatialMean => Of(4, "(batch, channels, height, width)", a => a.mean([2L, 3L])),
-            Pooling.TokenMean => Of(3, "(batch, tokens, units)", a => a.mean([1L])),
+            Pooling.SpatialMax => Pooled(4, "(batch, channels, height, width)", a => a.amax([2L, 3L])),
+            Pooling.SpatialMean => Pooled(4, "(batch, channels, height, width)", a => a.mean([2L, 3L])),
+            Pooling.TokenMean => Pooled(3, "(batch, tokens, units)", a => a.mean([1L])),
             Pooling.Flatten when activation.dim() == 0 => throw new ArgumentException(
                 "activation must have shape (batch, …) for Flatten, was (); choose another pooling",
                 nameof(activation)

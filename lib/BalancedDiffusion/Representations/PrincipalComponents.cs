@@ -5,10 +5,11 @@ namespace BalancedDiffusion.Representations;
 
 /// <summary>
 /// The principal components of representations (Hotelling 1933): the orthonormal directions <c>u_k</c> along which
-/// centred codes vary most, <c>H - 1 mᵀ = U S Vᵀ</c>, <c>u_k</c> the rows of <c>Vᵀ</c>. A code is seen in their
-/// plane, led along one of them, or kept to the span of the first few. It does not change and holds no tensor.
+/// centred representations vary most, <c>H - 1 mᵀ = U S Vᵀ</c>, <c>u_k</c> the rows of <c>Vᵀ</c>. A
+/// representation is seen in their plane, led along one of them, or kept to the span of the first few. It does not
+/// change and holds no tensor.
 /// </summary>
-/// <example><c>var plane = PrincipalComponents.Of(codes, 2); using var path = plane.Project(codes);</c></example>
+/// <example><c>var plane = PrincipalComponents.Of(h, 2); using var path = plane.Project(h);</c></example>
 public sealed class PrincipalComponents
 {
     private readonly double[] mean,
@@ -28,7 +29,7 @@ public sealed class PrincipalComponents
     /// <summary>How many components there are.</summary>
     public int Count => Variances.Count;
 
-    /// <summary>How many units a code has.</summary>
+    /// <summary>How many units a representation has.</summary>
     public int Units => mean.Length;
 
     /// <summary>The population variance along each component, falling.</summary>
@@ -40,7 +41,7 @@ public sealed class PrincipalComponents
     /// <summary>The share of the variance that the components hold, in [0, 1].</summary>
     public double Explained => Math.Min(1, Variances.Sum() / TotalVariance);
 
-    /// <summary>A component: a vector of length one over the units, such as <see cref="Steering.SteeringDirection.Of"/>
+    /// <summary>A component: a vector of norm one over the units, such as <see cref="Steering.SteeringDirection.Of"/>
     /// takes. Its largest entry by magnitude is positive.</summary>
     /// <param name="k">Which, from 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such component.</exception>
@@ -52,29 +53,29 @@ public sealed class PrincipalComponents
                 $"components are numbered from 0 to {Count - 1}, was {k}"
             );
 
-    /// <summary>The first components of codes.</summary>
-    /// <param name="codes">(n, units), floating point, finite, n ≥ 2. The caller keeps them.</param>
-    /// <param name="count">How many, from 1 to the number of directions in which the codes vary.</param>
-    /// <exception cref="ArgumentException">The shape is wrong, a number is not finite, or the codes do not vary in so
+    /// <summary>The first components of representations.</summary>
+    /// <param name="representations">(n, units), floating point, finite, n ≥ 2. The caller keeps them.</param>
+    /// <param name="count">How many, from 1 to the number of directions in which the representations vary.</param>
+    /// <exception cref="ArgumentException">The shape is wrong, a number is not finite, or they do not vary in so
     /// many directions.</exception>
-    public static PrincipalComponents Of(torch.Tensor codes, int count)
+    public static PrincipalComponents Of(torch.Tensor representations, int count)
     {
-        Spikiness.Check(codes);
-        Guard.AtLeast(codes.shape[0], 2, "the number of codes");
+        Spikiness.Check(representations);
+        Guard.AtLeast(representations.shape[0], 2, "the number of representations");
         Guard.AtLeast(count, 1);
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        var rows = codes.detach().cpu().to_type(torch.float64);
+        var rows = representations.detach().cpu().to_type(torch.float64);
         var middle = rows.mean([0L]);
-        // Full matrices are not asked for: of n codes at most n - 1 directions have variance, however many units there
+        // Full matrices are not asked for: of n rows at most n - 1 directions have variance, however many units there
         // are.
         var (_, sizes, directions) = torch.linalg.svd(rows - middle, fullMatrices: false);
         var singular = sizes.data<double>().ToArray();
         var varied = singular.Count(s => s > 1e-12 * Math.Max(1e-300, singular[0]));
         if (count > varied)
             throw new ArgumentException(
-                $"count must be at most {varied}, since the codes vary in so many directions only, was "
-                    + $"{count}; ask for fewer or give more codes",
+                $"count must be at most {varied}, since the representations vary in so many directions only, was "
+                    + $"{count}; ask for fewer or give more representations",
                 nameof(count)
             );
         var first = directions.narrow(0, 0, count);
@@ -87,18 +88,20 @@ public sealed class PrincipalComponents
         );
     }
 
-    /// <summary>Where codes stand along the components, <c>(h - m)·u_k</c>.</summary>
-    /// <param name="codes">(n, units), floating point. The caller keeps them.</param>
-    /// <returns>(n, Count), of the codes' type and on their device. The caller owns it.</returns>
-    /// <exception cref="ArgumentException">The codes have another number of units.</exception>
-    public torch.Tensor Project(torch.Tensor codes)
+    /// <summary>Where representations stand along the components, <c>(h - m)·u_k</c>.</summary>
+    /// <param name="representations">(n, units), floating point. The caller keeps them.</param>
+    /// <returns>(n, Count), of their type and on their device. The caller owns it.</returns>
+    /// <exception cref="ArgumentException">They have another number of units.</exception>
+    public torch.Tensor Project(torch.Tensor representations)
     {
-        Check(codes, Units);
+        Check(representations, Units);
         using var scope = torch.NewDisposeScope();
-        return (codes.detach() - Row(codes)).matmul(Axes(codes).t()).MoveToOuterDisposeScope();
+        return (representations.detach() - Row(representations))
+            .matmul(Axes(representations).t())
+            .MoveToOuterDisposeScope();
     }
 
-    /// <summary>The codes that stand there, <c>m + Σ_k c_k u_k</c>.</summary>
+    /// <summary>The representations that stand there, <c>m + Σ_k c_k u_k</c>.</summary>
     /// <param name="coordinates">(n, Count), floating point. The caller keeps them.</param>
     /// <returns>(n, units), of their type and on their device. The caller owns it.</returns>
     /// <exception cref="ArgumentException">There are not as many numbers a row as components.</exception>
@@ -109,14 +112,14 @@ public sealed class PrincipalComponents
         return (Row(coordinates) + coordinates.detach().matmul(Axes(coordinates))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Codes without what lies outside the span of the components: the nearest codes in <c>m + span(u_1 …
-    /// u_Count)</c>.</summary>
-    /// <param name="codes">(n, units), floating point. The caller keeps them.</param>
+    /// <summary>Representations without what lies outside the span of the components: the nearest in <c>m + span(u_1
+    /// … u_Count)</c>.</summary>
+    /// <param name="representations">(n, units), floating point. The caller keeps them.</param>
     /// <returns>(n, units). The caller owns it.</returns>
-    /// <exception cref="ArgumentException">The codes have another number of units.</exception>
-    public torch.Tensor Keep(torch.Tensor codes)
+    /// <exception cref="ArgumentException">They have another number of units.</exception>
+    public torch.Tensor Keep(torch.Tensor representations)
     {
-        using var coordinates = Project(codes);
+        using var coordinates = Project(representations);
         return Restore(coordinates);
     }
 

@@ -6,14 +6,14 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Representations;
 
-/// <summary>What is known of one image's codes, as a line of the authors' lists (<c>…_stats.jsonl</c>), so that their
-/// numbers and ours can be read by either.</summary>
+/// <summary>What is known of one image's representations, as a line of the authors' lists (<c>…_stats.jsonl</c>), so
+/// that their numbers and ours can be read by either.</summary>
 /// <param name="Url">The image, a path or an address.</param>
 /// <param name="Prompt">What it was drawn from; empty where that is not known.</param>
 /// <param name="CheckTimestep">The timestep that it was noised to.</param>
 /// <param name="Pooling">How activations were pooled, in the authors' words: <c>spatial_max</c>, <c>spatial_mean</c> or
 /// <c>channel_mean</c> (over tokens).</param>
-/// <param name="Features">Standard deviation, l2 norm and l4/l2 of the code, by the layer's name.</param>
+/// <param name="Features">Standard deviation, l2 norm and l4/l2 of the representation, by the layer's name.</param>
 public sealed record RepresentationStatistics(
     [property: JsonPropertyName("url")] string Url,
     [property: JsonPropertyName("prompt")] string Prompt,
@@ -29,20 +29,20 @@ public sealed record RepresentationStatistics(
         RespectRequiredConstructorParameters = true,
     };
 
-    /// <summary>The numbers of codes, one a row.</summary>
-    /// <param name="codes">(n, units), floating point, finite.</param>
+    /// <summary>The numbers of representations, one per row.</summary>
+    /// <param name="representations">(n, units), floating point, finite.</param>
     /// <exception cref="ArgumentException">The shape is wrong, or a number is not finite.</exception>
-    public static IReadOnlyList<RepresentationFeatures> Of(torch.Tensor codes)
+    public static IReadOnlyList<RepresentationFeatures> Of(torch.Tensor representations)
     {
-        Spikiness.Check(codes);
+        Spikiness.Check(representations);
         using var scope = torch.NewDisposeScope();
         double[] Numbers(torch.Tensor values) => values.to_type(torch.float64).cpu().data<double>().ToArray();
-        var (std, lengths, ratios) = (
-            Numbers(Spikiness.StandardDeviation(codes)),
-            Numbers(codes.detach().to_type(torch.float64).norm(1)),
-            Numbers(Spikiness.L4OverL2(codes))
+        var (std, norms, ratios) = (
+            Numbers(Spikiness.StandardDeviation(representations)),
+            Numbers(representations.detach().to_type(torch.float64).norm(1)),
+            Numbers(Spikiness.L4OverL2(representations))
         );
-        return [.. std.Select((s, i) => new RepresentationFeatures(s, lengths[i], ratios[i]))];
+        return [.. std.Select((s, i) => new RepresentationFeatures(s, norms[i], ratios[i]))];
     }
 
     /// <summary>Writes a list, whole or not at all.</summary>
@@ -65,7 +65,7 @@ public sealed record RepresentationStatistics(
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         if (!File.Exists(path))
-            throw new FileNotFoundException($"there is no list of codes at '{path}'; check the path", path);
+            throw new FileNotFoundException($"there is no list of representations at '{path}'; check the path", path);
         var (lines, bad) = (new List<RepresentationStatistics>(), new List<string>());
         var number = 0;
         foreach (var line in File.ReadLines(path))
@@ -87,8 +87,8 @@ public sealed record RepresentationStatistics(
         return bad.Count == 0
             ? lines
             : throw new InvalidDataException(
-                $"the list of codes '{Path.GetFileName(path)}' cannot be read: {Listing.Some(bad)}; each line "
-                    + "must be an object with url, prompt, check_timestep, pooling and features"
+                $"the list of representations '{Path.GetFileName(path)}' cannot be read: {Listing.Some(bad)}; each "
+                    + "line must be an object with url, prompt, check_timestep, pooling and features"
             );
     }
 

@@ -11,7 +11,7 @@ namespace BalancedDiffusion.Representations;
 /// </summary>
 public sealed class RunningStatistics
 {
-    private readonly List<double> deviations = [],
+    private readonly List<double> standardDeviations = [],
         norms = [],
         participations = [],
         shares = [];
@@ -31,7 +31,7 @@ public sealed class RunningStatistics
     public IReadOnlyList<double> Variance => [.. squares.Select(s => s / Count)];
 
     /// <summary><see cref="Spikiness.StandardDeviation"/> of each sample, in the order seen.</summary>
-    public IReadOnlyList<double> StandardDeviations => deviations;
+    public IReadOnlyList<double> StandardDeviations => standardDeviations;
 
     /// <summary><see cref="Spikiness.L4OverL2"/> of each sample, in the order seen.</summary>
     public IReadOnlyList<double> L4OverL2 => norms;
@@ -127,7 +127,7 @@ public sealed class RunningStatistics
         foreach (var h in lanes)
             spread += (h - new Vector<double>(mean)) * (h - new Vector<double>(mean));
         var (second, power) = (Vector.Sum(energy), Vector.Sum(fourth));
-        deviations.Add(scale * Math.Sqrt(Vector.Sum(spread) / row.Length));
+        standardDeviations.Add(scale * Math.Sqrt(Vector.Sum(spread) / row.Length));
         norms.Add(second > 0 ? Math.Pow(power, 0.25) / Math.Sqrt(second) : 0);
         participations.Add(second > 0 ? second * second / power : 0);
         shares.Add(second > 0 ? 1 / second : 0); // the largest unit is 1

@@ -103,8 +103,11 @@ public sealed class ElfSymbolVersions
     public byte[] WithWeak(Need need)
     {
         var copy = (byte[])bytes.Clone();
-        var at = copy.AsSpan(checked((int)need.FlagsOffset), 2);
-        BinaryPrimitives.WriteUInt16LittleEndian(at, (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(at) | WeakFlag));
+        var flags = copy.AsSpan(checked((int)need.FlagsOffset), 2);
+        BinaryPrimitives.WriteUInt16LittleEndian(
+            flags,
+            (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(flags) | WeakFlag)
+        );
         return copy;
     }
 
@@ -115,13 +118,13 @@ public sealed class ElfSymbolVersions
             count = U16(0x3c);
         for (var i = 0; i < count; i++)
         {
-            var at = table + (long)i * size;
+            var offset = table + (long)i * size;
             var section = new Section(
-                U32(at + 4),
-                checked((long)U64(at + 24)),
-                checked((long)U64(at + 32)),
-                checked((int)U32(at + 40)),
-                checked((int)U32(at + 44))
+                U32(offset + 4),
+                checked((long)U64(offset + 24)),
+                checked((long)U64(offset + 32)),
+                checked((int)U32(offset + 40)),
+                checked((int)U32(offset + 44))
             );
             all.Add(section);
             sections.TryAdd(section.Type, section);
@@ -133,12 +136,12 @@ public sealed class ElfSymbolVersions
         var needs = new List<Need>();
         if (!sections.TryGetValue(SectionVerNeed, out var section))
             return needs;
-        var at = section.Offset;
+        var offset = section.Offset;
         for (var i = 0; i < section.Info; i++)
         {
-            var library = Text(all[section.Link], U32(at + 4));
-            var entry = at + U32(at + 8);
-            for (var j = 0; j < U16(at + 2); j++)
+            var library = Text(all[section.Link], U32(offset + 4));
+            var entry = offset + U32(offset + 8);
+            for (var j = 0; j < U16(offset + 2); j++)
             {
                 needs.Add(
                     new Need(
@@ -154,9 +157,9 @@ public sealed class ElfSymbolVersions
                     break;
                 entry += U32(entry + 12);
             }
-            if (U32(at + 12) == 0)
+            if (U32(offset + 12) == 0)
                 break;
-            at += U32(at + 12);
+            offset += U32(offset + 12);
         }
         return needs;
     }
@@ -166,13 +169,13 @@ public sealed class ElfSymbolVersions
         var names = new HashSet<string>(StringComparer.Ordinal);
         if (!sections.TryGetValue(SectionVerDef, out var section))
             return names;
-        var at = section.Offset;
+        var offset = section.Offset;
         for (var i = 0; i < section.Info; i++)
         {
-            names.Add(Text(all[section.Link], U32(at + U32(at + 12))));
-            if (U32(at + 16) == 0)
+            names.Add(Text(all[section.Link], U32(offset + U32(offset + 12))));
+            if (U32(offset + 16) == 0)
                 break;
-            at += U32(at + 16);
+            offset += U32(offset + 16);
         }
         return names;
     }
@@ -184,9 +187,9 @@ public sealed class ElfSymbolVersions
         return Encoding.ASCII.GetString(bytes, start, end - start);
     }
 
-    private ushort U16(long at) => BinaryPrimitives.ReadUInt16LittleEndian(bytes.AsSpan(checked((int)at), 2));
+    private ushort U16(long offset) => BinaryPrimitives.ReadUInt16LittleEndian(bytes.AsSpan(checked((int)offset), 2));
 
-    private uint U32(long at) => BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(checked((int)at), 4));
+    private uint U32(long offset) => BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(checked((int)offset), 4));
 
-    private ulong U64(long at) => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(checked((int)at), 8));
+    private ulong U64(long offset) => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(checked((int)offset), 8));
 }

@@ -90,7 +90,7 @@ public static class TorchRuntime
     private static void Load()
     {
         if (ProcessorLimits.ConvolutionsAreWrong)
-            log.Add("On this processor convolutions are computed as products, since libtorch's own are wrong.");
+            Messages.Add("On this processor convolutions are computed as products, since libtorch's own are wrong.");
         var folder = FindNativeFolder();
         if (folder is null)
         {

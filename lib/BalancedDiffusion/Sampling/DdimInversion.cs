@@ -11,7 +11,7 @@ namespace BalancedDiffusion.Sampling;
 /// </summary>
 public static class DdimInversion
 {
-    /// <summary>Walks up the levels that a <see cref="DdimSampler"/> walks down, without recording a
+    /// <summary>Goes up the levels that a <see cref="DdimSampler"/> goes down, without recording a
     /// gradient.</summary>
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="samples">Samples at the last level, (batch, SampleShape…), floating point; left as they are.
@@ -41,7 +41,7 @@ public static class DdimInversion
                     + "last level out",
                 nameof(sigmas)
             );
-        return SamplerLoop.Walk(
+        return SamplerLoop.Integrate(
             denoiser,
             samples,
             [.. sigmas.Reverse()],

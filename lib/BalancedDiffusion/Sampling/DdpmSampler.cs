@@ -10,10 +10,10 @@ namespace BalancedDiffusion.Sampling;
 /// beta</c> give the same step (see <see cref="Noise.VariancePreserving"/>). A step to 0 ends on f without noise.
 /// </summary>
 /// <remarks>
-/// It is <see cref="DdimSampler"/> with eta = 1. With the exact f it reaches the true law at first order in the number
-/// of steps, from below: a step omits the spread of x0 given x; for data N(0, v) the variance that a step ends with is
-/// short by v δ²/(s²(v + s²)), δ = s² - s'². See <see cref="ReverseDiffusionSampler"/> for the authors' step,
-/// which is too wide instead.
+/// It is <see cref="DdimSampler"/> with eta = 1. With the exact f it reaches the true distribution at first order in
+/// the number of steps, from below: a step omits the spread of x0 given x; for data N(0, v) the variance that a step
+/// ends with is short by v δ²/(s²(v + s²)), δ = s² - s'². See <see cref="ReverseDiffusionSampler"/> for the
+/// authors' step, which is too wide instead.
 /// </remarks>
 public sealed record DdpmSampler : ISampler
 {

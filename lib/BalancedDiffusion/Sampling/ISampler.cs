@@ -3,10 +3,10 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Sampling;
 
-/// <summary>Turns noise into samples by walking down the noise levels with a denoiser.</summary>
+/// <summary>Turns noise into samples along decreasing noise levels with a denoiser.</summary>
 public interface ISampler
 {
-    /// <summary>Walks from noisy starts down the levels, without recording a gradient.</summary>
+    /// <summary>Samples from noisy starts along the levels, without recording a gradient.</summary>
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="start">Starts at the first level, (batch, SampleShape…), floating point; left as they
     /// are.</param>

@@ -6,12 +6,12 @@ namespace BalancedDiffusion.Sampling;
 
 /// <summary>
 /// Unadjusted Langevin dynamics at one noise level, for a denoiser that knows only one: <c>y += (ε/2) score(y) +
-/// sqrt(ε) z</c> with the score <c>(f(y) - y)/sigma²</c> of the smoothed law p * N(0, sigma² I), which it samples up
-/// to the step's bias; the last estimate f(y) takes the noise off.
+/// sqrt(ε) z</c> with the score <c>(f(y) - y)/sigma²</c> of the smoothed distribution p * N(0, sigma² I), which it
+/// samples up to the step's bias; the last estimate f(y) takes the noise off.
 /// </summary>
-/// <remarks>For data N(m, v) the walk's law is exactly N(m, V/(1 - ε/(4V))), V = v + sigma², so the variance is too
-/// large by the share ε/(4V) at first order. Where the data are flat V = sigma², and the walk grows without bound
-/// from ε = 4 sigma² on.</remarks>
+/// <remarks>For data N(m, v) the chain's distribution is exactly N(m, V/(1 - ε/(4V))), V = v + sigma², so the
+/// variance is too large by the share ε/(4V) at first order. Where the data are flat V = sigma², and the chain grows
+/// without bound from ε = 4 sigma² on.</remarks>
 /// <param name="Sigma">The noise level, &gt; 0.</param>
 /// <param name="StepSize">ε, &gt; 0 and below 4 Sigma²; a tenth of Sigma² keeps the bias of flat directions at 2.6
 /// %.</param>
@@ -19,7 +19,7 @@ namespace BalancedDiffusion.Sampling;
 /// <param name="Denoise">Whether the result is f(y) (default) or the noisy y itself.</param>
 public sealed record LangevinSampler(double Sigma, double StepSize, int Steps, bool Denoise = true)
 {
-    /// <summary>Walks from given starts, without recording a gradient.</summary>
+    /// <summary>Runs the chain from given starts, without recording a gradient.</summary>
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="start">Starts, (batch, SampleShape…), floating point; left as they are. Noisy training samples,
     /// or <see cref="SamplerExtensions.Starts"/>.</param>
@@ -38,12 +38,12 @@ public sealed record LangevinSampler(double Sigma, double StepSize, int Steps, b
         if (StepSize >= 4 * Sigma * Sigma)
             throw new ArgumentOutOfRangeException(
                 nameof(StepSize),
-                $"StepSize must be below 4 Sigma² = {4 * Sigma * Sigma}, where the walk grows without bound, "
+                $"StepSize must be below 4 Sigma² = {4 * Sigma * Sigma}, where the chain grows without bound, "
                     + $"was {StepSize}"
             );
         SamplerLoop.CheckStart(denoiser, start);
         var weight = StepSize / (2 * Sigma * Sigma);
-        return SamplerLoop.Walk(
+        return SamplerLoop.Integrate(
             denoiser,
             start,
             [.. Enumerable.Repeat(Sigma, Steps + 1)],

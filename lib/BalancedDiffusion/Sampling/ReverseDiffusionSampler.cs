@@ -11,8 +11,8 @@ namespace BalancedDiffusion.Sampling;
 /// </summary>
 /// <remarks>
 /// <para><see cref="DdpmSampler"/> takes the same mean with less noise, s'²(s² - s'²)/s². With the exact f both
-/// reach the true law as steps grow, both at first order: for data N(0, v), where f = v x/(v + s²), a step from the
-/// right variance v + s² ends, with δ = s² - s'², at variance</para>
+/// reach the true distribution as steps grow, both at first order: for data N(0, v), where f = v x/(v + s²), a step
+/// from the right variance v + s² ends, with δ = s² - s'², at variance</para>
 /// <para>v + s'² + δ²/(v + s²) here: too wide, and at v + s'² - v δ²/(s²(v + s²)) there: too narrow.</para>
 /// <para>An error of order δ² in each of n steps is one of order 1/n in the end. DDPM is exact for a single point (v
 /// = 0) at any number of steps; this step leaves the noise of its last step but one.</para>

@@ -8,7 +8,7 @@ namespace BalancedDiffusion.Sampling;
 /// <summary>What every sampler can do.</summary>
 public static class SamplerExtensions
 {
-    /// <summary>Walks from noisy starts down the levels, with the options as separate arguments; see
+    /// <summary>Samples from noisy starts along decreasing levels, with the options as separate arguments; see
     /// <see cref="ISampler.Sample"/>.</summary>
     /// <param name="sampler">The sampler.</param>
     /// <param name="denoiser">The denoiser.</param>
@@ -47,14 +47,14 @@ public static class SamplerExtensions
         );
     }
 
-    /// <summary>Draws samples from starts of law N(0, sigmas[0]² I), with the options as separate arguments. Sample i
+    /// <summary>Generates samples from starts ~ N(0, sigmas[0]² I), with the options as separate arguments. Sample i
     /// is the same however many are drawn with it and in whatever batches.</summary>
     /// <param name="sampler">The sampler.</param>
     /// <param name="denoiser">The denoiser.</param>
     /// <param name="count">How many samples, ≥ 1.</param>
     /// <param name="sigmas">Noise levels, as for <see cref="ISampler.Sample"/>.</param>
     /// <param name="seed">The seed.</param>
-    /// <param name="batch">How many are walked at once, ≥ 1.</param>
+    /// <param name="batch">How many are sampled at once, ≥ 1.</param>
     /// <param name="device">Where, CPU where null; the noise is drawn on the CPU in any case, so that it is the same
     /// everywhere.</param>
     /// <param name="progress">Told the number of steps done over all batches, or null.</param>
@@ -95,7 +95,7 @@ public static class SamplerExtensions
         );
     }
 
-    /// <summary>Draws samples from starts of law N(0, sigmas[0]² I). Sample i is the same however many are drawn with
+    /// <summary>Generates samples from starts ~ N(0, sigmas[0]² I). Sample i is the same however many are drawn with
     /// it and in whatever batches.</summary>
     /// <param name="sampler">The sampler.</param>
     /// <param name="denoiser">The denoiser.</param>
@@ -127,25 +127,25 @@ public static class SamplerExtensions
             dtype: options.Type,
             device: options.Device ?? torch.CPU
         );
-        for (var at = 0L; at < count; at += options.BatchSize)
+        for (var offset = 0L; offset < count; offset += options.BatchSize)
         {
             using var step = torch.NewDisposeScope();
-            var rows = (int)Math.Min(options.BatchSize, count - at);
+            var rows = (int)Math.Min(options.BatchSize, count - offset);
             var part = options with
             {
-                FirstIndex = options.FirstIndex + at,
-                Progress = options.Progress is { } told
-                    ? new ShiftedProgress(told, (int)(at / options.BatchSize) * (sigmas.Count - 1))
+                FirstIndex = options.FirstIndex + offset,
+                Progress = options.Progress is { } report
+                    ? new ShiftedProgress(report, (int)(offset / options.BatchSize) * (sigmas.Count - 1))
                     : null,
             };
             samples
-                .narrow(0, at, rows)
+                .narrow(0, offset, rows)
                 .copy_(sampler.Sample(denoiser, DrawStarts(rows, denoiser.SampleShape, sigmas[0], part), sigmas, part));
         }
         return samples.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Starts of law N(0, sigma² I), each from a stream of its own.</summary>
+    /// <summary>Starts distributed as N(0, sigma² I), each from a stream of its own.</summary>
     /// <param name="sampleShape">The shape of one sample.</param>
     /// <param name="count">How many, ≥ 1.</param>
     /// <param name="sigma">The noise level, &gt; 0.</param>

@@ -8,7 +8,8 @@ namespace BalancedDiffusion.Sampling;
 /// the denoiser gives.</summary>
 internal static class SamplerLoop
 {
-    /// <summary>Walks down decreasing levels; <paramref name="step"/> takes X from Sigma to Next, in place.</summary>
+    /// <summary>Integrates along decreasing levels; <paramref name="step"/> takes X from Sigma to Next, in
+    /// place.</summary>
     public static torch.Tensor Run(
         IDenoiser denoiser,
         torch.Tensor start,
@@ -20,11 +21,11 @@ internal static class SamplerLoop
         ArgumentNullException.ThrowIfNull(sigmas);
         CheckStart(denoiser, start);
         CheckLevels(sigmas);
-        return Walk(denoiser, start, sigmas, options ?? new SamplingOptions(), step, false);
+        return Integrate(denoiser, start, sigmas, options ?? new SamplingOptions(), step, false);
     }
 
     /// <summary>The loop alone, over levels that the caller has checked.</summary>
-    public static torch.Tensor Walk(
+    public static torch.Tensor Integrate(
         IDenoiser denoiser,
         torch.Tensor start,
         IReadOnlyList<double> sigmas,

@@ -3,15 +3,15 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Sampling;
 
-/// <summary>What all samplers can be told: the seed, where and in what batches, what to record, whom to tell, when to
+/// <summary>The options of all samplers: the seed, where and in what batches, what to record, whom to tell, when to
 /// stop.</summary>
 public sealed record SamplingOptions
 {
-    /// <summary>The seed of starts and of fresh noise. Sample i draws from streams of (Seed, i) only, so that the batch
+    /// <summary>The seed of starts and of injected noise. Sample i uses streams of (Seed, i) only, so that the batch
     /// it stands in does not matter.</summary>
     public long Seed { get; init; }
 
-    /// <summary>The index of the first sample among all of this seed, ≥ 0: 7 draws sample 7 first.</summary>
+    /// <summary>The index of the first sample among all of this seed, ≥ 0: 7 starts with sample 7.</summary>
     public long FirstIndex
     {
         get;
@@ -22,8 +22,8 @@ public sealed record SamplingOptions
         }
     }
 
-    /// <summary>How many samples are walked at once where starts are drawn too, ≥ 1; starts that are handed over are
-    /// one batch.</summary>
+    /// <summary>How many samples are integrated at once where starts are drawn too, ≥ 1; starts that are handed over
+    /// are one batch.</summary>
     public int BatchSize
     {
         get;
@@ -53,7 +53,7 @@ public sealed record SamplingOptions
     /// <summary>Receives points and estimates along the way, or null.</summary>
     public Trajectory? Record { get; init; }
 
-    /// <summary>Told the number of steps done (over all batches where starts are drawn too), or null.</summary>
+    /// <summary>Receives the number of steps done (over all batches where starts are drawn too), or null.</summary>
     public IProgress<int>? Progress { get; init; }
 
     /// <summary>Stops between two steps.</summary>

@@ -10,24 +10,24 @@ namespace BalancedDiffusion.Statistics;
 /// <param name="Level">The intended coverage, in (0, 1), e.g. 0.95.</param>
 public sealed record ConfidenceInterval(double Estimate, double Low, double High, double Level)
 {
-    /// <summary>Wilson's interval of a share: the p for which <c>(p - hits/trials)² ≤ z² p (1 - p)/trials</c>, z
-    /// the normal quantile of the level (Wilson 1927). It keeps inside [0, 1] also at 0 and at all.</summary>
-    /// <param name="hits">How many of the trials, from 0 to trials.</param>
+    /// <summary>Wilson's interval of a share: the p for which <c>(p - successes/trials)² ≤ z² p (1 - p)/trials</c>,
+    /// z the normal quantile of the level (Wilson 1927). It keeps inside [0, 1] also at 0 and at all.</summary>
+    /// <param name="successes">How many of the trials, from 0 to trials.</param>
     /// <param name="trials">How many trials, ≥ 1.</param>
     /// <param name="level">The coverage, in (0, 1).</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
-    public static ConfidenceInterval OfShare(long hits, long trials, double level = 0.95)
+    public static ConfidenceInterval OfShare(long successes, long trials, double level = 0.95)
     {
         Guard.AtLeast(trials, 1);
-        if (hits < 0 || hits > trials)
+        if (successes < 0 || successes > trials)
             throw new ArgumentOutOfRangeException(
-                nameof(hits),
-                $"hits must be from 0 to trials = {trials}, was {hits}"
+                nameof(successes),
+                $"successes must be from 0 to trials = {trials}, was {successes}"
             );
         if (!(level > 0 && level < 1))
             throw new ArgumentOutOfRangeException(nameof(level), $"level must be between 0 and 1, was {level}");
         var z2 = Math.Pow(Normal.InvCDF(0, 1, (1 + level) / 2), 2);
-        var (share, n) = (hits / (double)trials, (double)trials);
+        var (share, n) = (successes / (double)trials, (double)trials);
         var (middle, half) = (share + z2 / (2 * n), Math.Sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))));
         return new(
             share,

@@ -10,8 +10,8 @@ namespace BalancedDiffusion.Statistics;
 /// difference)/(1 + permutations)</c>, in (0, 1].</param>
 public sealed record GroupDifference(ConfidenceInterval Interval, double PValue)
 {
-    /// <summary>Compares two groups. Numbers that belong together (copies of one image) must be averaged first: they
-    /// are not independent, and the test would be too sure.</summary>
+    /// <summary>Compares two groups. Numbers that belong together (noisy versions of one image, say) must be averaged
+    /// first: they are not independent, and the test would be too sure.</summary>
     /// <param name="first">At least two finite numbers.</param>
     /// <param name="second">At least two finite numbers.</param>
     /// <param name="seed">The seed of permutations and draws.</param>

@@ -101,9 +101,9 @@ public sealed class RocCurve
     }
 
     /// <summary>A percentile bootstrap interval of a statistic of the curve, such as <c>roc =&gt; roc.Auroc</c>: both
-    /// sets are drawn anew with replacement.</summary>
+    /// sets are resampled with replacement.</summary>
     /// <remarks>
-    /// Scores must be independent, or the interval is too narrow: where several belong together (noisy copies of one
+    /// Scores must be independent, or the interval is too narrow: where several belong together (noisy versions of one
     /// image), name the groups, and whole groups are drawn. With complete separation every draw is separated too and
     /// the interval has no width; it then tells less than it seems to.
     /// </remarks>

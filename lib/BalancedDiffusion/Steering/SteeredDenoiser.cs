@@ -7,7 +7,7 @@ namespace BalancedDiffusion.Steering;
 
 /// <summary>
 /// A denoiser whose network is steered while it runs: <c>f_steered = g(h + a v)</c> (Equation 11 of the paper). The
-/// network is hooked for the time of each call and free again when the call ends, by an answer, an exception or a
+/// network is hooked for the time of each call and free again when the call ends, by an output, an exception or a
 /// cancellation, so that a sampler may be stopped at any place and the network used by itself at any time. To steer the
 /// conditional half only under guidance, give a <see cref="GuidedDenoiser"/> a steered and a plain denoiser;
 /// where a network runs both halves in one batch (<see cref="Networks.DitDenoiser.WithLabels"/>), the conditional half
@@ -42,7 +42,7 @@ public sealed class SteeredDenoiser : IDenoiser
         if (!Options.AnyModel && ModelFingerprint.Of(network) is var model && model != direction.Model)
             throw new ArgumentException(
                 $"the direction was made on another network ({direction.Model}; this is {model}); make it "
-                    + "anew here, or set AnyModel to use it knowingly",
+                    + "again here, or set AnyModel to use it knowingly",
                 nameof(direction)
             );
         foreach (var (name, weight) in Options.LayerWeights)

@@ -49,7 +49,7 @@ public sealed class SteeringDirection
                 nameof(layer)
             );
 
-    /// <summary>The length of the whole direction, over all layers.</summary>
+    /// <summary>The norm of the whole direction, over all layers.</summary>
     public double Norm => Math.Sqrt(layers.Values.Sum(Square));
 
     /// <summary>
@@ -173,7 +173,7 @@ public sealed class SteeringDirection
     /// <param name="factor">Finite.</param>
     public SteeringDirection Scaled(double factor) => Combine((this, factor));
 
-    /// <summary>This direction with every layer's vector at length one; a layer whose vector is zero stays
+    /// <summary>This direction with every layer's vector at norm one; a layer whose vector is zero stays
     /// zero.</summary>
     public SteeringDirection Normalized() =>
         Each(
@@ -295,7 +295,7 @@ public sealed class SteeringDirection
         );
     }
 
-    /// <summary>Its layers, lengths and network.</summary>
+    /// <summary>Its layers, norms and network.</summary>
     public override string ToString()
     {
         var each = layers.Select(l =>
@@ -357,9 +357,9 @@ public sealed class SteeringDirection
         using var recorder = new ActivationRecorder(network, modules);
         var sums = new OrderedDictionary<string, torch.Tensor>();
         var count = images.shape[0];
-        for (var at = 0L; at < count; at += references.BatchSize)
+        for (var offset = 0L; offset < count; offset += references.BatchSize)
         {
-            var part = images.narrow(0, at, Math.Min(references.BatchSize, count - at)).detach();
+            var part = images.narrow(0, offset, Math.Min(references.BatchSize, count - offset)).detach();
             for (var level = 0; level < references.Sigmas.Count; level++)
             for (var draw = 0; draw < references.Draws; draw++)
             {
@@ -369,7 +369,7 @@ public sealed class SteeringDirection
                 var noise = GaussianNoise.DrawEach(
                     part.shape,
                     Seeds.Derive(references.Seed, "references"),
-                    at,
+                    offset,
                     level * references.Draws + draw,
                     part.dtype,
                     part.device

@@ -39,7 +39,7 @@ public sealed record SteeringReferences
     public long Seed { get; init; }
 
     /// <summary>How an activation becomes one vector. Null, the default: the mean over places (U-Net) or tokens (DiT),
-    /// so that one vector is added everywhere; a code (batch, units) as it is. With
+    /// so that one vector is added everywhere; a representation (batch, units) as it is. With
     /// <see cref="Representations.Pooling.Flatten"/> every place has a vector of its own.</summary>
     public Pooling? Pooling
     {

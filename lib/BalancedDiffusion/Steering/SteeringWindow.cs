@@ -20,10 +20,10 @@ public sealed record SteeringWindow(double Low, double High)
             ? High
             : throw new ArgumentOutOfRangeException(nameof(High), $"High must be at least Low = {Low}, was {High}");
 
-    /// <summary>The window that holds some steps of a walk: step i goes from <c>sigmas[i]</c> to <c>sigmas[i + 1]</c>
-    /// and asks the network at <c>sigmas[i]</c>. The authors steer steps 18 to 37 of 40. (Heun also asks at <c>sigmas[i
-    /// + 1]</c> within step i: its second question of the last step lies below the window.)</summary>
-    /// <param name="sigmas">The levels of the walk, strictly decreasing, at least two.</param>
+    /// <summary>The window that holds some steps of a trajectory: step i goes from <c>sigmas[i]</c> to <c>sigmas[i +
+    /// 1]</c> and asks the network at <c>sigmas[i]</c>. The authors steer steps 18 to 37 of 40. (Heun also asks at
+    /// <c>sigmas[i + 1]</c> within step i: its second question of the last step lies below the window.)</summary>
+    /// <param name="sigmas">The levels of the trajectory, strictly decreasing, at least two.</param>
     /// <param name="first">The first step, ≥ 0.</param>
     /// <param name="last">The last step, from first to <c>sigmas.Count - 2</c>.</param>
     /// <exception cref="ArgumentOutOfRangeException">There are no such steps.</exception>

@@ -3,9 +3,9 @@ using MathNet.Numerics.Integration;
 namespace BalancedDiffusion.Theory;
 
 /// <summary>
-/// The normal law of two standard variables U, V with correlation r, and the moments of their rectified shifts, which
-/// are the building blocks of <see cref="ExactExpectedLoss"/>. All functions are defined for every r in [-1, 1], the
-/// ends included.
+/// The normal distribution of two standard variables U, V with correlation r, and the moments of their rectified
+/// shifts, which are the building blocks of <see cref="ExactExpectedLoss"/>. All functions are defined for every r in
+/// [-1, 1], the ends included.
 /// </summary>
 public static class BivariateNormal
 {
@@ -36,7 +36,7 @@ public static class BivariateNormal
     /// <summary>The density <c>phi2(a, b; r)</c>.</summary>
     /// <param name="a">The first coordinate.</param>
     /// <param name="b">The second coordinate.</param>
-    /// <param name="r">The correlation, in (-1, 1): at the ends the law has no density.</param>
+    /// <param name="r">The correlation, in (-1, 1): at the ends the distribution has no density.</param>
     /// <exception cref="ArgumentOutOfRangeException">r is outside (-1, 1), or an argument is NaN.</exception>
     public static double Density(double a, double b, double r)
     {

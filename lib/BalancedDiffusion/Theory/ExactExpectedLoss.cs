@@ -7,8 +7,8 @@ namespace BalancedDiffusion.Theory;
 /// <summary>
 /// The training objective of a ReLU-DAE with the expectation over the noise taken exactly, <c>Σ_i weight_i E‖W2
 /// relu(W1ᵀ(x_i + sigma eps)) - x_i‖² + lambda (‖W1‖² + ‖W2‖²)</c>, weights 1/n unless given: no Monte
-/// Carlo. Value and gradient are closed forms in the bivariate normal law, float64 throughout. In a tied model the
-/// penalty is <c>2 lambda ‖W‖²</c>, as the paper counts. Duplicate, antipodal and zero columns are allowed. A
+/// Carlo. Value and gradient are closed forms in the bivariate normal distribution, float64 throughout. In a tied model
+/// the penalty is <c>2 lambda ‖W‖²</c>, as the paper counts. Duplicate, antipodal and zero columns are allowed. A
 /// column w_j = 0 never fires, so its encoder derivative is taken as 0, which is torch's convention for relu'(0); the
 /// loss there has one-sided derivatives only, unless its decoder column is zero too. Immutable; may be used from
 /// several threads.
@@ -24,7 +24,7 @@ public sealed class ExactExpectedLoss : IDisposable
     /// <param name="samples">Clean samples, (n, d), any floating type; copied.</param>
     /// <param name="sigma">The noise level, &gt; 0.</param>
     /// <param name="lambda">The penalty, ≥ 0.</param>
-    /// <param name="weights">The weight of each sample, ≥ 0 with sum 1 (such as m/n for m copies); null for 1/n
+    /// <param name="weights">The weight of each sample, ≥ 0 with sum 1 (such as m/n for m duplicates); null for 1/n
     /// each.</param>
     /// <exception cref="ArgumentException">The samples are empty or not finite, or the weights do not fit.</exception>
     /// <exception cref="ArgumentOutOfRangeException">sigma or lambda is out of range.</exception>
@@ -206,23 +206,23 @@ public sealed class ExactExpectedLoss : IDisposable
         for (var s = 0; s < active.Length; s++)
         {
             var j = active[s];
-            double deviation = Sigma * pairs.Norm[j],
+            double std = Sigma * pairs.Norm[j],
                 mean = means[row + j],
-                a = mean / deviation,
+                a = mean / std,
                 coupling = pairs.Coupling[j * p + j],
                 pull = pulls[row + j];
             ratio[s] = a;
             double on = StandardNormal.Cumulative(a),
                 density = StandardNormal.Density(a);
-            var activation = Math.Max(0, mean * on + deviation * density);
-            var square = Math.Max(0, (mean * mean + deviation * deviation) * on + mean * deviation * density);
+            var activation = Math.Max(0, mean * on + std * density);
+            var square = Math.Max(0, (mean * mean + std * std) * on + mean * std * density);
             loss += coupling * square - 2 * pull * activation;
             if (!gradient)
                 continue;
             sums.Product[j * p + j] += weight * square;
             activations[row + j] += weight * activation;
             byMean[row + j] += weight * 2 * (coupling * activation - pull * on);
-            sums.ByVariance[j] += weight * (coupling * on - pull * density / deviation);
+            sums.ByVariance[j] += weight * (coupling * on - pull * density / std);
         }
         for (var s = 1; s < active.Length; s++)
         {

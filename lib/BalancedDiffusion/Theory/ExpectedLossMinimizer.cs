@@ -187,7 +187,7 @@ public static class ExpectedLossMinimizer
         torch.Tensor? decoder,
         int starts,
         long seed,
-        Func<double, double> deviation,
+        Func<double, double> std,
         int steps
     )
     {
@@ -197,7 +197,7 @@ public static class ExpectedLossMinimizer
         {
             using var scope = torch.NewDisposeScope();
             using var generator = Seeds.Generator(Seeds.Derive(seed, start));
-            var scale = deviation(encoder.numel() * (decoder is null ? 1 : 2));
+            var scale = std(encoder.numel() * (decoder is null ? 1 : 2));
             torch.Tensor Around(torch.Tensor centre) =>
                 Float64.Of(centre)
                 + scale * torch.randn(centre.shape, dtype: torch.ScalarType.Float64, generator: generator);

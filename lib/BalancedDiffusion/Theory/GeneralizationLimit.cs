@@ -74,7 +74,7 @@ public sealed class GeneralizationLimit : IDisposable
                     nameof(covariances)
                 );
             spread[k] = [.. spread[k].Select(value => Math.Max(0, value))];
-            // Rows whose second moment is S_k: the mean, and each axis of the covariance times its deviation.
+            // Rows whose second moment is S_k: the mean, and each axis of the covariance times its standard deviation.
             roots[k] = Float64.Tensor([.. spread[k].Select(Math.Sqrt)], d, 1) * axes.t();
             var (values, vectors) = torch.linalg.eigh(torch.outer(mean, mean) + torch.matmul(roots[k].t(), roots[k]));
             vectors = vectors.t().flip(0);
@@ -219,7 +219,7 @@ public sealed class GeneralizationLimit : IDisposable
     public WienerLossTerms Loss =>
         WienerLossTerms.Of(weights, [.. Enumerable.Range(0, weights.Length).Select(Eigenvalues)], ranks, Sigma, Lambda);
 
-    /// <summary>A floor under every denoiser, in closed form: the error of one that is told the cluster, <c>Σ_k rho_k
+    /// <summary>A floor under every denoiser, in closed form: the error of one that is given the cluster, <c>Σ_k rho_k
     /// Σ_j c sigma²/(c + sigma²)</c>, c the eigenvalues of Sigma_k.</summary>
     public double KnownClusterFloor =>
         weights.Select((rho, k) => rho * spread[k].Sum(c => c * Sigma * Sigma / (c + Sigma * Sigma))).Sum();

@@ -5,9 +5,9 @@ namespace BalancedDiffusion.Theory;
 
 /// <summary>
 /// Corollary 3.4 in closed form: samples that occur many times beside well-sampled clusters, <c>W = (r_1 x_1 … r_m
-/// x_m, W_Xm+1 … W_XK)</c>. With m copies among n samples <c>r² = (‖x‖² - n lambda/m)/(‖x‖⁴ +
+/// x_m, W_Xm+1 … W_XK)</c>. With m duplicates among n samples <c>r² = (‖x‖² - n lambda/m)/(‖x‖⁴ +
 /// sigma²‖x‖²)</c>: stored exactly when <c>m ‖x‖² &gt; n lambda</c>. Which of the two kinds gets a scarce
-/// unit follows from the gains (ours, not printed): see <see cref="CopiesToWin"/>. Disposable: holds the clusters'
+/// unit follows from the gains (ours, not printed): see <see cref="DuplicatesToWin"/>. Disposable: holds the clusters'
 /// blocks.
 /// </summary>
 public sealed class HybridMinimizer : IDisposable
@@ -15,14 +15,14 @@ public sealed class HybridMinimizer : IDisposable
     private readonly torch.Tensor duplicated;
     private readonly double[] squares,
         scales;
-    private readonly int[] copies,
+    private readonly int[] counts,
         ranks;
     private readonly Block[] blocks;
     private readonly torch.Tensor[] rotations;
 
     /// <summary>The minimizer for duplicates and clusters.</summary>
     /// <param name="duplicated">The samples that are duplicated, each once, (m, d).</param>
-    /// <param name="copies">How often each occurs, ≥ 1.</param>
+    /// <param name="counts">How often each occurs, ≥ 1.</param>
     /// <param name="clusters">The other samples, one tensor (n_k, d) a cluster; may be empty.</param>
     /// <param name="ranks">p_k of each of these clusters.</param>
     /// <param name="sigma">The noise level, &gt; 0.</param>
@@ -31,7 +31,7 @@ public sealed class HybridMinimizer : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
     public HybridMinimizer(
         torch.Tensor duplicated,
-        IReadOnlyList<int> copies,
+        IReadOnlyList<int> counts,
         IReadOnlyList<torch.Tensor> clusters,
         IReadOnlyList<int> ranks,
         double sigma,
@@ -40,18 +40,18 @@ public sealed class HybridMinimizer : IDisposable
     {
         Guard.Sigma(sigma);
         Guard.NotNegative(lambda);
-        ArgumentNullException.ThrowIfNull(copies);
+        ArgumentNullException.ThrowIfNull(counts);
         ArgumentNullException.ThrowIfNull(clusters);
         ArgumentNullException.ThrowIfNull(ranks);
         using var scope = torch.NewDisposeScope();
         var rows = Float64.Samples(duplicated, nameof(duplicated)).clone();
-        if (copies.Count != rows.shape[0])
+        if (counts.Count != rows.shape[0])
             throw new ArgumentException(
-                $"{rows.shape[0]} duplicated samples need as many copy counts, was {copies.Count}",
-                nameof(copies)
+                $"{rows.shape[0]} duplicated samples need as many counts, was {counts.Count}",
+                nameof(counts)
             );
-        foreach (var count in copies)
-            Guard.AtLeast(count, 1, nameof(copies));
+        foreach (var count in counts)
+            Guard.AtLeast(count, 1, nameof(counts));
         if (ranks.Count != clusters.Count)
             throw new ArgumentException(
                 $"{clusters.Count} clusters need as many ranks, was {ranks.Count}",
@@ -70,7 +70,7 @@ public sealed class HybridMinimizer : IDisposable
                 );
             blocks[k] = Block.Of(cluster);
         }
-        this.copies = [.. copies];
+        this.counts = [.. counts];
         this.ranks = [.. ranks];
         rotations =
         [
@@ -80,14 +80,14 @@ public sealed class HybridMinimizer : IDisposable
         ];
         Sigma = sigma;
         Lambda = lambda;
-        Count = copies.Sum() + (int)blocks.Sum(block => block.Count);
+        Count = counts.Sum() + (int)blocks.Sum(block => block.Count);
         squares = Float64.Array(rows.square().sum(1));
         scales =
         [
             .. squares.Select(
                 (square, i) =>
-                    IsStored(copies[i], square, Count, lambda)
-                        ? Math.Sqrt(Gain.Of(copies[i] * square, copies[i], Count, sigma, lambda) / square)
+                    IsStored(counts[i], square, Count, lambda)
+                        ? Math.Sqrt(Gain.Of(counts[i] * square, counts[i], Count, sigma, lambda) / square)
                         : 0
             ),
         ];
@@ -105,7 +105,7 @@ public sealed class HybridMinimizer : IDisposable
     /// <summary>The penalty on both matrices.</summary>
     public double Lambda { get; }
 
-    /// <summary>n, copies counted.</summary>
+    /// <summary>n, duplicates counted.</summary>
     public int Count { get; }
 
     /// <summary>r of each duplicated sample; 0 where <c>m ‖x‖² ≤ n lambda</c>.</summary>
@@ -116,7 +116,7 @@ public sealed class HybridMinimizer : IDisposable
 
     /// <summary>The predicted expected loss without penalty.</summary>
     public double Loss =>
-        StoredNorms.Select((norm, i) => Gain.Error(norm * norm, copies[i] * squares[i], copies[i], Count, Sigma)).Sum()
+        StoredNorms.Select((norm, i) => Gain.Error(norm * norm, counts[i] * squares[i], counts[i], Count, Sigma)).Sum()
         + blocks.Zip(ranks, (block, rank) => block.Loss(rank, Count, Sigma, Lambda)).Sum();
 
     /// <summary>The predicted objective, penalty included.</summary>
@@ -124,7 +124,7 @@ public sealed class HybridMinimizer : IDisposable
         squares
             .Select(
                 (square, i) =>
-                    copies[i] * square / Count - Gain.Reduction(copies[i] * square, copies[i], Count, Sigma, Lambda)
+                    counts[i] * square / Count - Gain.Reduction(counts[i] * square, counts[i], Count, Sigma, Lambda)
             )
             .Sum() + blocks.Zip(ranks, (block, rank) => block.Objective(rank, Count, Sigma, Lambda)).Sum();
 
@@ -147,25 +147,27 @@ public sealed class HybridMinimizer : IDisposable
         return torch.cat(parts).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Whether a sample with m copies is stored given a free unit: <c>m ‖x‖² &gt; n lambda</c>.</summary>
-    /// <param name="copies">m ≥ 1.</param>
+    /// <summary>Whether a sample with m duplicates is stored given a free unit: <c>m ‖x‖² &gt; n
+    /// lambda</c>.</summary>
+    /// <param name="duplicates">m ≥ 1.</param>
     /// <param name="squaredNorm">‖x‖² ≥ 0.</param>
     /// <param name="totalCount">n ≥ m.</param>
     /// <param name="lambda">The penalty, ≥ 0.</param>
-    public static bool IsStored(int copies, double squaredNorm, int totalCount, double lambda)
+    public static bool IsStored(int duplicates, double squaredNorm, int totalCount, double lambda)
     {
-        Guard.AtLeast(copies, 1);
-        Guard.AtLeast(totalCount, copies);
+        Guard.AtLeast(duplicates, 1);
+        Guard.AtLeast(totalCount, duplicates);
         Guard.NotNegative(squaredNorm);
         Guard.NotNegative(lambda);
-        return copies * squaredNorm > totalCount * lambda;
+        return duplicates * squaredNorm > totalCount * lambda;
     }
 
     /// <summary>
-    /// The number of copies m* (a real number) from which a duplicated sample wins a unit over direction j of mode k:
-    /// where its reduction of the objective, <c>(m/n)(‖x‖² - n lambda/m)²/(‖x‖² + sigma²)</c>, equals the
-    /// mode's <c>(rho e - lambda)²/(rho (e + sigma²))</c>. For small lambda and sigma about <c>n rho e/‖x‖²</c>.
-    /// Never below the storing threshold <c>n lambda/‖x‖²</c>. A prediction of ours, not a statement of the paper.
+    /// The number of duplicates m* (a real number) from which a duplicated sample wins a unit over direction j of mode
+    /// k: where its reduction of the objective, <c>(m/n)(‖x‖² - n lambda/m)²/(‖x‖² + sigma²)</c>, equals
+    /// the mode's <c>(rho e - lambda)²/(rho (e + sigma²))</c>. For small lambda and sigma about <c>n rho
+    /// e/‖x‖²</c>. Never below the storing threshold <c>n lambda/‖x‖²</c>. A prediction of ours, not a
+    /// statement of the paper.
     /// </summary>
     /// <param name="squaredNorm">‖x‖² &gt; 0.</param>
     /// <param name="totalCount">n ≥ 1.</param>
@@ -174,7 +176,7 @@ public sealed class HybridMinimizer : IDisposable
     /// <param name="modeWeight">rho_k in (0, 1].</param>
     /// <param name="modeEigenvalue">e_j(S_k) ≥ 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
-    public static double CopiesToWin(
+    public static double DuplicatesToWin(
         double squaredNorm,
         int totalCount,
         double sigma,

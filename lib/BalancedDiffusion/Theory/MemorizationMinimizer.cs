@@ -73,9 +73,10 @@ public sealed class MemorizationMinimizer
     public int Count => squares.Length;
 
     /// <summary>
-    /// The theorem's gamma/sigma: Own is the least <c>‖x_i‖/sigma</c>, by how many deviations a stored unit fires
-    /// on its sample; Others the least <c>-x_iᵀx_k/(sigma ‖x_i‖)</c>, by how many it stays off on another's
-    /// (negative where an angle is acute). At 4 and above the formulas hold to about 1e-4, near 1 they do not hold.
+    /// The theorem's gamma/sigma: Own is the least <c>‖x_i‖/sigma</c>, by how many standard deviations a stored
+    /// unit fires on its sample; Others the least <c>-x_iᵀx_k/(sigma ‖x_i‖)</c>, by how many it stays off on
+    /// another's (negative where an angle is acute). At 4 and above the formulas hold to about 1e-4, near 1 they do not
+    /// hold.
     /// </summary>
     public (double Own, double Others) Margins { get; }
 
@@ -86,7 +87,7 @@ public sealed class MemorizationMinimizer
     /// column, or of its group of aligned columns.</summary>
     public IReadOnlyList<double> StoredNorms => [.. scales.Zip(squares, (r, square) => r * Math.Sqrt(square))];
 
-    /// <summary>The peak <c>r_i ‖x_i‖²</c> of the one-hot code of each clean sample.</summary>
+    /// <summary>The peak <c>r_i ‖x_i‖²</c> of the one-hot representation of each clean sample.</summary>
     public IReadOnlyList<double> PeakActivations => [.. scales.Zip(squares, (r, square) => r * square)];
 
     /// <summary>The samples that are dropped, <c>‖x_i‖² ≤ n lambda</c>, ascending.</summary>

@@ -4,11 +4,11 @@ using TorchSharp;
 namespace BalancedDiffusion.Theory;
 
 /// <summary>
-/// What steering does to the memorizer of Corollary 3.2, in closed form. The code of stored sample i is one-hot, <c>h =
-/// r_i ‖x_i‖² e_i</c>, and so is every direction taken from stored samples. Adding a times the code of sample j
-/// gives <c>f = c_i x_i + a c_j x_j</c>, <c>c = r²‖x‖²</c>: a double exposure of two stored samples, whatever
-/// concept j stood for. Applied again without steering, the memorizer returns to one of the two: to i below a
-/// threshold, to j above it. In between there is nothing. (Ours; the paper argues in words.)
+/// What steering does to the memorizer of Corollary 3.2, in closed form. The representation of stored sample i is
+/// one-hot, <c>h = r_i ‖x_i‖² e_i</c>, and so is every direction taken from stored samples. Adding a times the
+/// representation of sample j gives <c>f = c_i x_i + a c_j x_j</c>, <c>c = r²‖x‖²</c>: a double exposure of two
+/// stored samples, whatever concept j stood for. Applied again without steering, the memorizer returns to one of the
+/// two: to i below a threshold, to j above it. In between there is nothing. (Ours; the paper argues in words.)
 /// </summary>
 /// <remarks>
 /// On <c>y = u x_i + w x_j</c>, with <c>x_iᵀx_j = -k &lt; 0</c>, the memorizer acts on the ratio <c>q = w/u</c> as
@@ -66,15 +66,15 @@ public sealed class MemorizedSteering
         return ratio * gains[from] / gains[to];
     }
 
-    /// <summary>The deviation of that threshold over noisy inputs <c>x_i + sigma eps</c>: the code's peak is <c>r_i
-    /// (‖x_i‖² + sigma x_iᵀeps)</c>, so that the threshold is normal with mean <see cref="Threshold"/> and
-    /// deviation <c>a* sigma/‖x_i‖</c>.</summary>
+    /// <summary>The standard deviation of that threshold over noisy inputs <c>x_i + sigma eps</c>: the representation's
+    /// peak is <c>r_i (‖x_i‖² + sigma x_iᵀeps)</c>, so that the threshold is normal with mean
+    /// <see cref="Threshold"/> and standard deviation <c>a* sigma/‖x_i‖</c>.</summary>
     /// <param name="from">i.</param>
     /// <param name="to">j.</param>
     /// <exception cref="ArgumentException">As for <see cref="Threshold"/>.</exception>
     public double ThresholdDeviation(int from, int to) => Threshold(from, to) * Sigma / Math.Sqrt(squares[from]);
 
-    /// <summary>The strength from which the single steered answer <c>c_i x_i + a c_j x_j</c> is nearer to sample j than
+    /// <summary>The strength from which the single steered output <c>c_i x_i + a c_j x_j</c> is nearer to sample j than
     /// to sample i: <c>a = [c_i (‖x_i‖² + k) + (‖x_j‖² - ‖x_i‖²)/2] / [c_j (‖x_j‖² +
     /// k)]</c>.</summary>
     /// <param name="from">i.</param>

@@ -167,7 +167,7 @@ public sealed record MinimizerCertificate
         bool rescaling
     )
     {
-        var place = hessian.Units.Select((unit, at) => (unit, at)).ToDictionary(u => u.unit, u => u.at);
+        var place = hessian.Units.Select((unit, index) => (unit, index)).ToDictionary(u => u.unit, u => u.index);
         var pairs = new HashSet<(int, int)>();
         foreach (var block in blocks)
         {

@@ -34,9 +34,9 @@ public static class Separability
                     $"the mean of clusters[{k}] is zero: it has no direction, so separability is not defined",
                     nameof(clusters)
                 );
-            var deviation = (rows - mean).square().sum(1).max().sqrt().item<double>() / norm;
-            if (deviation > alpha)
-                (alpha, widest) = (deviation, k);
+            var spread = (rows - mean).square().sum(1).max().sqrt().item<double>() / norm;
+            if (spread > alpha)
+                (alpha, widest) = (spread, k);
             means.Add(mean / norm);
         }
         var beta = double.NegativeInfinity;

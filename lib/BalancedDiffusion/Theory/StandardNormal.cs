@@ -2,7 +2,7 @@ using MathNet.Numerics;
 
 namespace BalancedDiffusion.Theory;
 
-/// <summary>The standard normal law in one dimension.</summary>
+/// <summary>The standard normal distribution in one dimension.</summary>
 internal static class StandardNormal
 {
     private const double InverseRootTwoPi = 0.39894228040143267794;

@@ -4,7 +4,7 @@ namespace BalancedDiffusion.Theory;
 
 /// <summary>
 /// The test loss of Corollary 3.3's limit by parts. Per direction of eigenvalue e and gain s the error is <c>(1-s)²
-/// e</c> (bias) plus <c>s² sigma²</c> (noise let through), and e for a direction that is not stored (tail). The bound
+/// e</c> (bias) plus <c>s² sigma²</c> (variance term), and e for a direction that is not stored (tail). The bound
 /// printed in the paper has bias, tail and an estimation term but not the noise part, and can lie below what any
 /// denoiser can reach.
 /// </summary>

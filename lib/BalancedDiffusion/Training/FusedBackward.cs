@@ -19,19 +19,19 @@ internal static class FusedBackward
             var e = error.Slice(from, row);
             var x = clean.Slice(from, row);
             var sums = Vector<T>.Zero;
-            var at = 0;
-            for (; at + Vector<T>.Count <= row; at += Vector<T>.Count)
+            var offset = 0;
+            for (; offset + Vector<T>.Count <= row; offset += Vector<T>.Count)
             {
-                var difference = new Vector<T>(e[at..]) - new Vector<T>(x[at..]);
+                var difference = new Vector<T>(e[offset..]) - new Vector<T>(x[offset..]);
                 sums += difference * difference;
-                (difference * scale).CopyTo(e[at..]);
+                (difference * scale).CopyTo(e[offset..]);
             }
             total += double.CreateChecked(Vector.Sum(sums));
-            for (; at < row; at++)
+            for (; offset < row; offset++)
             {
-                var difference = e[at] - x[at];
+                var difference = e[offset] - x[offset];
                 total += double.CreateChecked(difference * difference);
-                e[at] = difference * scale;
+                e[offset] = difference * scale;
             }
         }
         return total;
@@ -39,20 +39,20 @@ internal static class FusedBackward
 
     /// <summary>Sets to zero what belongs to units that are silent.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Gate<T>(Span<T> delta, ReadOnlySpan<T> code)
+    public static void Gate<T>(Span<T> delta, ReadOnlySpan<T> hidden)
         where T : unmanaged, INumber<T>
     {
-        var at = 0;
-        for (; at + Vector<T>.Count <= delta.Length; at += Vector<T>.Count)
+        var offset = 0;
+        for (; offset + Vector<T>.Count <= delta.Length; offset += Vector<T>.Count)
             Vector
                 .ConditionalSelect(
-                    Vector.GreaterThan(new Vector<T>(code[at..]), Vector<T>.Zero),
-                    new Vector<T>(delta[at..]),
+                    Vector.GreaterThan(new Vector<T>(hidden[offset..]), Vector<T>.Zero),
+                    new Vector<T>(delta[offset..]),
                     Vector<T>.Zero
                 )
-                .CopyTo(delta[at..]);
-        for (; at < delta.Length; at++)
-            if (!(code[at] > T.Zero))
-                delta[at] = T.Zero;
+                .CopyTo(delta[offset..]);
+        for (; offset < delta.Length; offset++)
+            if (!(hidden[offset] > T.Zero))
+                delta[offset] = T.Zero;
     }
 }

@@ -24,7 +24,7 @@ internal sealed class NoisyBatches
     private readonly torch.Tensor? fixedLevels;
 
     /// <param name="data">Clean samples (n, …), contiguous; the batches view or copy it.</param>
-    /// <param name="options">Batch size, noise law and seed.</param>
+    /// <param name="options">Batch size, noise distribution and seed.</param>
     public NoisyBatches(torch.Tensor data, TrainingOptions options)
     {
         this.data = data;
@@ -65,12 +65,12 @@ internal sealed class NoisyBatches
             return (batch ?? data, levels);
         }
         var clean = batch is null ? data : Gather();
-        if (noise is FixedSigma law)
+        if (noise is FixedSigma fixedSigma)
         {
             if (HasOwnNormals)
-                Normals(step, noisy).mul_(law.Sigma).add_(clean);
+                Normals(step, noisy).mul_(fixedSigma.Sigma).add_(clean);
             else
-                noisy.normal_(0, law.Sigma, generator).add_(clean);
+                noisy.normal_(0, fixedSigma.Sigma, generator).add_(clean);
             return (clean, fixedLevels!);
         }
         var sigma = noise.Draw(Size, generator, data.device).to_type(data.dtype);
@@ -103,11 +103,11 @@ internal sealed class NoisyBatches
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Spread(Span<float> row, float sigma, ReadOnlySpan<float> sample)
     {
-        var at = 0;
-        for (; at + Vector<float>.Count <= row.Length; at += Vector<float>.Count)
-            (new Vector<float>(row[at..]) * sigma + new Vector<float>(sample[at..])).CopyTo(row[at..]);
-        for (; at < row.Length; at++)
-            row[at] = row[at] * sigma + sample[at];
+        var offset = 0;
+        for (; offset + Vector<float>.Count <= row.Length; offset += Vector<float>.Count)
+            (new Vector<float>(row[offset..]) * sigma + new Vector<float>(sample[offset..])).CopyTo(row[offset..]);
+        for (; offset < row.Length; offset++)
+            row[offset] = row[offset] * sigma + sample[offset];
     }
 
     private torch.Tensor Normals(long step, torch.Tensor target)
@@ -134,11 +134,11 @@ internal sealed class NoisyBatches
             target = batch!.bytes;
         if (data.NumberOfElements * data.ElementSize > int.MaxValue)
             return batch.copy_(data.index_select(0, indices));
-        var at = 0;
+        var offset = 0;
         foreach (var i in indices.Numbers<long>())
         {
-            source.Slice((int)i * row, row).CopyTo(target[at..]);
-            at += row;
+            source.Slice((int)i * row, row).CopyTo(target[offset..]);
+            offset += row;
         }
         return batch;
     }

@@ -16,10 +16,10 @@ public static class Trainer
     /// lie on.</param>
     /// <param name="data">Clean samples, (n, SampleShape…), of the model's type, finite; the caller keeps it.</param>
     /// <param name="options">What to do.</param>
-    /// <param name="progress">Told of every new row of the history, or null.</param>
+    /// <param name="progress">Receives every new row of the history, or null.</param>
     /// <param name="cancellation">Stops the run between two steps: the result so far is returned, and saved where a
     /// path is given.</param>
-    /// <returns>The history and running means; the caller disposes it.</returns>
+    /// <returns>The history and the EMA of the weights; the caller disposes it.</returns>
     /// <exception cref="ArgumentException">Data, model and options do not go together.</exception>
     /// <exception cref="InvalidDataException">The checkpoint at <see cref="TrainingOptions.CheckpointPath"/> is
     /// damaged; the file and the model are untouched.</exception>
@@ -51,7 +51,7 @@ public static class Trainer
     /// <param name="data">Clean samples, (n, SampleShape…), of the model's type, finite; the caller keeps it.</param>
     /// <param name="labels">The class of every sample, shape (n), int64; the caller keeps it.</param>
     /// <param name="options">What to do.</param>
-    /// <param name="progress">Told of every new row of the history, or null.</param>
+    /// <param name="progress">Receives every new row of the history, or null.</param>
     /// <param name="cancellation">Stops the run between two steps: the result so far is returned, and saved where a
     /// path is given.</param>
     /// <returns>The history and running means; the caller disposes it.</returns>

@@ -19,9 +19,9 @@ public static class TrainingCheckpoint
     /// <summary>Copies the weights of a saved run into a model.</summary>
     /// <param name="path">The checkpoint.</param>
     /// <param name="model">A model of the same structure.</param>
-    /// <param name="ema">Whether to take the running means of the weights where there are both.</param>
+    /// <param name="ema">Whether to take the EMA of the weights where there are both.</param>
     /// <returns>How many updates led to the weights.</returns>
-    /// <exception cref="InvalidDataException">The file is damaged, no checkpoint of a run, or has no running means; the
+    /// <exception cref="InvalidDataException">The file is damaged, no checkpoint of a run, or has no EMA; the
     /// model is untouched.</exception>
     /// <exception cref="ArgumentException">The model has other parameters; it is untouched.</exception>
     public static long LoadWeights(string path, torch.nn.Module model, bool ema = false)
@@ -31,7 +31,7 @@ public static class TrainingCheckpoint
         var (state, tensors) = Read(path);
         if (ema && !tensors.Keys.Any(k => k.StartsWith("ema.", StringComparison.Ordinal)))
             throw new InvalidDataException(
-                $"the checkpoint '{path}' keeps no running means of the weights; load it with ema: false"
+                $"the checkpoint '{path}' keeps no EMA of the weights; load it with ema: false"
             );
         var source = ModelTensors(tensors);
         if (ema)

@@ -77,8 +77,8 @@ public sealed record TrainingOptions
         }
     } = Regularization.None;
 
-    /// <summary>The law of the noise levels; a new level a sample and step. Give a record, so that its text names its
-    /// bounds.</summary>
+    /// <summary>The distribution of the noise levels; a new level per sample and step. Give a record, so that its text
+    /// names its bounds.</summary>
     public ISigmaDistribution Noise
     {
         get;
@@ -104,7 +104,7 @@ public sealed record TrainingOptions
     /// only.</summary>
     public long Seed { get; init; }
 
-    /// <summary>The decay of the running mean of the weights a step, in (0, 1), or null for none.</summary>
+    /// <summary>The decay of the weights' EMA per step, in (0, 1), or null for none.</summary>
     public double? EmaDecay
     {
         get;

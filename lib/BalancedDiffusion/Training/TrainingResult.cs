@@ -34,23 +34,21 @@ public sealed class TrainingResult : IDisposable
     /// <summary>Whether the run was cancelled before its end.</summary>
     public bool Cancelled { get; }
 
-    /// <summary>The running means of the parameters by name, or null where none was asked for. They live as long as
+    /// <summary>The EMA of the parameters by name, or null where none was asked for. They live as long as
     /// this result.</summary>
     public IReadOnlyDictionary<string, torch.Tensor>? EmaWeights { get; }
 
     /// <summary>A sentence where a checkpoint could not be written although training went on, or null.</summary>
     public string? CheckpointFailure { get; }
 
-    /// <summary>Copies the running means of the weights into a model of the same structure.</summary>
-    /// <exception cref="InvalidOperationException">The run kept no running mean.</exception>
+    /// <summary>Copies the EMA of the weights into a model of the same structure.</summary>
+    /// <exception cref="InvalidOperationException">The run kept no EMA.</exception>
     /// <exception cref="ArgumentException">The model has other parameters.</exception>
     public void CopyEmaTo(torch.nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (EmaWeights is null)
-            throw new InvalidOperationException(
-                "this run kept no running mean of the weights; set TrainingOptions.EmaDecay"
-            );
+            throw new InvalidOperationException("this run kept no EMA of the weights; set TrainingOptions.EmaDecay");
         using var noGrad = torch.no_grad();
         var targets = model.named_parameters().ToDictionary(p => p.name, p => p.parameter);
         foreach (var (name, mean) in EmaWeights)

@@ -38,7 +38,7 @@ internal sealed class TrainingRun
     private readonly long globalSeed;
     private readonly List<TrainingRow> history = [];
     private readonly List<double> pending = [];
-    private readonly Stopwatch clock = Stopwatch.StartNew();
+    private readonly Stopwatch stopwatch = Stopwatch.StartNew();
     private string initialDigest;
     private string? checkpointFailure;
     private long step,
@@ -152,7 +152,7 @@ internal sealed class TrainingRun
         if (Difference(state, weights) is { } difference)
             throw new InvalidOperationException(
                 $"the checkpoint '{path}' belongs to another run: {difference}; name another file, move this "
-                    + "one away, or set Resume = false to write it anew"
+                    + "one away, or set Resume = false to write it again"
             );
         optimizer.Restore(state.StepsDone, TrainingCheckpoint.Under("optimizer.", tensors));
         TrainingCheckpoint.CopyInto(TrainingCheckpoint.Under("ema.", tensors), ema);
@@ -205,7 +205,7 @@ internal sealed class TrainingRun
         try
         {
             model.train();
-            clock.Restart();
+            stopwatch.Restart();
             while (step < options.Steps && !cancellation.IsCancellationRequested && !host.IsCancellationRequested)
             {
                 SafePoint.Serve();
@@ -357,7 +357,7 @@ internal sealed class TrainingRun
         history.Add(row);
         pending.Clear();
         progress?.Report(
-            new TrainingProgress(options.Steps, row, (step - begunAt) / Math.Max(clock.Elapsed.TotalSeconds, 1e-9))
+            new TrainingProgress(options.Steps, row, (step - begunAt) / Math.Max(stopwatch.Elapsed.TotalSeconds, 1e-9))
         );
     }
 
@@ -367,7 +367,7 @@ internal sealed class TrainingRun
             ? weightDecay / 2 * parameters.Sum(p => p.Value.to_type(torch.float64).square().sum().item<double>())
             : 0;
 
-    private double Seconds => earlierSeconds + clock.Elapsed.TotalSeconds;
+    private double Seconds => earlierSeconds + stopwatch.Elapsed.TotalSeconds;
 
     private void Verify()
     {
@@ -388,12 +388,12 @@ internal sealed class TrainingRun
         snapshotStep = step;
     }
 
-    private void Diverge(string what, long at)
+    private void Diverge(string what, long failed)
     {
         TrainingCheckpoint.CopyInto(snapshot, live);
         TrainingCheckpoint.CopyInto(emaSnapshot, ema);
         step = snapshotStep;
-        var rate = Rate(Math.Max(at, 0)).ToString("G4", CultureInfo.InvariantCulture);
+        var rate = Rate(Math.Max(failed, 0)).ToString("G4", CultureInfo.InvariantCulture);
         throw new TrainingDivergedException(
             $"{what}, where the learning rate was {rate}; lower LearningRate or set GradientClip, then start again "
                 + $"(the model is back at its weights of step {snapshotStep})",

@@ -62,7 +62,7 @@ internal sealed class StableDiffusionFolder : IDisposable
         Write(file, config.ToJsonString());
     }
 
-    /// <summary>Writes the tensors of a part's file anew.</summary>
+    /// <summary>Writes the tensors of a part's file again.</summary>
     public void Rewrite(string file, Func<string, torch.Tensor, (string Name, torch.Tensor Tensor)> change)
     {
         using var scope = torch.NewDisposeScope();

@@ -44,7 +44,7 @@ public class WeightFilesMemoryTests
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Assert.Skip("this system does not let a process measure its peak anew");
+            Assert.Skip("this system does not let a process reset its peak");
         }
         var clock = System.Diagnostics.Stopwatch.StartNew();
         WeightFiles.Open(folder.File(shards ? "w.index.json" : "w.safetensors")).LoadInto(network);

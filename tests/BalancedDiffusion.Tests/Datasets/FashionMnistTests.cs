@@ -21,7 +21,7 @@ public class FashionMnistTests
         using var test = source.Test(10_000);
         Assert.Equal([9, 2, 1, 1, 6], test.Labels!.Take(5));
         Assert.All(Enumerable.Range(0, 10), label => Assert.Equal(1000, test.Labels!.Count(l => l == label)));
-        // the published mean and deviation of the training pixels are .2860 and .3530 on [0, 1]
+        // the published mean and standard deviation of the training pixels are .2860 and .3530 on [0, 1]
         using var all = source.Train(60_000);
         Assert.Equal(0.2860, (all.Images.mean().item<float>() + 1) / 2, 1e-3);
         Assert.Equal(0.3530, all.Images.std().item<float>() / 2, 1e-3);

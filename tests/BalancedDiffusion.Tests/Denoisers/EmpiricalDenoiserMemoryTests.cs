@@ -31,7 +31,7 @@ public class EmpiricalDenoiserMemoryTests
         var noisy = torch.rand([2048, 128], generator: generator);
         try
         {
-            File.WriteAllText("/proc/self/clear_refs", "5"); // the peak starts anew
+            File.WriteAllText("/proc/self/clear_refs", "5"); // the peak starts again
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
@@ -41,7 +41,7 @@ public class EmpiricalDenoiserMemoryTests
         using var denoiser = new EmpiricalDenoiser(samples);
         denoiser.Denoise(noisy, 0.5);
         // It may well be nothing, or a few pages less than nothing: freed memory of earlier tests is used again, and
-        // the system counts pages in batches. A matrix of this size is always mapped anew.
+        // the system counts pages in batches. A matrix of this size is always newly mapped.
         var grown = Status("VmHWM") - before;
         Assert.True(grown < 150L << 20, $"the peak grew by {grown >> 20} MB");
     }

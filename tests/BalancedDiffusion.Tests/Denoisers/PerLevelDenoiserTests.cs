@@ -47,7 +47,7 @@ public class PerLevelDenoiserTests
     }
 
     [Fact]
-    public void ItAgreesWithItsRungsWhereTheseAreReal()
+    public void ItAgreesWithItsDenoisersWhereTheseAreReal()
     {
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
@@ -61,7 +61,7 @@ public class PerLevelDenoiserTests
     }
 
     [Fact]
-    public void BadLaddersAreRefused()
+    public void BadDenoisersAreRefused()
     {
         Assert.Contains("at least one", Assert.Throws<ArgumentException>(() => new PerLevelDenoiser()).Message);
         Assert.Contains(

@@ -53,7 +53,7 @@ public sealed class ConsistencyDetectorTests
     }
 
     [Fact]
-    public void ASamplerWalksEachCopyAndItsNoiseDiffersFromCopyToCopy()
+    public void ASamplerTakesEachNoisyVersionAndItsNoiseDiffersBetweenThem()
     {
         using var scope = NewDisposeScope();
         // Euler to zero with the right answer 0 ends there, whatever the noise; with the identity it stays where it
@@ -64,8 +64,8 @@ public sealed class ConsistencyDetectorTests
             Scores(new ConsistencyDetector(Identity(3), 1), ones(1, 3, dtype: float64)),
             Scores(new ConsistencyDetector(Identity(3), new EulerSampler(), levels), ones(1, 3, dtype: float64))
         );
-        // Where the answer is 0, the ancestral step from 1 to 1/2 leaves a quarter of the start and adds fresh noise of
-        // variance 3/4: the copies differ in both.
+        // Where the output is 0, the reverse-diffusion step from 1 to 1/2 leaves a quarter of the start and adds noise
+        // of variance 3/4: the copies differ in both.
         const int dimension = 4000;
         var expected = Math.Sqrt(2 * (1.0 / 16 + 0.75));
         Near(
@@ -82,7 +82,7 @@ public sealed class ConsistencyDetectorTests
     public void OneCopyOrRisingLevelsAreRefused()
     {
         Assert.StartsWith(
-            "copies must be at least 2, was 1",
+            "versions must be at least 2, was 1",
             Assert.Throws<ArgumentOutOfRangeException>(() => new ConsistencyDetector(Zero(2), 1, 1)).Message
         );
         Assert.StartsWith(

@@ -203,12 +203,12 @@ public sealed class DetectorTests
     }
 
     /// <summary>
-    /// A law that has memorized and generalizes at once: half of its mass on isolated points, half on a plane of 12 of
-    /// 32 dimensions. All detectors that read the posterior mean must tell its two kinds of samples apart, and a
-    /// ReLU-DAE with a unit for each point and a pair for each direction of the plane must be spiky at the points. One
-    /// draw's noise norm deviates by 1/sqrt(2 d) = 0.125, as much as the two kinds differ (1 against sqrt((20 +
-    /// 12/5)/32) = 0.84), so 25 are averaged. The deviation over units grows with the sample's length, so it is judged
-    /// at equal lengths.
+    /// A distribution that has memorized and generalizes at once: half of its mass on isolated points, half on a plane
+    /// of 12 of 32 dimensions. All detectors that read the posterior mean must tell its two kinds of samples apart, and
+    /// a ReLU-DAE with a unit for each point and a pair for each direction of the plane must be spiky at the points.
+    /// One draw's noise norm deviates by 1/sqrt(2 d) = 0.125, as much as the two kinds differ (1 against sqrt((20 +
+    /// 12/5)/32) = 0.84), so 25 are averaged. The standard deviation over units grows with the sample's norm, so it is
+    /// judged at equal lengths.
     /// </summary>
     [Fact]
     public void EveryDetectorRanksThePointsOfAMixtureAboveItsPlane()

@@ -122,7 +122,7 @@ public sealed class SpikinessDetectorTests
     public void TheNoiseHasTheLevelAskedForAndDrawsAreAveraged()
     {
         using var scope = NewDisposeScope();
-        // One unit against none: the code of sample 0 is relu(sigma eps, 0), its deviation |relu(sigma eps)|/2 with
+        // One unit against none: the representation of sample 0 is relu(sigma eps, 0), its std |relu(sigma eps)|/2 with
         // mean sigma/(2 sqrt(2 pi)).
         using var dae = new ReluDae(
             tensor(
@@ -149,7 +149,7 @@ public sealed class SpikinessDetectorTests
     {
         using var scope = NewDisposeScope();
         using var network = Convolutions.Make();
-        // Channel maxima 5 and 1: deviation 2. Channel means 2 and 1: deviation 1/2.
+        // Channel maxima 5 and 1: std 2. Channel means 2 and 1: std 1/2.
         var sample = tensor(new float[] { 5, 1, 1, 1, 1, 1, 1, 1 }).reshape(1, 2, 2, 2);
         Near(2, Scores(new SpikinessDetector(network, "act", Faint), sample)[0], 1e-4);
         Near(0.5, Scores(new SpikinessDetector(network, "act", Faint, Pooling.SpatialMean), sample)[0], 1e-4);

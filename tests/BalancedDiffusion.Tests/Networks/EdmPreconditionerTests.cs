@@ -311,7 +311,7 @@ public class EdmPreconditionerTests
                     Weighting = LossWeighting.Edm(0.5),
                 }
             );
-            // 4096 squares of normal numbers: a deviation of 0.022.
+            // 4096 squares of normal numbers: a standard deviation of 0.022.
             Assert.Equal(1, result.History[0].Loss, 0.1);
         }
     }
@@ -345,7 +345,7 @@ public class EdmPreconditionerTests
         Refused("the network knows no classes (LabelDim is 0)", () => plain.WithoutLabels());
         Refused("labels must be null: the network knows no classes", () => plain.call(x, one, torch.zeros(2, 10)));
         Refused(
-            "labels are missing: the network is told one of 10 classes; choose them with WithLabels, or none "
+            "labels are missing: the network takes one of 10 classes; choose them with WithLabels, or none "
                 + "with WithoutLabels",
             () => conditional.Denoise(x, one)
         );

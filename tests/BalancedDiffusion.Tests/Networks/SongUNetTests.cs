@@ -63,7 +63,7 @@ public class SongUNetTests
                     : name.Contains("conv1") || name.Contains("proj") || name.Contains("aux_conv") ? 1e-5
                     : 1
                 );
-            // The standard error of a uniform law's deviation over n draws is √0.2/√n of it.
+            // The standard error of a uniform distribution's standard deviation over n draws is √0.2/√n of it.
             Assert.InRange(
                 p.std().item<float>() / deviation,
                 1 - 3 / Math.Sqrt(p.NumberOfElements),

@@ -22,15 +22,15 @@ public class NoiseLawsTests
     [Theory]
     [InlineData(torch.ScalarType.Float32)]
     [InlineData(torch.ScalarType.Float64)]
-    public void GaussianNoiseHasTheMomentsOfANormalLaw(torch.ScalarType dtype)
+    public void GaussianNoiseHasTheMomentsOfANormalDistribution(torch.ScalarType dtype)
     {
         const int count = 200_000;
         using var scope = torch.NewDisposeScope();
         var noise = GaussianNoise.Draw([count], 7, dtype);
         Assert.Equal(dtype, noise.dtype);
         var x = noise.to_type(torch.float64);
-        // Standard errors of the first, second and fourth moment of a standard normal law: 1, sqrt(2), sqrt(96) over
-        // sqrt(n).
+        // Standard errors of the first, second and fourth moment of a standard normal distribution: 1, sqrt(2),
+        // sqrt(96) over sqrt(n).
         Assert.InRange(x.mean().item<double>() * Math.Sqrt(count), -5, 5);
         Assert.InRange((x.square().mean().item<double>() - 1) * Math.Sqrt(count / 2.0), -5, 5);
         Assert.InRange((x.square().square().mean().item<double>() - 3) * Math.Sqrt(count / 96.0), -5, 5);
@@ -57,8 +57,8 @@ public class NoiseLawsTests
             .ToArray();
         Assert.InRange(levels.Min(), 0.02 * (1 - 1e-6), 2);
         Assert.InRange(levels.Max(), 0.02, 2 * (1 + 1e-6));
-        // Kolmogorov–Smirnov distance to the uniform law of the logarithm; 1.95/sqrt(n) is passed with probability
-        // 0.001.
+        // Kolmogorov–Smirnov distance to the uniform distribution of the logarithm; 1.95/sqrt(n) is passed with
+        // probability 0.001.
         var shares = levels.Select(s => Math.Log(s / 0.02) / Math.Log(100)).Order().ToArray();
         var distance = shares
             .Select((u, i) => Math.Max(Math.Abs(u - i / (double)count), Math.Abs(u - (i + 1) / (double)count)))
@@ -103,7 +103,7 @@ public class NoiseLawsTests
     [InlineData(0, 0, "deviation must be positive and finite, was 0")]
     [InlineData(75, 1, "mean must stay within")]
     [InlineData(double.NaN, 1, "mean must stay within")]
-    public void ALogNormalLawThatFloatsCannotHoldIsNamed(double mean, double deviation, string words) =>
+    public void ALogNormalDistributionThatFloatsCannotHoldIsNamed(double mean, double deviation, string words) =>
         Assert.StartsWith(
             words,
             Assert.Throws<ArgumentOutOfRangeException>(() => new LogNormalSigma(mean, deviation)).Message

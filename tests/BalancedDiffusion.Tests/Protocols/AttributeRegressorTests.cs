@@ -62,7 +62,8 @@ public class AttributeRegressorTests
         Assert.All(errors, e => Assert.True(e.ExplainedVariance > 0.9, $"{e}"));
         Assert.True(errors[1].Spearman > 0.95, $"{errors[1]}");
 
-        // In the attribute's units: brightness has mean 100 and deviation about 10, and the reading moves with it.
+        // In the attribute's units: brightness has mean 100 and standard deviation about 10, and the reading moves with
+        // it.
         var read = reader.Read(heldOut.Images);
         Assert.Equal([200, 2], read.shape);
         Assert.Equal(torch.float64, read.dtype);

@@ -85,11 +85,11 @@ public class DeepPresetTests
         {
             using var memorizing = Preset(architecture).Images(source);
             Assert.True(memorizing.Distinct.Images.eq(all.narrow(0, 0, 10)).all().item<bool>());
-            Assert.Equal((10, 1), (memorizing.Count, memorizing.Copies));
+            Assert.Equal((10, 1), (memorizing.Count, memorizing.Occurrences));
 
             using var generalizing = Preset(architecture, TrainingRegime.Generalizing).Images(source, 30);
             Assert.True(generalizing.Distinct.Images.eq(all.narrow(0, 10, 30)).all().item<bool>());
-            Assert.Equal((30, 1), (generalizing.Count, generalizing.Copies));
+            Assert.Equal((30, 1), (generalizing.Count, generalizing.Occurrences));
             var apart = torch.cdist(generalizing.Distinct.Vectors, memorizing.Distinct.Vectors);
             Assert.True(
                 apart.min().item<float>() > 1,
@@ -98,7 +98,7 @@ public class DeepPresetTests
 
             using var hybrid = Preset(architecture, TrainingRegime.Hybrid).Images(source, 30);
             Assert.True(hybrid.Distinct.Images.eq(all).all().item<bool>());
-            Assert.Equal((10, 3, 60), (hybrid.Repeated, hybrid.Copies, hybrid.Count));
+            Assert.Equal((10, 3, 60), (hybrid.Repeated, hybrid.Occurrences, hybrid.Count));
             // Half of what training draws from is copies.
             var rows = hybrid.Rows().flatten(1);
             var nearest = torch.cdist(rows, memorizing.Distinct.Vectors).amin([1]);
@@ -114,7 +114,7 @@ public class DeepPresetTests
         Assert.Equal(25, generalizing.Count);
         // 25 are not a multiple of ten: as many copies as do not pass half.
         using var hybrid = Preset(DeepArchitecture.Dit, TrainingRegime.Hybrid).Images(new Few(35));
-        Assert.Equal((35, 2, 45), (hybrid.Distinct.Count, hybrid.Copies, hybrid.Count));
+        Assert.Equal((35, 2, 45), (hybrid.Distinct.Count, hybrid.Occurrences, hybrid.Count));
     }
 
     [Theory]

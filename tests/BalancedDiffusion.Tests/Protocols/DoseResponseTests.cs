@@ -266,7 +266,7 @@ public class DoseResponseTests
             using var other = SamplerExtensions.Starts([65], 2, 1.0, 2);
             var wrong = SteeringDirection.Of(wider, new Dictionary<string, double[]> { ["relu"] = new double[10] });
             Assert.Contains(
-                "use a reader of that size",
+                "use one of that size",
                 Assert
                     .Throws<ArgumentException>(() =>
                         DoseResponse.Run(wider, wrong, Strengths, other, new EulerSampler(), [1.0, 0], reader)

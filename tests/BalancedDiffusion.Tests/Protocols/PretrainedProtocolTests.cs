@@ -78,7 +78,7 @@ public class PretrainedProtocolTests
     public void TheLayersAreThereInNetworksOfThePublishedLayout()
     {
         using var scope = torch.NewDisposeScope();
-        // The decoder's layout hangs on levels and blocks, not on widths.
+        // The decoder's layout depends on levels and blocks, not on widths.
         using var sd = new ConditionalUNet(
             new ConditionalUNetOptions
             {
@@ -170,7 +170,7 @@ public class PretrainedProtocolTests
     }
 
     [Fact]
-    public void TheWalkIsDdimInItsOwnNotationFromAStandardNormalStart()
+    public void TheSamplerIsDdimInItsOwnNotationFromAStandardNormalStart()
     {
         using var scope = torch.NewDisposeScope();
         var protocol = PretrainedProtocol.StableDiffusion;

@@ -29,8 +29,8 @@ public sealed class StableDiffusionCheckpointTests : IDisposable
             unet["output"],
             Tolerance
         );
-        using var law = model.Autoencoder.Encode(vae["image"]);
-        Close("mean", law.Mean, vae["mean"], Tolerance);
+        using var distribution = model.Autoencoder.Encode(vae["image"]);
+        Close("mean", distribution.Mean, vae["mean"], Tolerance);
         Close("decoded", model.Autoencoder.Decode(vae["mean"]), vae["decoded"], Tolerance);
         var tokens = model.Tokenizer.Encode("a photo of an astronaut riding a horse on mars");
         Assert.True(model.TextEncoder.call(tokens).equal(textEncoder.call(tokens)).all().item<bool>());

@@ -46,9 +46,9 @@ public class StableDiffusionV1Tests
             2
         );
         var z = SamplerExtensions.Starts(guided.SampleShape, 2, 1, 3);
-        var walked = new DdimSampler().Sample(guided, VariancePreserving.ToExploding(z, levels[0]), levels);
-        Assert.True(Difference(latents, VariancePreserving.FromExploding(walked, levels[^1])) < 1e-5);
-        // A sample hangs on its own text, seed and number only.
+        var sampled = new DdimSampler().Sample(guided, VariancePreserving.ToExploding(z, levels[0]), levels);
+        Assert.True(Difference(latents, VariancePreserving.FromExploding(sampled, levels[^1])) < 1e-5);
+        // A sample depends on its own text, seed and number only.
         Assert.True(
             Difference(
                 model.Sample(["a horse"], 4, 3, 2, options: new SamplingOptions { FirstIndex = 1, Seed = 99 }),
@@ -87,11 +87,11 @@ public class StableDiffusionV1Tests
         using var model = Model();
         var image = Normal(5, 2, 3, 8, 8).clamp(-1, 1);
         var latents = model.Latents(image);
-        using var law = model.Autoencoder.Encode(image);
-        Assert.True(Difference(latents, law.Mean * 0.18215) < 1e-6);
+        using var distribution = model.Autoencoder.Encode(image);
+        Assert.True(Difference(latents, distribution.Mean * 0.18215) < 1e-6);
         var images = model.Images(latents.to_type(torch.float64));
         Assert.Equal((torch.float32, true), (images.dtype, images.abs().max().item<float>() <= 1));
-        Assert.True(Difference(images, model.Autoencoder.Decode(law.Mean).clamp(-1, 1)) < 1e-5);
+        Assert.True(Difference(images, model.Autoencoder.Decode(distribution.Mean).clamp(-1, 1)) < 1e-5);
         Assert.Equal([2, 3, 8, 8], images.shape);
     }
 

@@ -107,7 +107,7 @@ public class PoolingTests
                     actual,
                     (a, b) => Math.Abs(a - b) <= 1e-13 * Math.Abs(a)
                 );
-            // A deviation of equal units is nothing but rounding.
+            // A standard deviation of equal units is nothing but rounding.
             Assert.Equal(
                 Spikiness.StandardDeviation(h).data<double>().ToArray(),
                 statistics.StandardDeviations,

@@ -97,7 +97,7 @@ public class PrincipalComponentsTests
     {
         using var scope = torch.NewDisposeScope();
         Assert.StartsWith(
-            "count must be at most 2, since the codes vary in so many directions only, was 3",
+            "count must be at most 2, since the representations vary in so many directions only, was 3",
             Assert.Throws<ArgumentException>(() => PrincipalComponents.Of(Codes(3, 5), 3)).Message
         );
         Assert.StartsWith(
@@ -105,7 +105,7 @@ public class PrincipalComponentsTests
             Assert.Throws<ArgumentException>(() => PrincipalComponents.Of(torch.ones(4, 3), 1)).Message
         );
         Assert.StartsWith(
-            "the number of codes must be at least 2, was 1",
+            "the number of representations must be at least 2, was 1",
             Assert.Throws<ArgumentOutOfRangeException>(() => PrincipalComponents.Of(Codes(1, 3), 1)).Message
         );
         Assert.StartsWith(
@@ -118,7 +118,7 @@ public class PrincipalComponentsTests
         );
         var plane = PrincipalComponents.Of(Codes(9, 3), 2);
         Assert.StartsWith(
-            "codes must have shape (any, 3), was (2, 4)",
+            "representations must have shape (any, 3), was (2, 4)",
             Assert.Throws<ArgumentException>(() => plane.Project(torch.zeros(2, 4))).Message
         );
         Assert.StartsWith(
@@ -126,7 +126,7 @@ public class PrincipalComponentsTests
             Assert.Throws<ArgumentException>(() => plane.Restore(torch.zeros(2, 3))).Message
         );
         Assert.StartsWith(
-            "codes must hold floating-point numbers, was Int64",
+            "representations must hold floating-point numbers, was Int64",
             Assert.Throws<ArgumentException>(() => plane.Project(torch.zeros(2, 3, dtype: torch.int64))).Message
         );
         Assert.StartsWith(

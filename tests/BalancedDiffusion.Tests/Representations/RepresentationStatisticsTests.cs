@@ -42,7 +42,7 @@ public class RepresentationStatisticsTests
         using var codes = torch.tensor(new double[] { 3, 4, 0, 0, 1, 1, 1, 1 }, [2, 4]);
         var found = RepresentationStatistics.Of(codes);
         Assert.Equal(Math.Sqrt(25 / 4.0 - 49 / 16.0), found[0].StandardDeviation, 1e-12);
-        Assert.Equal((5.0, 0.0, 2.0), (found[0].Length, found[1].StandardDeviation, found[1].Length));
+        Assert.Equal((5.0, 0.0, 2.0), (found[0].Norm, found[1].StandardDeviation, found[1].Norm));
         Assert.Equal(Math.Pow(81 + 256, 0.25) / 5, found[0].L4OverL2, 1e-12);
         Assert.Equal(Math.Pow(4, 0.25) / 2, found[1].L4OverL2, 1e-12);
     }
@@ -96,7 +96,7 @@ public class RepresentationStatisticsTests
                 )
                 .Message;
         Assert.Equal(
-            "the list of codes 'bad.jsonl' cannot be read: line 2 ('nonsense'); line 3 ('{\"url\": \"x\"}'); "
+            "the list of representations 'bad.jsonl' cannot be read: line 2 ('nonsense'); line 3 ('{\"url\": \"x\"}'); "
                 + "line 4 ('null'); each line must be an object with url, prompt, check_timestep, pooling and "
                 + "features",
             Refusal(Line + "\nnonsense\n{\"url\": \"x\"}\nnull\n")

@@ -30,7 +30,7 @@ public class LangevinSamplerTests
         var n = (double)rows * d;
         Assert.InRange((y.mean().item<double>() - mean) / Math.Sqrt(variance / n), -4, 4);
         Assert.InRange((y.var().item<double>() / variance - 1) / Math.Sqrt(2 / n), -4, 4);
-        // The same walk with the noise taken off: f(y) = m + data/V (y - m).
+        // The same chain with the noise taken off: f(y) = m + data/V (y - m).
         var clean = (sampler with { Denoise = true }).Sample(
             SamplerLab.Gaussian(d, mean, data),
             start,
@@ -41,7 +41,7 @@ public class LangevinSamplerTests
     }
 
     [Fact]
-    public void OnAMixtureItFillsTheSmoothedLaw()
+    public void OnAMixtureItFillsTheSmoothedDistribution()
     {
         using var scope = torch.NewDisposeScope();
         using var mixture = new GaussianMixture(
@@ -50,7 +50,7 @@ public class LangevinSamplerTests
         );
         const double sigma = 0.7;
         const int n = 8000;
-        // All start in the lighter mode, so that only a walk that mixes gets the weights right.
+        // All start in the lighter mode, so that only a chain that mixes gets the weights right.
         var start = torch.full([n, 1], -1.0, dtype: torch.float64);
         var y = new LangevinSampler(sigma, 0.04, 800, Denoise: false)
             .Sample(new MixtureDenoiser(mixture), start)
@@ -110,7 +110,7 @@ public class LangevinSamplerTests
     [Theory]
     [InlineData(0, 0.1, 5, "Sigma must be positive and finite, was 0")]
     [InlineData(0.2, 0, 5, "StepSize must be positive and finite, was 0")]
-    [InlineData(0.5, 1, 5, "StepSize must be below 4 Sigma² = 1, where the walk grows without bound, was 1")]
+    [InlineData(0.5, 1, 5, "StepSize must be below 4 Sigma² = 1, where the chain grows without bound, was 1")]
     [InlineData(0.2, 0.1, 0, "Steps must be at least 1, was 0")]
     public void BadNumbersAreNamed(double sigma, double step, int steps, string words)
     {
@@ -126,7 +126,7 @@ public class LangevinSamplerTests
     }
 
     [Fact]
-    public void AWalkThatDivergesSaysSo()
+    public void AChainThatDivergesSaysSo()
     {
         using var scope = torch.NewDisposeScope();
         using var mixture = GaussianMixture.SeparatedLowRank(2, 2, 1, 1);

@@ -108,7 +108,7 @@ public class SamplerLawTests(ITestOutputHelper output)
             .to_type(torch.float64);
         var covariance = mixture.Covariance();
         // z-scores: the mean's by the true covariance, the second moments' by their own spread among as many true
-        // samples, the weights' by the binomial law.
+        // samples, the weights' by the binomial distribution.
         var mean = samples.mean([0L]) / (covariance.diag() / n).sqrt();
         var truth = mixture.Draw(n, 6, torch.ScalarType.Float64).Samples;
         var products = torch.stack([truth.square()[.., 0], truth.square()[.., 1], truth.prod(1)], 1);

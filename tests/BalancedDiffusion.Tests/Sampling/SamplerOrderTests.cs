@@ -29,7 +29,8 @@ public class SamplerOrderTests(ITestOutputHelper output)
         );
         double Below(double x, double s) =>
             0.25 * Normal.CDF(-1, Math.Sqrt(0.09 + s * s), x) + 0.75 * Normal.CDF(2, Math.Sqrt(0.25 + s * s), x);
-        // The flow in one dimension keeps quantiles: its end is where the final law has the start's probability below.
+        // The flow in one dimension keeps quantiles: its end is where the final distribution has the start's
+        // probability below.
         double[] starts = [-4, -2, 0.5, 3, 6];
         var exact = starts
             .Select(x =>

@@ -71,7 +71,7 @@ public class SamplerPropertyTests
         );
 
     [Fact]
-    public void BothPrecisionsWalkTheSamePath() =>
+    public void BothPrecisionsTakeTheSamePath() =>
         Check.One(
             Quiet,
             Prop.ForAll(

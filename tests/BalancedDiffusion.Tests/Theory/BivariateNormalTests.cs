@@ -26,8 +26,8 @@ public class BivariateNormalTests
         return cuts.Zip(cuts.Skip(1), (a, b) => GaussLegendreRule.Integrate(f, a, b, 64)).Sum();
     }
 
-    /// <summary>P(U ≤ a, V ≤ b) by one-dimensional quadrature of the conditional law: another route than the
-    /// code's.</summary>
+    /// <summary>P(U ≤ a, V ≤ b) by one-dimensional quadrature of the conditional distribution: another route than
+    /// the code's.</summary>
     private static double ByQuadrature(double a, double b, double r)
     {
         var q = Math.Sqrt((1 - r) * (1 + r));
@@ -77,7 +77,7 @@ public class BivariateNormalTests
 
     [Theory]
     [MemberData(nameof(Grid))]
-    public void TheDistributionFunctionMeetsQuadratureOfTheConditionalLaw(double a, double b, double r) =>
+    public void TheDistributionFunctionMeetsQuadratureOfTheConditionalDistribution(double a, double b, double r) =>
         Assert.Equal(ByQuadrature(a, b, r), BivariateNormal.Cumulative(a, b, r), 2e-13);
 
     [Theory]

@@ -405,7 +405,7 @@ public class ClosedFormTests
         double eigenvalue
     )
     {
-        var copies = HybridMinimizer.CopiesToWin(square, total, sigma, lambda, weight, eigenvalue);
+        var copies = HybridMinimizer.DuplicatesToWin(square, total, sigma, lambda, weight, eigenvalue);
         Assert.True(copies * square >= total * lambda);
         var mode = Gain.Reduction(total * weight * eigenvalue, total * weight, total, sigma, lambda);
         Assert.Equal(mode, Gain.Reduction(copies * square, copies, total, sigma, lambda), 1e-10);
@@ -436,7 +436,7 @@ public class ClosedFormTests
             var runs = ExpectedLossMinimizer.FromManyStarts(loss, 1, 8, seed: 2);
             var storesDuplicate = runs[0].Encoder[0, 0].item<double>() > 0;
             Assert.Equal(
-                copies > HybridMinimizer.CopiesToWin(square, 100, sigma, lambda, share, eigenvalue),
+                copies > HybridMinimizer.DuplicatesToWin(square, 100, sigma, lambda, share, eigenvalue),
                 storesDuplicate
             );
             winners.Add(storesDuplicate);
@@ -553,7 +553,7 @@ public class ClosedFormTests
                 .Message
         );
         Assert.StartsWith(
-            "copies must be at least 1, was 0",
+            "counts must be at least 1, was 0",
             Assert
                 .Throws<ArgumentOutOfRangeException>(() => new HybridMinimizer(torch.eye(2), [1, 0], [], [], 1))
                 .Message

@@ -31,7 +31,7 @@ internal static class TheoryData64
         ).MoveToOuterDisposeScope();
     }
 
-    /// <summary>A cluster of n samples around a mean with the given deviation in every direction.</summary>
+    /// <summary>A cluster of n samples around a mean with the given standard deviation in every direction.</summary>
     public static torch.Tensor Cluster(torch.Tensor mean, int count, double deviation, long seed) =>
         mean + deviation * Normal(seed, count, mean.shape[0]);
 

@@ -36,7 +36,7 @@ public class DeepTrainingSetTests
                 i < repeated ? copies : 1,
                 rows.eq(set.Distinct.Images[i]).flatten(1).all(1).sum().item<long>()
             );
-        Assert.Equal((repeated, copies, distinct), (set.Repeated, set.Copies, set.Distinct.Count));
+        Assert.Equal((repeated, copies, distinct), (set.Repeated, set.Occurrences, set.Distinct.Count));
     }
 
     [Theory]
@@ -66,7 +66,7 @@ public class DeepTrainingSetTests
             Assert.Throws<ArgumentOutOfRangeException>(() => new DeepTrainingSet(images, repeated, copies)).Message;
         Assert.StartsWith("repeated must be from 0 to 4, was 5", Refused(5, 2));
         Assert.StartsWith("repeated must be from 0 to 4, was -1", Refused(-1, 2));
-        Assert.StartsWith("copies must be at least 1, was 0", Refused(2, 0));
+        Assert.StartsWith("occurrences must be at least 1, was 0", Refused(2, 0));
         Assert.Throws<ArgumentNullException>(() => new DeepTrainingSet(null!));
     }
 }

@@ -54,7 +54,7 @@ public class LossWeightingTests
     {
         using var scope = torch.NewDisposeScope();
         using var silent = new ReluDae(torch.zeros(5, 6));
-        var law = new LogUniformSigma(0.1, 1);
+        var distribution = new LogUniformSigma(0.1, 1);
         var data = Data();
         using var result = Trainer.Fit(
             silent,
@@ -62,7 +62,7 @@ public class LossWeightingTests
             new TrainingOptions
             {
                 Steps = 1,
-                Noise = law,
+                Noise = distribution,
                 Weighting = LossWeighting.Edm(0.5),
                 Seed = 4,
             }
@@ -87,7 +87,7 @@ public class LossWeightingTests
                     new TrainingOptions
                     {
                         Steps = 1,
-                        Noise = law,
+                        Noise = distribution,
                         Weighting = LossWeighting.Edm(0.5),
                         Seed = seed,
                     }

@@ -368,7 +368,7 @@ public sealed class TrainingCheckpointTests : IDisposable
         Assert.Throws<FileNotFoundException>(() => TrainingCheckpoint.LoadWeights(Place("none"), other));
         Fit(model, Plain with { CheckpointPath = Place("plain") }).Dispose();
         Assert.Contains(
-            "running means",
+            "keeps no EMA of the weights",
             Assert
                 .Throws<InvalidDataException>(() => TrainingCheckpoint.LoadWeights(Place("plain"), copy, ema: true))
                 .Message

@@ -3,7 +3,7 @@ using BalancedDiffusion.Runtime;
 namespace BalancedDiffusion.Datasets.Faces;
 
 /// <summary>
-/// The law that faces are drawn from: p_gt of the paper, known exactly. Factors are independent of one another unless
+/// The distribution of faces: p_gt of the paper, known exactly. Factors are independent of one another unless
 /// said here. U(a, b) is uniform; T(c) is c times the sum of two independent U(-1/2, 1/2), a triangle on [-c, c].
 /// <list type="bullet">
 /// <item>Yaw T(1); Pitch T(0.9); Tilt T(0.8); ShiftX, ShiftY T(1); Scale U(0.9, 1.1).</item>
@@ -72,7 +72,7 @@ public static class FaceDistribution
     /// <summary>
     /// Draws the factors of the face with this index. A pure function of its arguments, the same on every machine: only
     /// integer hashing (<see cref="Seeds.Derive(long, long)"/>) and exactly rounded arithmetic. Faces of different
-    /// indices are independent draws of the law.
+    /// indices are independent draws of the distribution.
     /// </summary>
     /// <param name="seed">Any number; another seed is another endless sequence of faces.</param>
     /// <param name="index">Any number; the place in that sequence.</param>

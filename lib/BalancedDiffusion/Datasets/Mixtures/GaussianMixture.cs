@@ -4,9 +4,9 @@ using TorchSharp;
 namespace BalancedDiffusion.Datasets.Mixtures;
 
 /// <summary>
-/// A mixture of Gaussians <c>Σ_k rho_k N(mu_k, Sigma_k)</c>, the law p_gt of the paper's theory, whose noised density,
-/// score and posterior mean are closed forms. Everything is computed in float64 on the CPU, in each component's
-/// eigenbasis: rank r in d dimensions costs O(d r), never d×d.
+/// A mixture of Gaussians <c>Σ_k rho_k N(mu_k, Sigma_k)</c>, the distribution p_gt of the paper's theory, whose noised
+/// density, score and posterior mean are closed forms. Everything is computed in float64 on the CPU, in each
+/// component's eigenbasis: rank r in d dimensions costs O(d r), never d×d.
 /// </summary>
 public sealed class GaussianMixture : IDisposable
 {
@@ -42,7 +42,7 @@ public sealed class GaussianMixture : IDisposable
     /// <param name="modes">M, ≥ 1.</param>
     /// <param name="rank">r, 0 to d.</param>
     /// <param name="seed">The seed of the directions.</param>
-    /// <param name="meanNorm">The length of every mean, &gt; 0.</param>
+    /// <param name="meanNorm">The norm of every mean, &gt; 0.</param>
     /// <param name="variance">The variance along each of the r directions, ≥ 0.</param>
     /// <param name="floor">The variance in every direction besides, ≥ 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
@@ -169,7 +169,7 @@ public sealed class GaussianMixture : IDisposable
     /// <param name="x">Points, (batch, d).</param>
     /// <returns>(batch), float64. The caller owns it.</returns>
     /// <exception cref="InvalidOperationException">A covariance is singular, so that there is no density; ask for that
-    /// of the noised law.</exception>
+    /// of the noised distribution.</exception>
     /// <exception cref="ArgumentException">The shape is wrong or a number is not finite.</exception>
     public torch.Tensor LogDensity(torch.Tensor x)
     {
@@ -182,7 +182,7 @@ public sealed class GaussianMixture : IDisposable
             if (c.Rank < c.Dimension || c.Variances.min().item<double>() <= 0)
                 throw new InvalidOperationException(
                     $"component {k} has a singular covariance, so the mixture has no density; ask for that of "
-                        + "the noised law, LogDensity(y, sigma)"
+                        + "the noised distribution, LogDensity(y, sigma)"
                 );
         }
         return Evaluate(x, null, Wish.LogDensity);
@@ -194,8 +194,8 @@ public sealed class GaussianMixture : IDisposable
     /// <returns>(batch), float64. The caller owns it.</returns>
     public torch.Tensor LogDensity(torch.Tensor y, double sigma) => At(y, sigma, Wish.LogDensity);
 
-    /// <summary>The score of the noised law, the gradient of <see cref="LogDensity(torch.Tensor, double)"/>; Tweedie:
-    /// <c>(f_gt(y) - y)/sigma²</c>.</summary>
+    /// <summary>The score of the noised distribution, the gradient of <see cref="LogDensity(torch.Tensor, double)"/>;
+    /// Tweedie: <c>(f_gt(y) - y)/sigma²</c>.</summary>
     /// <param name="y">Points, (batch, d).</param>
     /// <param name="sigma">The noise level, &gt; 0.</param>
     /// <returns>(batch, d), float64. The caller owns it.</returns>

@@ -8,7 +8,7 @@ public sealed class MixtureDenoiser : IDenoiser
 {
     private readonly GaussianMixture mixture;
 
-    /// <summary>A denoiser for this law, which stays its owner's.</summary>
+    /// <summary>A denoiser for this distribution, which stays its owner's.</summary>
     public MixtureDenoiser(GaussianMixture mixture)
     {
         ArgumentNullException.ThrowIfNull(mixture);

@@ -70,7 +70,7 @@ public sealed class ClipTextEncoder : torch.nn.Module<torch.Tensor, torch.Tensor
     /// <summary>Where the weights lie.</summary>
     public torch.Device Device => parameters().First().device;
 
-    /// <summary>A vector for every token, told by those before it.</summary>
+    /// <summary>A vector for every token, which depends on it and those before it.</summary>
     /// <param name="tokens">Tokens (batch, length), int64, from 0 to Vocabulary - 1, at most Positions in a text; on
     /// any device.</param>
     /// <returns>(batch, length, Width), of the weights' type and on their device. The caller owns it.</returns>

@@ -5,7 +5,7 @@ using TorchSharp.Modules;
 namespace BalancedDiffusion.Networks.StableDiffusion;
 
 /// <summary>
-/// The U-Net of Stable Diffusion v1 (Rombach et al. 2022), which predicts the noise in latents and is told a text,
+/// The U-Net of Stable Diffusion v1 (Rombach et al. 2022), which predicts the noise in latents conditioned on a text,
 /// under the names of diffusers: <c>conv_in</c>, <c>time_embedding</c>, <c>down_blocks.i.{resnets, attentions,
 /// downsamplers}.j</c>, <c>mid_block</c>, <c>up_blocks.i.{resnets, attentions, upsamplers}.j</c>, <c>conv_norm_out</c>,
 /// <c>conv_out</c>. Every module is called through <c>call</c>, so that a hook on its name can read and change what it
@@ -131,17 +131,17 @@ public sealed class ConditionalUNet : torch.nn.Module<torch.Tensor, torch.Tensor
             );
         using var scope = torch.NewDisposeScope();
         skips.Clear();
-        var told = text.to(sample.device).to_type(sample.dtype);
+        var context = text.to(sample.device).to_type(sample.dtype);
         // float16 does not tell the timesteps above 2048 apart, nor their waves: they are made in float32 at least.
         var times = timestep.to(sample.device).to_type(sample.dtype == torch.float64 ? torch.float64 : torch.float32);
         var embedding = time_embedding.call(time_proj.call(times).to_type(sample.dtype));
         var hidden = conv_in.call(sample);
         skips.Push(hidden);
         foreach (var block in down_blocks)
-            hidden = block.call(hidden, embedding, told);
-        hidden = mid_block.call(hidden, embedding, told);
+            hidden = block.call(hidden, embedding, context);
+        hidden = mid_block.call(hidden, embedding, context);
         foreach (var block in up_blocks)
-            hidden = block.call(hidden, embedding, told);
+            hidden = block.call(hidden, embedding, context);
         return conv_out.call(conv_act.call(conv_norm_out.call(hidden))).MoveToOuterDisposeScope();
     }
 }
@@ -152,7 +152,7 @@ internal sealed class LatentTimeWaves(long width) : torch.nn.Module<torch.Tensor
     public override torch.Tensor forward(torch.Tensor times) => DitTimes.Waves(times, width);
 }
 
-/// <summary>What every residual block is told of the time.</summary>
+/// <summary>The embedding of the time that every residual block takes.</summary>
 internal sealed class LatentTimeEmbedding : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
     private readonly UNetLinear linear_1,

@@ -9,7 +9,7 @@ namespace BalancedDiffusion.Networks.StableDiffusion;
 /// <param name="LogVariance">The natural logarithm of the variance, the same shape, in [-30, 20].</param>
 public sealed record DiagonalGaussian(torch.Tensor Mean, torch.Tensor LogVariance) : IDisposable
 {
-    /// <summary>Latents drawn from the law; row i hangs on (seed, i) only.</summary>
+    /// <summary>Latents drawn from the distribution; row i depends on (seed, i) only.</summary>
     /// <param name="seed">The seed.</param>
     /// <returns>(batch, latent channels, height, width). The caller owns it.</returns>
     public torch.Tensor Draw(long seed)

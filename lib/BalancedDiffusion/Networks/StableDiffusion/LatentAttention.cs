@@ -125,8 +125,8 @@ internal sealed class LatentTransformerBlock : torch.nn.Module<torch.Tensor, tor
     }
 }
 
-/// <summary>A transformer over the places of an image (batch, channels, height, width), told a text; it adds to its
-/// input.</summary>
+/// <summary>A transformer over the places of an image (batch, channels, height, width), conditioned on a text; it adds
+/// to its input.</summary>
 internal sealed class LatentTransformer : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tensor>
 {
     private const double Epsilon = 1e-6;

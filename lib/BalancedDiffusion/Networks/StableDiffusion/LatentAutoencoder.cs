@@ -4,8 +4,8 @@ using TorchSharp;
 namespace BalancedDiffusion.Networks.StableDiffusion;
 
 /// <summary>
-/// The autoencoder of Stable Diffusion v1 (Rombach et al. 2022): images in [-1, 1] to the law of their latents, an
-/// eighth as high and wide, and latents back to images, under the names of diffusers: <c>encoder</c>,
+/// The autoencoder of Stable Diffusion v1 (Rombach et al. 2022): images in [-1, 1] to the distribution of their
+/// latents, an eighth as high and wide, and latents back to images, under the names of diffusers: <c>encoder</c>,
 /// <c>quant_conv</c>, <c>post_quant_conv</c>, <c>decoder</c>. Checkpoints may call the parts of its attention <c>to_q,
 /// to_k, to_v, to_out.0</c> or, as older ones do, <c>query, key, value, proj_attn</c>. Its latents are unscaled;
 /// diffusion runs on them times <see cref="LatentAutoencoderOptions.ScalingFactor"/>.
@@ -94,7 +94,7 @@ public sealed class LatentAutoencoder : torch.nn.Module
     /// <summary>Where the weights lie.</summary>
     public torch.Device Device => parameters().First().device;
 
-    /// <summary>The law of the latents of images.</summary>
+    /// <summary>The distribution of the latents of images.</summary>
     /// <param name="images">(batch, Channels, height, width) in [-1, 1], of the weights' type and on their device;
     /// height and width are multiples of <see cref="LatentAutoencoderOptions.Reduction"/>.</param>
     /// <returns>Mean and log-variance, each (batch, LatentChannels, height/Reduction, width/Reduction), unscaled. The

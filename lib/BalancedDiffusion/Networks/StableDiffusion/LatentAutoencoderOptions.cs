@@ -94,7 +94,8 @@ public sealed record LatentAutoencoderOptions
         }
     } = 32;
 
-    /// <summary>What the latents are multiplied by before noise is added, &gt; 0: one over their deviation.</summary>
+    /// <summary>What the latents are multiplied by before noise is added, &gt; 0: one over their standard
+    /// deviation.</summary>
     public double ScalingFactor
     {
         get;

@@ -6,7 +6,7 @@ using TorchSharp;
 namespace BalancedDiffusion.Networks.StableDiffusion;
 
 /// <summary>
-/// A <see cref="ConditionalUNet"/> that is told texts, as a denoiser of latents <c>y = x + sigma eps</c>: <c>f = y -
+/// A <see cref="ConditionalUNet"/> conditioned on texts, as a denoiser of latents <c>y = x + sigma eps</c>: <c>f = y -
 /// sigma eps(y/sqrt(1 + sigma²); t(sigma), text)</c>. Two of them, one of the empty text, make a
 /// <see cref="GuidedDenoiser"/>. To steer it, give <see cref="Steering.SteeringOptions.Network"/> its network.
 /// </summary>
@@ -22,7 +22,7 @@ public sealed class LatentDenoiser : IDenoiser
     /// <param name="text">What the text encoder makes of the texts, (1, tokens, TextWidth) for every batch, or one row
     /// a sample of the batches to come; finite. It is copied.</param>
     /// <param name="schedule">What the timesteps stand for; null for the published schedule. A level beyond its ends is
-    /// answered by the timestep at that end.</param>
+    /// mapped to the timestep at that end.</param>
     /// <param name="height">Height of the latents, ≥ 1; null for that of the training.</param>
     /// <param name="width">Width of the latents, ≥ 1; null for that of the training.</param>
     /// <exception cref="ArgumentException">The text has another width, is no text or is not finite.</exception>
@@ -93,10 +93,10 @@ public sealed class LatentDenoiser : IDenoiser
             [.. levels.flatten().cpu().data<double>().ToArray().Select(schedule.NearestTime)],
             dtype: torch.float64
         );
-        // Copied into torch's own, aligned memory: the last bits of a product can hang on where its numbers lie.
-        var told = torch.tensor(text, [rows, length, Network.Options.TextWidth]).repeat(batch / rows, 1, 1);
+        // Copied into torch's own, aligned memory: the last bits of a product can depend on where its numbers lie.
+        var context = torch.tensor(text, [rows, length, Network.Options.TextWidth]).repeat(batch / rows, 1, 1);
         var preserved = (noisy * Like(levels.square().add(1).rsqrt())).to(Network.Device).to_type(Network.Type);
-        var noise = Network.call(preserved, times, told).to(noisy.device).to_type(noisy.dtype);
+        var noise = Network.call(preserved, times, context).to(noisy.device).to_type(noisy.dtype);
         return (noisy - Like(levels) * noise).MoveToOuterDisposeScope();
     }
 }

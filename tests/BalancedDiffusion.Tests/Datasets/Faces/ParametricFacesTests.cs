@@ -109,7 +109,7 @@ public class ParametricFacesTests
     [InlineData(0, 0, "count must be at least 1, was 0")]
     [InlineData(0, -3, "count must be at least 1, was -3")]
     [InlineData(-1, 5, "start must be at least 0, was -1")]
-    [InlineData(long.MaxValue - 2, 5, "start must leave room for 5 images")]
+    [InlineData(long.MaxValue - 2, 5, "start must leave 5 images")]
     public void BadRangesAreRefused(long start, int count, string message) =>
         Assert.Contains(
             message,

@@ -148,7 +148,7 @@ public class GaussianMixtureTests
     }
 
     [Fact]
-    public void MomentsOfDrawsAreThoseOfTheLaw()
+    public void MomentsOfSamplesAreThoseOfTheDistribution()
     {
         using var scope = torch.NewDisposeScope();
         using var mixture = Plane();

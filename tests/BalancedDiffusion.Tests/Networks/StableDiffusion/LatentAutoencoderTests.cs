@@ -36,9 +36,9 @@ public class LatentAutoencoderTests
         using var tensors = Safetensors.Read(weights);
         using var io = Safetensors.Read(answers);
         using var model = new LatentAutoencoder(LatentAutoencoderOptions.FromMetadata(tensors.Metadata), tensors, type);
-        using var law = model.Encode(io["image"].to_type(type));
-        Close("mean", law.Mean, io["mean"], tolerance);
-        Close("logvar", law.LogVariance, io["logvar"], tolerance);
+        using var distribution = model.Encode(io["image"].to_type(type));
+        Close("mean", distribution.Mean, io["mean"], tolerance);
+        Close("logvar", distribution.LogVariance, io["logvar"], tolerance);
         Close("decoded", model.Decode(io["mean"].to_type(type)), io["decoded"], tolerance);
         Assert.Equal(tensors.Count, model.state_dict().Count);
     }
@@ -96,8 +96,8 @@ public class LatentAutoencoderTests
                 "decoder.up_blocks.0.upsamplers.0",
             ]
         );
-        using var law = model.Encode(Normal(2, 2, 3, 8, 6));
-        model.Decode(law.Mean).Dispose();
+        using var distribution = model.Encode(Normal(2, 2, 3, 8, 6));
+        model.Decode(distribution.Mean).Dispose();
         torch.Tensor Convolved(torch.Tensor x, string name, long stride, long padding) =>
             torch.nn.functional.conv2d(
                 x,
@@ -141,7 +141,7 @@ public class LatentAutoencoderTests
             ) < 1e-5
         );
         var moments = Convolved(recorder.Last("encoder"), "quant_conv", 1, 0);
-        Assert.True(Difference(law.Mean, moments.narrow(1, 0, 4)) < 1e-6);
+        Assert.True(Difference(distribution.Mean, moments.narrow(1, 0, 4)) < 1e-6);
         var doubled = recorder.Last("decoder.up_blocks.0.resnets.1").repeat_interleave(2, 2).repeat_interleave(2, 3);
         Assert.True(
             Difference(
@@ -152,20 +152,20 @@ public class LatentAutoencoderTests
     }
 
     [Fact]
-    public void DrawsHaveTheMeanAndDeviationOfTheLaw()
+    public void SamplesHaveTheMeanAndStandardDeviationOfTheDistribution()
     {
         using var scope = torch.NewDisposeScope();
         var variances = torch.tensor([-4f, 0, 2]).reshape(1, 3, 1, 1).expand(1, 3, 100, 100).contiguous();
-        using var law = new DiagonalGaussian(torch.full([1, 3, 100, 100], 2f), variances);
-        var drawn = law.Draw(1).reshape(3, -1);
+        using var distribution = new DiagonalGaussian(torch.full([1, 3, 100, 100], 2f), variances);
+        var drawn = distribution.Draw(1).reshape(3, -1);
         for (var i = 0; i < 3; i++)
         {
             var deviation = Math.Exp(variances[0, i, 0, 0].item<float>() / 2);
             Assert.Equal(2, drawn[i].mean().item<float>(), 5 * deviation / 100);
-            Assert.InRange(drawn[i].std().item<float>() / deviation, 0.96, 1.04); // 5 deviations of 1/sqrt(2 · 10,000)
+            Assert.InRange(drawn[i].std().item<float>() / deviation, 0.96, 1.04); // 5 errors of 1/sqrt(2 · 10,000)
         }
-        Assert.True(law.Draw(1).eq(law.Draw(1)).all().item<bool>());
-        Assert.False(law.Draw(1).eq(law.Draw(2)).any().item<bool>());
+        Assert.True(distribution.Draw(1).eq(distribution.Draw(1)).all().item<bool>());
+        Assert.False(distribution.Draw(1).eq(distribution.Draw(2)).any().item<bool>());
     }
 
     [Fact]
@@ -178,8 +178,8 @@ public class LatentAutoencoderTests
         var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
         for (var i = 0; i < 10; i++)
         {
-            using var law = model.Encode(image);
-            model.Decode(law.Mean).Dispose();
+            using var distribution = model.Encode(image);
+            model.Decode(distribution.Mean).Dispose();
         }
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }

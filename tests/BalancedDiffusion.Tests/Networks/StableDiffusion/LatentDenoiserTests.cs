@@ -88,7 +88,7 @@ public class LatentDenoiserTests
     }
 
     [Fact]
-    public void SamplersWalkAsTheirPapersSayInTheVariancePreservingNotation()
+    public void SamplersStepAsTheirPapersSayInTheVariancePreservingNotation()
     {
         using var scope = torch.NewDisposeScope();
         using var model = Wide();
@@ -107,8 +107,8 @@ public class LatentDenoiserTests
             var (alpha, next, noise) = (schedule.AlphaBar(times[i]), schedule.AlphaBar(After(i)), Noise(z, times[i]));
             z = (z - Math.Sqrt(1 - alpha) * noise) / Math.Sqrt(alpha) * Math.Sqrt(next) + Math.Sqrt(1 - next) * noise;
         }
-        var walked = new DdimSampler().Sample(denoiser, VariancePreserving.ToExploding(start, levels[0]), levels);
-        Assert.True(Difference(VariancePreserving.FromExploding(walked, levels[^1]), z) < 1e-8);
+        var sampled = new DdimSampler().Sample(denoiser, VariancePreserving.ToExploding(start, levels[0]), levels);
+        Assert.True(Difference(VariancePreserving.FromExploding(sampled, levels[^1]), z) < 1e-8);
 
         // DPM-Solver++(2M): Lu et al. 2022, algorithm 2.
         z = start.clone();
@@ -128,8 +128,8 @@ public class LatentDenoiserTests
             z = Math.Sqrt((1 - next) / (1 - alpha)) * z - Math.Sqrt(next) * (Math.Exp(-h) - 1) * extrapolated;
             before = clean;
         }
-        walked = new DpmSolverSampler().Sample(denoiser, VariancePreserving.ToExploding(start, levels[0]), levels);
-        Assert.True(Difference(VariancePreserving.FromExploding(walked, levels[^1]), z) < 1e-8);
+        sampled = new DpmSolverSampler().Sample(denoiser, VariancePreserving.ToExploding(start, levels[0]), levels);
+        Assert.True(Difference(VariancePreserving.FromExploding(sampled, levels[^1]), z) < 1e-8);
     }
 
     [Fact]
