@@ -125,5 +125,13 @@ public sealed class ConditionNormDetector : IMemorizationDetector
             using var labels = torch.tensor(classes, device: noisy.device);
             return model.Denoise(noisy, sigma, labels);
         }
+
+        public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma)
+        {
+            using var labels = torch.tensor(classes, device: noisy.device);
+            return model.DenoiseAt(noisy, sigma, labels);
+        }
+
+        public torch.nn.Module? Module => model.Module;
     }
 }

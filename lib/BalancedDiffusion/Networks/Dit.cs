@@ -1,3 +1,4 @@
+using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
@@ -138,13 +139,13 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
         Guard.Shape(t, [-1]);
         using var scope = torch.NewDisposeScope();
         var labels = Labels(y, x.shape[0])!;
-        var halves = call(
-                torch.cat([x, x], 0),
-                torch.cat([t, t], 0),
-                torch.cat([labels, torch.full_like(labels, Options.Classes)], 0)
+        var (labelled, empty) = DoubledBatch.Split(
+            call(
+                DoubledBatch.Of(x, x),
+                DoubledBatch.Of(t, t),
+                DoubledBatch.Of(labels, torch.full_like(labels, Options.Classes))
             )
-            .chunk(2, 0);
-        var (labelled, empty) = (halves[0], halves[1]);
+        );
         var count = guidedChannels ?? Options.Channels;
         var guided = torch.lerp(empty.narrow(1, 0, count), labelled.narrow(1, 0, count), weight);
         return torch

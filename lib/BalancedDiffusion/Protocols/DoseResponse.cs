@@ -129,7 +129,7 @@ public sealed class DoseResponse : IDisposable
                 images[k] = unsteered.detach().to_type(starts.dtype).cpu();
                 continue;
             }
-            var steered = free.WithStrength(strengths[k]);
+            using var steered = free.WithStrength(strengths[k]);
             var parts = new List<torch.Tensor>();
             for (var at = 0; at < count; at += sampling.BatchSize)
             {
