@@ -1,3 +1,4 @@
+using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Reproduce.Commands;
 using Spectre.Console;
 using Spectre.Console.Cli;
@@ -159,6 +160,8 @@ public static class CommandLine
         }
         var usage = e is UsageException or CommandParseException or CommandRuntimeException;
         var text = e.Message.ReplaceLineEndings(" ").Trim();
+        if (e is MissingDataException { EntryName: { } entry })
+            text = $"{text.TrimEnd('.')}; to get it: {DataManifest.Load()[entry].HowToGet}";
         session.Say(
             usage
             || e

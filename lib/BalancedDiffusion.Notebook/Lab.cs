@@ -79,9 +79,30 @@ public static class Lab
     public static torch.Device Device => (device ?? throw NotStarted()).Device;
 
     /// <summary>The images to work with; opened at the first use.</summary>
-    /// <exception cref="FileNotFoundException">The data set is not on this machine; the message says how to get
+    /// <exception cref="MissingDataException">The data set is not on this machine; the message says how to get
     /// it.</exception>
-    public static IImageSource Images => images ??= ImageSources.Open(Parameters.Images, seed: Parameters.Seed);
+    public static IImageSource Images =>
+        images ??= WithAdvice(() => ImageSources.Open(Parameters.Images, seed: Parameters.Seed));
+
+    /// <summary>The first file or folder of this name in the data folders.</summary>
+    /// <param name="relativePath">The path below a data folder.</param>
+    /// <exception cref="MissingDataException">There is none; the message says where was looked and how to get
+    /// it.</exception>
+    public static string Require(string relativePath) => WithAdvice(() => DataFolders.Require(relativePath));
+
+    /// <summary>Adds to the library's sentence how the manifest says that missing data are got.</summary>
+    private static T WithAdvice<T>(Func<T> open)
+    {
+        try
+        {
+            return open();
+        }
+        catch (MissingDataException e) when (e.EntryName is { } entry)
+        {
+            var howToGet = DataManifest.Load()[entry].HowToGet;
+            throw new MissingDataException($"{e.Message.TrimEnd('.')}; to get it: {howToGet}.", e.FileName!, entry);
+        }
+    }
 
     /// <summary>A file of <c>tests/fixtures</c>, where the tiny networks of random weights lie that stand in for
     /// published ones. What they compute means nothing; how it is computed is the same.</summary>
