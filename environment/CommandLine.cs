@@ -1,3 +1,4 @@
+using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Reproduce.Commands;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Spectre.Console;
@@ -161,6 +162,8 @@ public static class CommandLine
         }
         var usage = e is UsageException or CommandParseException or CommandRuntimeException;
         var text = e.Message.ReplaceLineEndings(" ").Trim();
+        if (e is MissingDataException { EntryName: { } entry })
+            text = $"{text.TrimEnd('.')}; to get it: {DataManifest.Load()[entry].HowToGet}";
         session.Say(
             usage
             || e

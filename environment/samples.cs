@@ -149,6 +149,9 @@ try
 catch (Exception e)
     when (e is ArgumentException or IOException or UnauthorizedAccessException or InvalidOperationException)
 {
-    Console.Error.WriteLine($"Error: {e.Message.ReplaceLineEndings(" ")}");
+    var text = e.Message.ReplaceLineEndings(" ");
+    if (e is MissingDataException { EntryName: { } entry })
+        text = $"{text.TrimEnd('.')}; to get it: {DataManifest.Load()[entry].HowToGet}";
+    Console.Error.WriteLine($"Error: {text}");
     return 2;
 }

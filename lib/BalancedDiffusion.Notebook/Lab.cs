@@ -84,9 +84,30 @@ public static class Lab
     public static torch.Device Device => (device ?? throw NotStarted()).Device;
 
     /// <summary>The images to work with; opened at the first use.</summary>
-    /// <exception cref="FileNotFoundException">The data set is not on this machine; the message says how to get
+    /// <exception cref="MissingDataException">The data set is not on this machine; the message says how to get
     /// it.</exception>
-    public static IImageSource Images => images ??= ImageSources.Open(Parameters.Images, seed: Parameters.Seed);
+    public static IImageSource Images =>
+        images ??= WithAdvice(() => ImageSources.Open(Parameters.Images, seed: Parameters.Seed));
+
+    /// <summary>The first file or folder of this name in the data folders.</summary>
+    /// <param name="relativePath">The path below a data folder.</param>
+    /// <exception cref="MissingDataException">There is none; the message says where was looked and how to get
+    /// it.</exception>
+    public static string Require(string relativePath) => WithAdvice(() => DataFolders.Require(relativePath));
+
+    /// <summary>Adds to the library's sentence how the manifest says that missing data are got.</summary>
+    private static T WithAdvice<T>(Func<T> open)
+    {
+        try
+        {
+            return open();
+        }
+        catch (MissingDataException e) when (e.EntryName is { } entry)
+        {
+            var howToGet = DataManifest.Load()[entry].HowToGet;
+            throw new MissingDataException($"{e.Message.TrimEnd('.')}; to get it: {howToGet}.", e.FileName!, entry);
+        }
+    }
 
     /// <summary>A file below the repository's <c>data</c> folder, e.g. <c>tiny/dit-tiny.safetensors</c>. In <c>tiny</c>
     /// lie small networks of random weights that stand in for published ones: what they compute means nothing; how it

@@ -35,7 +35,7 @@ public static class DeepCheckpoint
                     + "with EdmCheckpoint or DitCheckpoint"
             ),
         };
-        var module = (TorchSharp.torch.nn.Module)network;
+        var module = network.Module!;
         foreach (var parameter in module.parameters())
             parameter.requires_grad_(false);
         module.eval();

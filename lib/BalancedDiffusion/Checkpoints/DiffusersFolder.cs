@@ -11,7 +11,7 @@ namespace BalancedDiffusion.Checkpoints;
 public sealed class DiffusersFolder
 {
     private const long ConfigLimit = 1 << 20;
-    private const string Fetch = "dotnet run --project environment -- data fetch sd14 gets Stable Diffusion v1.4";
+    private const string Expected = "the diffusers folder of Stable Diffusion v1 is read here";
 
     private DiffusersFolder(string path, bool preferHalf)
     {
@@ -63,7 +63,7 @@ public sealed class DiffusersFolder
         if (File.Exists(full))
             throw new InvalidDataException(SingleFile(name));
         if (!Directory.Exists(full))
-            throw new InvalidDataException($"there is no folder '{path}'; check the path ({Fetch})");
+            throw new InvalidDataException($"there is no folder '{path}'; check the path");
         var index = System.IO.Path.Combine(full, "model_index.json");
         if (!File.Exists(index))
             throw new InvalidDataException(WithoutIndex(full, name));
@@ -73,13 +73,12 @@ public sealed class DiffusersFolder
                 : "nothing";
         if (pipeline.StartsWith("DiT", StringComparison.Ordinal))
             throw new InvalidDataException(
-                $"the folder '{name}' holds a DiT, not Stable Diffusion; fetch the published .pt with data "
-                    + "fetch dit-xl-2 and read it with DitCheckpoint"
+                $"the folder '{name}' holds a DiT, not Stable Diffusion; read the published .pt with DitCheckpoint"
             );
         if (pipeline != "StableDiffusionPipeline")
             throw new InvalidDataException(
                 $"the folder '{name}' holds a {Listing.Printable(pipeline)}, and only StableDiffusionPipeline "
-                    + $"of version 1 is read here; {Fetch}"
+                    + "of version 1 is read here"
             );
         return new DiffusersFolder(full, preferHalf);
     }
@@ -119,7 +118,7 @@ public sealed class DiffusersFolder
             ? path
             : throw new InvalidDataException(
                 $"the folder '{Name}' lacks {part}/{file}; it was not copied or fetched whole, so fetch what "
-                    + $"is missing ({Fetch})"
+                    + "is missing"
             );
     }
 
@@ -141,7 +140,7 @@ public sealed class DiffusersFolder
                 : "a text width of 1024";
             throw new InvalidDataException(
                 $"the folder '{Name}' holds Stable Diffusion of version 2 ({sign}), "
-                    + $"and only version 1 is read here; {Fetch}"
+                    + $"and only version 1 is read here"
             );
         }
         if (
@@ -151,12 +150,12 @@ public sealed class DiffusersFolder
         )
             throw new InvalidDataException(
                 $"the U-Net of '{Name}' takes {channels} channels and the autoencoder makes {latent}: an "
-                    + $"inpainting model, or parts of two models; take them all from one ({Fetch})"
+                    + "inpainting model, or parts of two models; take them all from one"
             );
         if (width is not null && TextEncoder.Number("hidden_size") is { } hidden && hidden != width)
             throw new InvalidDataException(
                 $"the text encoder of '{Name}' has width {hidden} and the U-Net reads width {width}; take "
-                    + $"both from one model ({Fetch})"
+                    + "both from one model"
             );
     }
 
@@ -189,10 +188,10 @@ public sealed class DiffusersFolder
         System.IO.Path.GetExtension(name).ToLowerInvariant() switch
         {
             ".ckpt" => $"'{name}' is a single .ckpt, a pickle that can hold code, in other names than the networks "
-                + $"here; it was not opened, so take the model's diffusers folder instead ({Fetch})",
+                + "here; it was not opened, so take the model's diffusers folder instead",
             ".safetensors" =>
                 $"'{name}' is a single file in other names than the networks here; take the model's diffusers "
-                    + $"folder instead ({Fetch})",
+                    + "folder instead",
             _ => $"'{name}' is a file, not a diffusers folder; name the folder that holds model_index.json",
         };
 
@@ -204,10 +203,10 @@ public sealed class DiffusersFolder
             .Order()
             .ToList();
         if (names.Count == 0)
-            return $"the folder '{name}' is empty; {Fetch}";
+            return $"the folder '{name}' is empty; {Expected}";
         if (names.Contains("unet"))
             return $"the folder '{name}' lacks model_index.json; it was not copied or fetched whole, so fetch what "
-                + $"is missing ({Fetch})";
+                + "is missing";
         if (names.Contains("config.json"))
             return $"the folder '{name}' looks like one part of a model; name the folder above it, which holds "
                 + "model_index.json";
@@ -215,8 +214,8 @@ public sealed class DiffusersFolder
             return $"the folder '{name}' holds a DiT, not Stable Diffusion; read its file with DitCheckpoint";
         if (names.Any(n => n.EndsWith(".ckpt", StringComparison.OrdinalIgnoreCase)))
             return $"the folder '{name}' holds a .ckpt, a pickle that can hold code; it was not opened, so take the "
-                + $"model's diffusers folder instead ({Fetch})";
+                + "model's diffusers folder instead";
         return $"the folder '{name}' is no diffusers folder: it holds {Listing.Of(names)} and no model_index.json; "
-            + $"{Fetch}";
+            + Expected;
     }
 }

@@ -73,7 +73,7 @@ public sealed class CelebA : IImageSource
             return OpenPrepared(prepared, rgb);
         if (folders.Find(manifest["celeba"].Files[0]) is { } first)
             return OpenOfficial(Path.GetDirectoryName(Path.GetDirectoryName(first))!, Standard, rgb);
-        throw folders.Missing(manifest["celeba-32"].Files[0].Path, WhatToDo);
+        throw folders.Missing(manifest["celeba-32"].Files[0].Path, null, WhatToDo);
     }
 
     /// <summary>Opens a file that <see cref="Prepare"/> wrote; its table of attributes must lie beside it.</summary>

@@ -3,7 +3,7 @@ namespace BalancedDiffusion.Datasets;
 /// <summary>A data set or checkpoint, as the manifest knows it.</summary>
 public sealed record DataEntry
 {
-    /// <summary>The name used on the command line, e.g. <c>fashion-mnist</c>.</summary>
+    /// <summary>The name that it is asked for by, e.g. <c>fashion-mnist</c>.</summary>
     public required string Name { get; init; }
 
     /// <summary><c>data set</c> or <c>checkpoint</c>.</summary>

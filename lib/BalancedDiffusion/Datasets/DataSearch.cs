@@ -98,21 +98,18 @@ public sealed class DataSearch
 
     /// <summary>The first file or folder of this name in the search path.</summary>
     /// <param name="relativePath">As in <see cref="Find(string)"/>.</param>
-    /// <param name="whatToDo">How to get it, as half a sentence; null for a general hint (or the manifest's own, where
-    /// it lists the path).</param>
-    /// <exception cref="FileNotFoundException">There is none; the message says where was looked and what to
-    /// do.</exception>
+    /// <param name="whatToDo">How to get it, as half a sentence for the message; null for a general hint.</param>
+    /// <exception cref="MissingDataException">There is none; the message says where was looked, and
+    /// <see cref="MissingDataException.EntryName"/> which entry of the manifest lists the path.</exception>
     public string Require(string relativePath, string? whatToDo = null)
     {
         if (Find(relativePath) is { } found)
             return found;
-        var known =
-            whatToDo
-            ?? DataManifest
-                .Load()
-                .Entries.FirstOrDefault(entry => entry.Files.Any(file => file.Path == relativePath.Replace('\\', '/')))
-                ?.HowToGet;
-        throw Missing(relativePath, known ?? $"put it into one of these folders, or name its folder in {Variable}");
+        if (whatToDo is not null)
+            throw Missing(relativePath, null, $"to get it: {whatToDo}");
+        var path = relativePath.Replace('\\', '/');
+        var entry = DataManifest.Load().Entries.FirstOrDefault(entry => entry.Files.Any(file => file.Path == path));
+        throw Missing(relativePath, entry?.Name);
     }
 
     /// <summary>The search path, one line a folder with its origin and whether it exists, and then the
@@ -125,7 +122,11 @@ public sealed class DataSearch
         return string.Join(Environment.NewLine, lines.Concat(warnings.Select(w => $"Warning: {w}")));
     }
 
-    internal FileNotFoundException Missing(string what, string whatToDo)
+    /// <summary>What to throw where something is in none of the folders.</summary>
+    /// <param name="what">The path below a data folder.</param>
+    /// <param name="entry">The entry of the manifest that it belongs to, or null.</param>
+    /// <param name="whatToDo">The message's end; null for a general one.</param>
+    internal MissingDataException Missing(string what, string? entry, string? whatToDo = null)
     {
         var where =
             folders.Count == 0
@@ -134,7 +135,12 @@ public sealed class DataSearch
                     ", ",
                     folders.Select(f => $"{f.Folder}{(Directory.Exists(f.Folder) ? "" : " (does not exist)")}")
                 );
-        return new FileNotFoundException($"'{what}' was not found in {where}; to get it: {whatToDo}.", what);
+        whatToDo ??= $"put it into one of these folders, or name its folder in {Variable}";
+        return new MissingDataException(
+            $"'{what}'{(entry is null ? "" : $" of '{entry}'")} was not found in {where}; {whatToDo}.",
+            what,
+            entry
+        );
     }
 
     internal static bool IsUnsafe(string? relativePath)

@@ -10,8 +10,6 @@ namespace BalancedDiffusion.Datasets;
 public sealed class FashionMnist : IImageSource
 {
     private const int Native = 28;
-    private const string WhatToDo =
-        "apt-get install dataset-fashion-mnist, or dotnet run --project environment -- data fetch fashion-mnist";
     private readonly Lazy<(IdxArray Images, int[] Labels)> train,
         test;
     private readonly int size;
@@ -21,7 +19,7 @@ public sealed class FashionMnist : IImageSource
         this.size = size;
         var paths = DataManifest
             .Load()["fashion-mnist"]
-            .Files.Select(file => folders.Find(file) ?? throw folders.Missing(file.Path, WhatToDo))
+            .Files.Select(file => folders.Find(file) ?? throw folders.Missing(file.Path, "fashion-mnist"))
             .ToArray();
         TrainCapacity = Capacity(paths[0]);
         TestCapacity = Capacity(paths[2]);
@@ -38,8 +36,7 @@ public sealed class FashionMnist : IImageSource
     /// folder itself.</summary>
     /// <param name="size">28 as published, or 32 with a black (-1) margin of two pixels.</param>
     /// <param name="folders">Where to look; <see cref="DataFolders.Current"/> by default.</param>
-    /// <exception cref="FileNotFoundException">A file is missing; the message says where was looked and how to get
-    /// it.</exception>
+    /// <exception cref="MissingDataException">A file is missing; the message says where was looked.</exception>
     /// <exception cref="InvalidDataException">A file is damaged or not what its name says.</exception>
     public static FashionMnist Open(int size = Native, DataSearch? folders = null)
     {
@@ -99,8 +96,7 @@ public sealed class FashionMnist : IImageSource
         var dims = IdxReader.ReadDims(path, 3);
         if (dims[1] != Native || dims[2] != Native)
             throw new InvalidDataException(
-                $"'{path}' holds images of {dims[1]} × {dims[2]} pixels, expected 28 × 28; it is not "
-                    + $"Fashion-MNIST: {WhatToDo}"
+                $"'{path}' holds images of {dims[1]} × {dims[2]} pixels, expected 28 × 28; " + "it is not Fashion-MNIST"
             );
         return dims[0];
     }
@@ -112,13 +108,13 @@ public sealed class FashionMnist : IImageSource
         if (labels.Dims[0] != images.Dims[0])
             throw new InvalidDataException(
                 $"'{labelFile}' holds {labels.Dims[0]} labels for the {images.Dims[0]} images of "
-                    + $"'{imageFile}'; fetch both again: {WhatToDo}"
+                    + $"'{imageFile}'; fetch both again"
             );
         var wrong = Array.FindIndex(labels.Data, label => label > 9);
         if (wrong >= 0)
             throw new InvalidDataException(
-                $"'{labelFile}' gives image {wrong} the label {labels.Data[wrong]}, expected 0 to 9; fetch it "
-                    + $"again: {WhatToDo}"
+                $"'{labelFile}' gives image {wrong} the label {labels.Data[wrong]}, expected 0 to 9; "
+                    + "fetch it again"
             );
         return (images, Array.ConvertAll(labels.Data, label => (int)label));
     }

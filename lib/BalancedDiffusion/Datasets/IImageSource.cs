@@ -3,7 +3,7 @@ namespace BalancedDiffusion.Datasets;
 /// <summary>A data set that images can be taken from: a training part and a test part that never overlap.</summary>
 public interface IImageSource
 {
-    /// <summary>The name used on the command line: <c>faces</c>, <c>fashion-mnist</c> or <c>celeba</c>.</summary>
+    /// <summary>The name that it is asked for by: <c>faces</c>, <c>fashion-mnist</c> or <c>celeba</c>.</summary>
     string Name { get; }
 
     /// <summary>The most training images it has (<see cref="int.MaxValue"/> where they are drawn without

@@ -15,7 +15,7 @@ public static class ImageSources
     /// <param name="seed">The seed of the drawn faces; the others do not use it.</param>
     /// <exception cref="ArgumentException">There is no such name or no such size; the message lists those there
     /// are.</exception>
-    /// <exception cref="FileNotFoundException">Its files are missing; the message says how to get them.</exception>
+    /// <exception cref="MissingDataException">Its files are missing.</exception>
     public static IImageSource Open(string name, int? size = null, long seed = 0)
     {
         ArgumentNullException.ThrowIfNull(name);

@@ -24,28 +24,6 @@ internal static class DenoiserInput
         return noisy.detach().reshape(noisy.shape[0], sampleShape.Aggregate(1L, (product, n) => product * n));
     }
 
-    /// <summary>Noise levels as a column (batch, 1), float64.</summary>
-    public static torch.Tensor Levels(torch.Tensor sigma, long batch, torch.Device device)
-    {
-        ArgumentNullException.ThrowIfNull(sigma);
-        if (sigma.dim() > 1 || (sigma.dim() == 1 && sigma.shape[0] != batch))
-            throw new ArgumentException(
-                $"sigma must have shape () or ({batch}), was ({string.Join(", ", sigma.shape)})",
-                nameof(sigma)
-            );
-        var levels = sigma.detach().to_type(torch.float64).to(device).reshape(-1, 1);
-        var wrong = levels
-            .flatten()
-            .cpu()
-            .data<double>()
-            .ToArray()
-            .Where(s => !(s > 0) || !double.IsFinite(s))
-            .ToArray();
-        if (wrong.Length > 0)
-            throw new ArgumentOutOfRangeException(nameof(sigma), $"sigma must be positive and finite, was {wrong[0]}");
-        return levels.expand(batch, 1);
-    }
-
     /// <summary>Labels must be one whole number a sample, each of a class that exists.</summary>
     public static void Labels(torch.Tensor labels, long batch, long known)
     {

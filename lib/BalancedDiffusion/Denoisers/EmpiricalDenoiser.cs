@@ -47,12 +47,22 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
     /// <exception cref="ArgumentException">A shape or a type is wrong, or noisy holds NaN or infinity.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A noise level is not positive and finite.</exception>
     /// <remarks>Records no gradient. The result has the type of <paramref name="noisy"/>.</remarks>
-    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma)
+    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => Denoise(noisy, NoiseLevels.Of(sigma));
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">As for <see cref="Denoise(torch.Tensor, torch.Tensor)"/>.</exception>
+    public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma)
+    {
+        Guard.Sigma(sigma);
+        return Denoise(noisy, NoiseLevels.Of(sigma));
+    }
+
+    private torch.Tensor Denoise(torch.Tensor noisy, NoiseLevels sigma)
     {
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var rows = DenoiserInput.Rows(noisy, sampleShape, blocks.Device);
-        var levels = DenoiserInput.Levels(sigma, rows.shape[0], blocks.Device);
+        var levels = NoiseLevels.Column(sigma.Values(noisy), rows.shape[0], blocks.Device);
         var result = torch.empty(rows.shape, dtype: noisy.dtype, device: noisy.device);
         var isSingle = noisy.dtype != torch.float64 && blocks.FitsSingle;
         using var near = isSingle ? SearchNear(rows) : null;
@@ -156,13 +166,13 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
     /// <param name="sigma">Noise levels, shape [] or [batch], all &gt; 0.</param>
     /// <returns>(batch, n), float64, rows summing to 1. It takes 8 · batch · n bytes, and about three times that
     /// while it is computed.</returns>
-    /// <exception cref="ArgumentException">As for <see cref="Denoise"/>.</exception>
+    /// <exception cref="ArgumentException">As for <see cref="Denoise(torch.Tensor, torch.Tensor)"/>.</exception>
     public torch.Tensor PosteriorWeights(torch.Tensor noisy, torch.Tensor sigma)
     {
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var rows = DenoiserInput.Rows(noisy, sampleShape, blocks.Device);
-        var levels = DenoiserInput.Levels(sigma, rows.shape[0], blocks.Device);
+        var levels = NoiseLevels.Column(NoiseLevels.Of(sigma).Values(noisy), rows.shape[0], blocks.Device);
         var weights = torch.empty([rows.shape[0], Count], dtype: torch.float64, device: blocks.Device);
         OverQueries(
             rows,
@@ -193,7 +203,8 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         return PosteriorWeights(noisy, level);
     }
 
-    /// <summary>The index of the training sample nearest to each noisy one, to which <see cref="Denoise"/> tends as
+    /// <summary>The index of the training sample nearest to each noisy one, to which
+    /// <see cref="Denoise(torch.Tensor, torch.Tensor)"/> tends as
     /// sigma → 0.</summary>
     /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>
     /// <returns>(batch), int64. Where samples are equally near it is one of them.</returns>

@@ -51,6 +51,22 @@ public sealed class GuidedDenoiser : IDenoiser
             return unconditional.Denoise(noisy, sigma);
         using var scope = torch.NewDisposeScope();
         var without = unconditional.Denoise(noisy, sigma);
-        return torch.lerp(without, conditional.Denoise(noisy, sigma), Weight).MoveToOuterDisposeScope();
+        return Mixture(without, conditional.Denoise(noisy, sigma)).MoveToOuterDisposeScope();
     }
+
+    /// <inheritdoc/>
+    /// <remarks>Asks one denoiser alone where the weight is 0 or 1.</remarks>
+    public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma)
+    {
+        if (Weight == 1)
+            return conditional.DenoiseAt(noisy, sigma);
+        if (Weight == 0)
+            return unconditional.DenoiseAt(noisy, sigma);
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        var without = unconditional.DenoiseAt(noisy, sigma);
+        return Mixture(without, conditional.DenoiseAt(noisy, sigma)).MoveToOuterDisposeScope();
+    }
+
+    private torch.Tensor Mixture(torch.Tensor without, torch.Tensor with) => torch.lerp(without, with, Weight);
 }

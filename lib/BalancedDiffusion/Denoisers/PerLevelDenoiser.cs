@@ -60,6 +60,14 @@ public sealed class PerLevelDenoiser : IDenoiser
     /// <param name="sigma">The level, &gt; 0 and finite.</param>
     public IDenoiser At(double sigma) => denoisers[Nearest(sigma)];
 
+    /// <inheritdoc/>
+    public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma)
+    {
+        Guard.Sigma(sigma);
+        ArgumentNullException.ThrowIfNull(noisy);
+        return At(NoiseLevels.Rounded(sigma, noisy.dtype)).DenoiseAt(noisy, sigma);
+    }
+
     private int Nearest(double sigma)
     {
         Guard.Sigma(sigma);

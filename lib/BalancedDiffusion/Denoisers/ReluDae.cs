@@ -115,4 +115,12 @@ public sealed class ReluDae : torch.nn.Module<torch.Tensor, torch.Tensor>, IDeno
 
     /// <inheritdoc/>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => call(noisy);
+
+    /// <inheritdoc/>
+    public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma)
+    {
+        Guard.Sigma(sigma);
+        using var noGrad = torch.no_grad();
+        return call(noisy);
+    }
 }

@@ -143,6 +143,16 @@ public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
         return Decode(Encode(noisy), noisy, sigma).MoveToOuterDisposeScope();
     }
 
+    /// <inheritdoc/>
+    public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma)
+    {
+        Guard.Sigma(sigma);
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        var level = torch.full([], sigma, dtype: Encoder.dtype, device: Encoder.device);
+        return Decode(Encode(noisy), noisy, level).MoveToOuterDisposeScope();
+    }
+
     // Parameters lie in fields of their own names: a move to another type or device replaces them there.
     private sealed class WeightOnly : torch.nn.Module
     {

@@ -127,5 +127,13 @@ public sealed class ConditionNormDetector : IMemorizationDetector
             using var one = torch.tensor(labels, device: noisy.device);
             return model.Denoise(noisy, sigma, one);
         }
+
+        public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma)
+        {
+            using var one = torch.tensor(labels, device: noisy.device);
+            return model.DenoiseAt(noisy, sigma, one);
+        }
+
+        public torch.nn.Module? Module => model.Module;
     }
 }

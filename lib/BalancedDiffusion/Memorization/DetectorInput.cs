@@ -33,6 +33,7 @@ internal static class DetectorInput
         Guard.AtLeast(firstIndex, 0);
         foreach (var model in models)
         {
+            // What asks a network may convert the samples for it, so that only what is a network itself is looked at.
             if ((model as torch.nn.Module)?.parameters().FirstOrDefault(p => p.is_floating_point()) is not { } weight)
                 continue;
             if (weight.dtype != samples.dtype)

@@ -47,7 +47,7 @@ public sealed class SpikinessDetector : IMemorizationDetector
         PoolingExtensions.Check(pooling);
         var holder =
             network
-            ?? denoiser as torch.nn.Module
+            ?? denoiser.Module
             ?? throw new ArgumentException(
                 $"the denoiser {denoiser.GetType().Name} is no network with modules; name the network that it "
                     + "runs, or give a function to the representation",

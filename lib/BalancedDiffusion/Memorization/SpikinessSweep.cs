@@ -63,7 +63,7 @@ public static class SpikinessSweep
         foreach (var measure in measures)
             SpikinessDetector.CheckMeasure(measure, nameof(measures));
         PoolingExtensions.Check(pooling);
-        if (denoiser is not torch.nn.Module network)
+        if (denoiser.Module is not { } network)
             throw new ArgumentException(
                 $"the denoiser {denoiser.GetType().Name} is no network with modules",
                 nameof(denoiser)

@@ -1,3 +1,4 @@
+using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
@@ -142,13 +143,13 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
         Guard.Shape(t, [-1]);
         using var scope = torch.NewDisposeScope();
         var each = Checked(labels, x.shape[0])!;
-        var halves = call(
-                torch.cat([x, x], 0),
-                torch.cat([t, t], 0),
-                torch.cat([each, torch.full_like(each, Options.Classes)], 0)
+        var (labelled, empty) = DoubledBatch.Split(
+            call(
+                DoubledBatch.Of(x, x),
+                DoubledBatch.Of(t, t),
+                DoubledBatch.Of(each, torch.full_like(each, Options.Classes))
             )
-            .chunk(2, 0);
-        var (labelled, empty) = (halves[0], halves[1]);
+        );
         var count = guidedChannels ?? Options.Channels;
         var guided = torch.lerp(empty.narrow(1, 0, count), labelled.narrow(1, 0, count), weight);
         return torch

@@ -69,7 +69,12 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
 
     /// <inheritdoc/>
     /// <remarks>Under the empty label where the network has classes. Records a gradient.</remarks>
-    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => Denoise(noisy, sigma, null, 1, null);
+    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) =>
+        Denoise(noisy, NoiseLevels.Of(sigma), null, 1, null);
+
+    /// <inheritdoc/>
+    /// <remarks>Under the empty label where the network has classes.</remarks>
+    public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma) => DenoiseAt(noisy, sigma, null, 1, null);
 
     /// <inheritdoc/>
     public long Classes => network.Options.Classes;
@@ -82,6 +87,18 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
     /// <exception cref="ArgumentOutOfRangeException">A class does not exist, or a noise level is not positive and
     /// finite.</exception>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor labels)
+    {
+        var given = LabelsOf(noisy, labels);
+        return Denoise(noisy, NoiseLevels.Of(sigma), given, 1, null);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">As for
+    /// <see cref="Denoise(torch.Tensor, torch.Tensor, torch.Tensor)"/>.</exception>
+    public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma, torch.Tensor labels) =>
+        DenoiseAt(noisy, sigma, LabelsOf(noisy, labels), 1, null);
+
+    private long[] LabelsOf(torch.Tensor noisy, torch.Tensor labels)
     {
         if (Classes == 0)
             throw new ArgumentException(
@@ -98,7 +115,7 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
                 torch.full_like(kept, Classes),
                 kept
             );
-        return Denoise(noisy, sigma, kept.data<long>().ToArray(), 1, null).MoveToOuterDisposeScope();
+        return kept.data<long>().ToArray();
     }
 
     /// <summary>This denoiser under labels, optionally with classifier-free guidance. It uses this one's network, which
@@ -139,9 +156,22 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
     public IDenoiser WithLabel(long label, double guidance = 1, long? guidedChannels = null) =>
         WithLabels([label], guidance, guidedChannels);
 
+    private torch.Tensor DenoiseAt(
+        torch.Tensor noisy,
+        double sigma,
+        long[]? labels,
+        double guidance,
+        long? guidedChannels
+    )
+    {
+        Guard.Sigma(sigma);
+        using var noGrad = torch.no_grad();
+        return Denoise(noisy, NoiseLevels.Of(sigma), labels, guidance, guidedChannels);
+    }
+
     private torch.Tensor Denoise(
         torch.Tensor noisy,
-        torch.Tensor sigma,
+        NoiseLevels sigma,
         long[]? labels,
         double guidance,
         long? guidedChannels
@@ -163,7 +193,8 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
             );
         using var scope = torch.NewDisposeScope();
         var each = labels is null ? null : torch.tensor(labels).expand(batch).contiguous();
-        var s = DenoiserInput.Levels(sigma, batch, noisy.device).reshape(batch, 1, 1, 1);
+        var levels = sigma.Values(noisy);
+        var s = NoiseLevels.Column(levels, batch, noisy.device).reshape(batch, 1, 1, 1);
         torch.Tensor Like(torch.Tensor coefficient) => coefficient.to_type(noisy.dtype);
         if (SigmaData is { } data)
         {
@@ -173,11 +204,7 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
                 noisy * Like(total.reciprocal().mul(data * data)) + output * Like(s.mul(data).mul(total.rsqrt()))
             ).MoveToOuterDisposeScope();
         }
-        var times = torch.tensor(
-            [.. s.flatten().cpu().data<double>().ToArray().Select(Schedule!.NearestTime)],
-            dtype: torch.float64,
-            device: noisy.device
-        );
+        var times = NoiseLevels.Column(Array.ConvertAll(levels, Schedule!.NearestTime), batch, noisy.device).flatten();
         var noise = Predict(noisy * Like(s.square().add(1).rsqrt()), times, each, guidance, guidedChannels)
             .narrow(1, 0, network.Options.Channels);
         return (noisy - Like(s) * noise).MoveToOuterDisposeScope();
@@ -204,6 +231,11 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
         public IReadOnlyList<long> SampleShape => denoiser.SampleShape;
 
         public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) =>
-            denoiser.Denoise(noisy, sigma, labels, guidance, guidedChannels);
+            denoiser.Denoise(noisy, NoiseLevels.Of(sigma), labels, guidance, guidedChannels);
+
+        public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma) =>
+            denoiser.DenoiseAt(noisy, sigma, labels, guidance, guidedChannels);
+
+        public torch.nn.Module Module => denoiser;
     }
 }

@@ -61,7 +61,10 @@ public sealed class EdmPreconditioner
     /// <exception cref="ArgumentException">A shape or type is wrong, noisy is not finite, or labels lack or are too
     /// many.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A noise level is not positive and finite.</exception>
-    public override torch.Tensor forward(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor? labels)
+    public override torch.Tensor forward(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor? labels) =>
+        Denoise(noisy, NoiseLevels.Of(sigma), labels);
+
+    private torch.Tensor Denoise(torch.Tensor noisy, NoiseLevels sigma, torch.Tensor? labels)
     {
         Guard.Shape(noisy, [-1, .. SampleShape]);
         if (noisy.dtype != model.Type)
@@ -77,9 +80,9 @@ public sealed class EdmPreconditioner
             );
         Guard.Finite(noisy);
         using var scope = torch.NewDisposeScope();
-        DenoiserInput.Levels(sigma, noisy.shape[0], torch.CPU);
+        var levels = sigma.Values(noisy);
         model.CheckLabels(labels, noisy.shape[0]);
-        var level = sigma.to(noisy.device).to_type(noisy.dtype).reshape(-1, 1, 1, 1);
+        var level = NoiseLevels.Column(levels, noisy.device).to_type(noisy.dtype).reshape(-1, 1, 1, 1);
         // hypot does not overflow where the square of a level would.
         var size = level.hypot(torch.full_like(level, SigmaData));
         var raw = model.call(noisy / size, level.log().div(4).flatten(), labels);
@@ -94,6 +97,18 @@ public sealed class EdmPreconditioner
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => call(noisy, sigma, null);
 
     /// <inheritdoc/>
+    /// <exception cref="ArgumentException">As for <see cref="Denoise(torch.Tensor, torch.Tensor)"/>.</exception>
+    public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma) => LabelledAt(noisy, sigma, null);
+
+    /// <summary>D(y; sigma, class) at one noise level, without recording a gradient.</summary>
+    internal torch.Tensor LabelledAt(torch.Tensor noisy, double sigma, torch.Tensor? labels)
+    {
+        Guard.Sigma(sigma);
+        using var noGrad = torch.no_grad();
+        return Denoise(noisy, NoiseLevels.Of(sigma), labels);
+    }
+
+    /// <inheritdoc/>
     public long Classes => Options.LabelDim;
 
     /// <inheritdoc/>
@@ -103,12 +118,25 @@ public sealed class EdmPreconditioner
     /// finite.</exception>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma, torch.Tensor labels)
     {
+        using var scope = torch.NewDisposeScope();
+        return call(noisy, sigma, OneHot(noisy, labels)).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">As for
+    /// <see cref="Denoise(torch.Tensor, torch.Tensor, torch.Tensor)"/>.</exception>
+    public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma, torch.Tensor labels)
+    {
+        using var scope = torch.NewDisposeScope();
+        return LabelledAt(noisy, sigma, OneHot(noisy, labels)).MoveToOuterDisposeScope();
+    }
+
+    private torch.Tensor OneHot(torch.Tensor noisy, torch.Tensor labels)
+    {
         RequireClasses();
         ArgumentNullException.ThrowIfNull(noisy);
         DenoiserInput.Labels(labels, noisy.dim() == 0 ? 1 : noisy.shape[0], Classes);
-        using var scope = torch.NewDisposeScope();
-        return call(noisy, sigma, torch.nn.functional.one_hot(labels, Classes).to_type(noisy.dtype))
-            .MoveToOuterDisposeScope();
+        return torch.nn.functional.one_hot(labels, Classes).to_type(noisy.dtype);
     }
 
     /// <summary>This network as the denoiser of given classes. Its weights stay shared.</summary>

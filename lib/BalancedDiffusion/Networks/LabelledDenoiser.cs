@@ -24,9 +24,24 @@ public sealed class LabelledDenoiser : IDenoiser
     /// another size than there are labels.</exception>
     public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma)
     {
-        ArgumentNullException.ThrowIfNull(noisy);
         using var scope = torch.NewDisposeScope();
-        var labels = torch.tensor(rows, [Count, model.Options.LabelDim], dtype: noisy.dtype, device: noisy.device);
-        return model.call(noisy, sigma, labels).MoveToOuterDisposeScope();
+        return model.call(noisy, sigma, Labels(noisy)).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">As for <see cref="Denoise"/>.</exception>
+    public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma)
+    {
+        using var scope = torch.NewDisposeScope();
+        return model.LabelledAt(noisy, sigma, Labels(noisy)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The network with the classes' weights.</summary>
+    public torch.nn.Module Module => model;
+
+    private torch.Tensor Labels(torch.Tensor noisy)
+    {
+        ArgumentNullException.ThrowIfNull(noisy);
+        return torch.tensor(rows, [Count, model.Options.LabelDim], dtype: noisy.dtype, device: noisy.device);
     }
 }

@@ -9,8 +9,8 @@ namespace BalancedDiffusion.Protocols;
 
 /// <summary>
 /// One of the six deep networks as this repository trains them: a U-Net or a DiT, memorizing, generalizing or hybrid;
-/// which images, which recipe, and the name of the file that the result is kept under. The command <c>dotnet run
-/// --project environment -- train unet-hybrid --data faces</c> makes that file.
+/// which images, which recipe, and the name of the
+/// file that the result is kept under.
 /// </summary>
 /// <param name="Architecture">The network.</param>
 /// <param name="Regime">What its images make of it.</param>
@@ -34,7 +34,7 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
         select new DeepPreset(architecture, regime),
     ];
 
-    /// <summary>Its name on the command line, e.g. <c>unet-hybrid</c>.</summary>
+    /// <summary>The name that it is asked for by, e.g. <c>unet-hybrid</c>.</summary>
     public string Name => $"{Architecture}-{Regime}".ToLowerInvariant();
 
     /// <summary>
@@ -154,7 +154,7 @@ public sealed record DeepPreset(DeepArchitecture Architecture, TrainingRegime Re
                 nameof(network)
             ),
         };
-        var module = (TorchSharp.torch.nn.Module)network;
+        var module = network.Module!;
         if (result.EmaWeights is not null)
             result.CopyEmaTo(module);
         module.eval();

@@ -128,7 +128,7 @@ public sealed class DoseResponse : IDisposable
                 images[k] = unsteered.detach().to_type(starts.dtype).cpu();
                 continue;
             }
-            var steered = free.WithStrength(strengths[k]);
+            using var steered = free.WithStrength(strengths[k]);
             var parts = new List<torch.Tensor>();
             for (var offset = 0; offset < count; offset += sampling.BatchSize)
             {

@@ -42,7 +42,7 @@ public sealed record ComputeDevice(torch.Device Device, string Reason)
                 }
                 if (wish.Trim().Equals("cuda", StringComparison.OrdinalIgnoreCase))
                     throw new InvalidOperationException(
-                        $"CUDA was asked for, but {obstacle}; use --device cpu, or auto to fall back by itself."
+                        $"CUDA was asked for, but {obstacle}; choose cpu, or auto to fall back by itself."
                     );
                 return new(torch.CPU, $"CPU: {obstacle}.");
             default:

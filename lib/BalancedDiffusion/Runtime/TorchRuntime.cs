@@ -78,7 +78,7 @@ public static class TorchRuntime
                 )
             {
                 failure =
-                    $"libtorch could not be loaded ({FirstLine(e.Message)}); run 'dotnet build' in the "
+                    $"libtorch could not be loaded ({FirstLine(e.Message)}); build the "
                     + "repository again, and if that does not help see 'If something fails' in README.md.";
             }
         }

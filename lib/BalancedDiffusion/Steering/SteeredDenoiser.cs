@@ -14,11 +14,14 @@ namespace BalancedDiffusion.Steering;
 /// is steered (at guidance 0 that network runs the empty half alone, and that is steered). Two threads must not run one
 /// network at a time.
 /// </summary>
-public sealed class SteeredDenoiser : IDenoiser
+public sealed class SteeredDenoiser : IDenoiser, IDisposable
 {
     private readonly IDenoiser denoiser;
     private readonly IReadOnlyDictionary<string, torch.nn.Module> modules;
     private readonly IReadOnlyList<(string Name, double[] Vector)> added;
+
+    // What is added, as tensors of the type and on the device where it was asked for.
+    private readonly Dictionary<(string, torch.ScalarType, DeviceType, int), torch.Tensor> vectors = [];
 
     /// <summary>A steered view of a denoiser, which stays its owner's and is not changed.</summary>
     /// <param name="denoiser">The network, or what asks it, with <see cref="SteeringOptions.Network"/> given.</param>
@@ -33,7 +36,7 @@ public sealed class SteeredDenoiser : IDenoiser
         Options = options ?? new SteeringOptions();
         this.denoiser = denoiser;
         Direction = direction;
-        var network = NetworkOf(denoiser, Options.Network);
+        var network = Module = NetworkOf(denoiser, Options.Network);
         var names = direction.Layers.Where(name => name != SteeringDirection.Output).ToArray();
         modules =
             names.Length == 0
@@ -57,7 +60,7 @@ public sealed class SteeredDenoiser : IDenoiser
 
     private SteeredDenoiser(SteeredDenoiser other, double strength)
     {
-        (denoiser, modules, Direction) = (other.denoiser, other.modules, other.Direction);
+        (denoiser, modules, Direction, Module) = (other.denoiser, other.modules, other.Direction, other.Module);
         Options = other.Options with { Strength = strength };
         added = Added();
     }
@@ -67,6 +70,9 @@ public sealed class SteeredDenoiser : IDenoiser
 
     /// <summary>How.</summary>
     public SteeringOptions Options { get; }
+
+    /// <summary>The network whose modules are steered.</summary>
+    public torch.nn.Module Module { get; }
 
     /// <summary>The same at another strength, without looking at the network's weights again.</summary>
     /// <param name="strength">Finite, as for <see cref="SteeringOptions.Strength"/>.</param>
@@ -87,16 +93,50 @@ public sealed class SteeredDenoiser : IDenoiser
         using var scope = torch.NewDisposeScope();
         var on = Array.ConvertAll(
             sigma.detach().to_type(torch.float64).cpu().flatten().data<double>().ToArray(),
-            s => Options.Window.Contains(s) ? 1.0 : 0.0
+            Share
         );
+        return Steer(noisy, on, sigma.shape, () => denoiser.Denoise(noisy, sigma)).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">As for <see cref="Denoise"/>.</exception>
+    public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma)
+    {
+        Guard.Sigma(sigma);
+        ArgumentNullException.ThrowIfNull(noisy);
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        double[] on = [Share(NoiseLevels.Rounded(sigma, noisy.dtype))];
+        return Steer(noisy, on, [], () => denoiser.DenoiseAt(noisy, sigma)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Frees the vectors that it keeps in the types and on the devices where it ran; the network stays its
+    /// owner's. Where it is not called, they go with the object.</summary>
+    public void Dispose()
+    {
+        lock (vectors)
+        {
+            foreach (var vector in vectors.Values)
+                vector.Dispose();
+            vectors.Clear();
+        }
+    }
+
+    /// <summary>How much of the direction is added at a level: all of it in the window, nothing outside.</summary>
+    private double Share(double sigma) => Options.Window.Contains(sigma) ? 1 : 0;
+
+    /// <summary>Asks the denoiser with hooks behind the steered modules.</summary>
+    /// <param name="noisy">The batch.</param>
+    /// <param name="on">The shares of the samples, one for all or one a sample.</param>
+    /// <param name="shape">The shape in which the levels came.</param>
+    /// <param name="ask">Runs the denoiser on the batch.</param>
+    private torch.Tensor Steer(torch.Tensor noisy, double[] on, long[] shape, Func<torch.Tensor> ask)
+    {
         if (added.Count == 0 || !on.Contains(1.0))
-            return denoiser.Denoise(noisy, sigma).MoveToOuterDisposeScope();
+            return ask();
         var batch = noisy.dim() == 0 ? 0 : noisy.shape[0];
         if (on.Length != 1 && on.Length != batch)
-            throw new ArgumentException(
-                $"sigma must have shape () or ({batch}), was {Listing.Shape(sigma.shape)}",
-                nameof(sigma)
-            );
+            throw new ArgumentException($"sigma must have shape () or ({batch}), was {Listing.Shape(shape)}", "sigma");
         var (hooks, seen) = (new List<Action>(), new HashSet<string>());
         try
         {
@@ -111,7 +151,7 @@ public sealed class SteeredDenoiser : IDenoiser
                         }
                     )
                 );
-            var estimate = denoiser.Denoise(noisy, sigma);
+            var estimate = ask();
             foreach (var (name, vector) in added)
                 if (name == SteeringDirection.Output)
                     estimate = Add(name, vector, estimate, batch, on);
@@ -120,7 +160,7 @@ public sealed class SteeredDenoiser : IDenoiser
                         $"the module {Listing.Quoted(name)} did not run, so it cannot be steered; choose a "
                             + "module that the denoiser runs through call"
                     );
-            return estimate.MoveToOuterDisposeScope();
+            return estimate;
         }
         finally
         {
@@ -132,7 +172,7 @@ public sealed class SteeredDenoiser : IDenoiser
     /// <summary>The network behind a denoiser: the one given, or the denoiser itself.</summary>
     internal static torch.nn.Module NetworkOf(IDenoiser denoiser, torch.nn.Module? network) =>
         network
-        ?? denoiser as torch.nn.Module
+        ?? denoiser.Module
         ?? throw new ArgumentException(
             $"a {denoiser.GetType().Name} is no network with modules; name the network that it asks as "
                 + "Network in the options",
@@ -153,10 +193,9 @@ public sealed class SteeredDenoiser : IDenoiser
                 .Where(l => l.Item2.Any(v => v != 0)),
         ];
 
-    private static torch.Tensor Add(string name, double[] vector, torch.Tensor output, long batch, double[] on)
+    private torch.Tensor Add(string name, double[] vector, torch.Tensor output, long batch, double[] on)
     {
-        // Under guidance in one run the batch is doubled, and the conditional half comes first.
-        var doubled = output.dim() > 1 && output.shape[0] == 2 * batch;
+        var doubled = DoubledBatch.Is(output, batch);
         if (output.dim() < 2 || (output.shape[0] != batch && !doubled))
             throw new InvalidOperationException(
                 $"the module {Listing.Quoted(name)} gives {Listing.Shape(output.shape)} for a batch of "
@@ -170,18 +209,41 @@ public sealed class SteeredDenoiser : IDenoiser
                     + "size"
             );
         using var scope = torch.NewDisposeScope();
-        var addend = torch.tensor(vector, dtype: torch.float64).to_type(output.dtype).to(output.device).reshape(shape);
-        if (!doubled && !on.Contains(0.0))
+        var addend = Vector(name, vector, output).reshape(shape);
+        if (on.Contains(0.0))
+            addend =
+                addend
+                * torch
+                    .tensor(on, dtype: torch.float64)
+                    .to_type(output.dtype)
+                    .to(output.device)
+                    .reshape([batch, .. Enumerable.Repeat(1L, (int)output.dim() - 1)]);
+        if (!doubled)
             return (output + addend).MoveToOuterDisposeScope();
-        var shares = new double[output.shape[0]];
-        for (var i = 0; i < batch; i++)
-            shares[i] = on[on.Length == 1 ? 0 : i];
-        var mask = torch
-            .tensor(shares, dtype: torch.float64)
-            .to_type(output.dtype)
-            .to(output.device)
-            .reshape([output.shape[0], .. Enumerable.Repeat(1L, (int)output.dim() - 1)]);
-        return (output + mask * addend).MoveToOuterDisposeScope();
+        var (conditional, unconditional) = DoubledBatch.Split(output);
+        return DoubledBatch.Of(conditional + addend, unconditional).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>A layer's vector in the type and on the device of what it is added to, made at its first use.</summary>
+    private torch.Tensor Vector(string name, double[] vector, torch.Tensor output)
+    {
+        var key = (name, output.dtype, output.device_type, output.device_index);
+        lock (vectors)
+        {
+            if (!vectors.TryGetValue(key, out var kept))
+            {
+                using var scope = torch.NewDisposeScope();
+                // A copy of torch's own: the tensor that is made of an array may lie in the array's memory.
+                kept = torch
+                    .tensor(vector, dtype: torch.float64)
+                    .to_type(output.dtype)
+                    .to(output.device)
+                    .clone()
+                    .DetachFromDisposeScope();
+                vectors.Add(key, kept);
+            }
+            return kept;
+        }
     }
 
     /// <summary>The shape under which a vector is added to an activation: one number a unit at every place, or one for

@@ -191,7 +191,7 @@ public class CelebATests
         );
         Assert.Contains(
             "data/README.md",
-            Assert.Throws<FileNotFoundException>(() => CelebA.Open(folders: new DataSearch(scratch["out"]))).Message
+            Assert.Throws<MissingDataException>(() => CelebA.Open(folders: new DataSearch(scratch["out"]))).Message
         );
     }
 

@@ -65,21 +65,26 @@ public class DataFoldersTests
     {
         using var scratch = new ScratchFolder();
         var search = new DataSearch(scratch.Path, scratch["missing"]);
-        var message = Assert.Throws<FileNotFoundException>(() => search.Require("a/b.bin")).Message;
+        var message = Assert.Throws<MissingDataException>(() => search.Require("a/b.bin")).Message;
         Assert.Contains("'a/b.bin'", message);
         Assert.Contains(scratch.Path, message);
         Assert.Contains($"{scratch["missing"]} (does not exist)", message);
         Assert.Contains("BALANCED_DIFFUSION_DATA", message);
         Assert.Contains(
             "build a bridge",
-            Assert.Throws<FileNotFoundException>(() => search.Require("a/b.bin", "build a bridge")).Message
+            Assert.Throws<MissingDataException>(() => search.Require("a/b.bin", "build a bridge")).Message
         );
         Assert.Contains(
-            "apt-get install dataset-fashion-mnist",
-            Assert
-                .Throws<FileNotFoundException>(() => search.Require("fashion-mnist/t10k-labels-idx1-ubyte.gz"))
-                .Message
+            "'fashion-mnist/t10k-labels-idx1-ubyte.gz' of 'fashion-mnist' was not found",
+            Assert.Throws<MissingDataException>(() => search.Require("fashion-mnist/t10k-labels-idx1-ubyte.gz")).Message
         );
+        Assert.Equal(
+            "fashion-mnist",
+            Assert
+                .Throws<MissingDataException>(() => search.Require("fashion-mnist/t10k-labels-idx1-ubyte.gz"))
+                .EntryName
+        );
+        Assert.Null(Assert.Throws<MissingDataException>(() => search.Require("a/b.bin")).EntryName);
         Assert.Equal(scratch.Write("a/b.bin", 1), search.Require("a/b.bin"));
     }
 

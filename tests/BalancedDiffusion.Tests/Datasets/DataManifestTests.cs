@@ -1,6 +1,5 @@
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
-using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Protocols;
 
 namespace BalancedDiffusion.Tests.Datasets;

@@ -67,15 +67,16 @@ public class FashionMnistTests
     }
 
     [Fact]
-    public void MissingFilesAreToldWithBothWaysToGetThem()
+    public void MissingFilesAreToldWithTheNameOfTheirEntry()
     {
         using var scratch = new ScratchFolder();
-        var message = Assert
-            .Throws<FileNotFoundException>(() => FashionMnist.Open(folders: new DataSearch(scratch.Path)))
-            .Message;
-        Assert.Contains("apt-get install dataset-fashion-mnist", message);
-        Assert.Contains("dotnet run --project environment -- data fetch fashion-mnist", message);
-        Assert.Contains(scratch.Path, message);
+        var missing = Assert.Throws<MissingDataException>(() =>
+            FashionMnist.Open(folders: new DataSearch(scratch.Path))
+        );
+        Assert.Equal("fashion-mnist", missing.EntryName);
+        Assert.Equal("fashion-mnist/train-images-idx3-ubyte.gz", missing.FileName);
+        Assert.StartsWith("'fashion-mnist/train-images-idx3-ubyte.gz' of 'fashion-mnist' was not", missing.Message);
+        Assert.Contains(scratch.Path, missing.Message);
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using BalancedDiffusion.Checkpoints;
-using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Networks;
 using BalancedDiffusion.Noise;
 using TorchSharp;

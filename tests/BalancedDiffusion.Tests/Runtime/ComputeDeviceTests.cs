@@ -37,7 +37,7 @@ public class ComputeDeviceTests
             Assert.Equal(DeviceType.CUDA, ComputeDevice.Choose("cuda").Device.type);
         else
             Assert.Contains(
-                "use --device cpu, or auto",
+                "choose cpu, or auto",
                 Assert.Throws<InvalidOperationException>(() => ComputeDevice.Choose("cuda")).Message
             );
     }

@@ -1,4 +1,3 @@
-using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Networks.StableDiffusion;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Sampling;

@@ -1,5 +1,4 @@
 using BalancedDiffusion.Datasets.Mixtures;
-using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Sampling;
 using TorchSharp;

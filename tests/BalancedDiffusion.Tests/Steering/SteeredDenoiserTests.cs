@@ -597,7 +597,12 @@ public class SteeredDenoiserTests
             Direction(dit, (Act, Vector(32))),
             new SteeringOptions { Window = window, Network = dit }
         );
+        var fresh = Live;
+        onDae.Denoise(vectors, mixed).Dispose();
+        onDit.Denoise(images, mixed).Dispose();
+        // Its vectors stay: one a layer.
         var before = Live;
+        Assert.Equal(fresh + 3, before);
         for (var i = 0; i < 1000; i++)
         {
             onDae.Denoise(vectors, mixed).Dispose();
@@ -608,6 +613,38 @@ public class SteeredDenoiserTests
         Assert.Equal(before, Live);
         using var kept = onDae.Denoise(vectors, one);
         Assert.Equal(before + 1, Live);
+        onDae.Dispose();
+        onDit.Dispose();
+        Assert.Equal(fresh + 1, Live);
+    }
+
+    [Fact]
+    public void AVectorIsMadeOnceForATypeAndUsedAgain()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var dae = new ReluDae(6, 4, 1);
+        using var steered = new SteeredDenoiser(dae, Direction(dae, ("relu", Vector(4))));
+        var noisy = Normal(2, 3, 6);
+        long Made(torch.Tensor batch)
+        {
+            using var inner = torch.NewDisposeScope();
+            var before = DisposeScopeManager.Statistics.TensorStatistics.CreatedInScopeCount;
+            steered.DenoiseAt(batch, 0.3);
+            return DisposeScopeManager.Statistics.TensorStatistics.CreatedInScopeCount - before;
+        }
+        var (first, second, third) = (Made(noisy), Made(noisy), Made(noisy));
+        Assert.True(first > second, $"{first}, {second}");
+        Assert.Equal(second, third);
+        // Moved to another type, the network is steered in that type.
+        dae.to(torch.float64);
+        var wide = noisy.to_type(torch.float64);
+        Assert.True(Made(wide) > second);
+        Assert.Equal(second, Made(wide));
+        var expected = dae.Decode(dae.Encode(wide) + torch.tensor(Vector(4)));
+        Assert.True(Same(expected, steered.DenoiseAt(wide, 0.3)));
+        // Freed, it makes them anew.
+        steered.Dispose();
+        Assert.True(Same(expected, steered.DenoiseAt(wide, 0.3)));
     }
 
     [Fact]
@@ -698,7 +735,8 @@ public class SteeredDenoiserTests
         );
         Refused<ArgumentException>(
             "is no network with modules; name the network that it asks as Network in the options",
-            () => _ = new SteeredDenoiser(dit.WithLabel(1), Direction(dit, (Act, Vector(32))))
+            () =>
+                _ = new SteeredDenoiser(new GuidedDenoiser(dit.WithLabel(1), dit, 2), Direction(dit, (Act, Vector(32))))
         );
         Assert.Throws<ArgumentNullException>(() => new SteeredDenoiser(null!, direction));
         Assert.Throws<ArgumentNullException>(() => new SteeredDenoiser(dae, null!));

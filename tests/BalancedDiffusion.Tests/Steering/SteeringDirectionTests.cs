@@ -245,7 +245,7 @@ public class SteeringDirectionTests
         Assert.Equal([SteeringDirection.Output], mean.Layers);
         Assert.Equal(Enumerable.Repeat(0.5, 32), mean[SteeringDirection.Output]);
         Assert.Equal(Enumerable.Repeat(0.25, 32), SteeringDirection.OfPixels(dit, a, b)[SteeringDirection.Output]);
-        Assert.Equal(ModelFingerprint.Of(dit), SteeringDirection.OfPixels(dit.WithLabel(1), a, network: dit).Model);
+        Assert.Equal(ModelFingerprint.Of(dit), SteeringDirection.OfPixels(dit.WithLabel(1), a).Model);
         Refused<ArgumentException>(
             "positive must hold at least one image",
             () => SteeringDirection.OfPixels(dit, torch.zeros(0, 2, 4, 4))
@@ -254,7 +254,10 @@ public class SteeringDirectionTests
             "negative holds NaN",
             () => SteeringDirection.OfPixels(dit, a, torch.full([1, 2, 4, 4], float.NaN))
         );
-        Refused<ArgumentException>("is no network with modules", () => SteeringDirection.OfPixels(dit.WithLabel(1), a));
+        Refused<ArgumentException>(
+            "is no network with modules",
+            () => SteeringDirection.OfPixels(new GuidedDenoiser(dit, dit, 2), a)
+        );
     }
 
     [Fact]
@@ -492,7 +495,7 @@ public class SteeringDirectionTests
         );
         No<ArgumentException>(
             "is no network with modules; name the network that it asks as Network",
-            () => SteeringDirection.FromReferences(dit.WithLabel(1), [Act], Normal(1, 2, 2, 4, 4))
+            () => SteeringDirection.FromReferences(new GuidedDenoiser(dit, dit, 2), [Act], Normal(1, 2, 2, 4, 4))
         );
         No<InvalidOperationException>(
             "the module 'model.map_augment' has not run",

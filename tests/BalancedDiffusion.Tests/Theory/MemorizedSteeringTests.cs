@@ -1,4 +1,3 @@
-using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Theory;
 using TorchSharp;

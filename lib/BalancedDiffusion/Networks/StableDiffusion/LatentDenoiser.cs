@@ -6,9 +6,9 @@ using TorchSharp;
 namespace BalancedDiffusion.Networks.StableDiffusion;
 
 /// <summary>
-/// A <see cref="ConditionalUNet"/> conditioned on texts, as a denoiser of latents <c>y = x + sigma eps</c>: <c>f = y -
-/// sigma eps(y/sqrt(1 + sigma²); t(sigma), text)</c>. Two of them, one of the empty text, make a
-/// <see cref="GuidedDenoiser"/>. To steer it, give <see cref="Steering.SteeringOptions.Network"/> its network.
+/// A <see cref="ConditionalUNet"/> that is told texts, as a denoiser of latents <c>y = x + sigma eps</c>: <c>f = y -
+/// sigma eps(y/sqrt(1 + sigma²); t(sigma), text)</c>. Two of them, one of the empty text,
+/// make a <see cref="GuidedDenoiser"/>. It is recorded and steered under the names of its network.
 /// </summary>
 public sealed class LatentDenoiser : IDenoiser
 {
@@ -62,6 +62,9 @@ public sealed class LatentDenoiser : IDenoiser
     /// <summary>The network; record and steer its modules by their published names.</summary>
     public ConditionalUNet Network { get; }
 
+    /// <summary>The network.</summary>
+    public torch.nn.Module Module => Network;
+
     /// <inheritdoc/>
     public IReadOnlyList<long> SampleShape { get; }
 
@@ -71,7 +74,18 @@ public sealed class LatentDenoiser : IDenoiser
     /// <exception cref="ArgumentException">noisy has another shape, or another number of samples than there are
     /// texts.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A noise level is not positive and finite.</exception>
-    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma)
+    public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) => Denoise(noisy, NoiseLevels.Of(sigma));
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">As for <see cref="Denoise(torch.Tensor, torch.Tensor)"/>.</exception>
+    public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma)
+    {
+        Guard.Sigma(sigma);
+        using var noGrad = torch.no_grad();
+        return Denoise(noisy, NoiseLevels.Of(sigma));
+    }
+
+    private torch.Tensor Denoise(torch.Tensor noisy, NoiseLevels sigma)
     {
         Guard.Shape(noisy, [-1, .. SampleShape]);
         if (!noisy.is_floating_point())
@@ -87,12 +101,10 @@ public sealed class LatentDenoiser : IDenoiser
                 nameof(noisy)
             );
         using var scope = torch.NewDisposeScope();
-        var levels = DenoiserInput.Levels(sigma, batch, noisy.device).reshape(batch, 1, 1, 1);
+        var values = sigma.Values(noisy);
+        var levels = NoiseLevels.Column(values, batch, noisy.device).reshape(batch, 1, 1, 1);
         torch.Tensor Like(torch.Tensor coefficient) => coefficient.to_type(noisy.dtype);
-        var times = torch.tensor(
-            [.. levels.flatten().cpu().data<double>().ToArray().Select(schedule.NearestTime)],
-            dtype: torch.float64
-        );
+        var times = NoiseLevels.Column(Array.ConvertAll(values, schedule.NearestTime), batch, Network.Device).flatten();
         // Copied into torch's own, aligned memory: the last bits of a product can depend on where its numbers lie.
         var context = torch.tensor(text, [rows, length, Network.Options.TextWidth]).repeat(batch / rows, 1, 1);
         var preserved = (noisy * Like(levels.square().add(1).rsqrt())).to(Network.Device).to_type(Network.Type);
