@@ -11,13 +11,14 @@ public sealed class CellWatch
     /// <summary>So many times its measured time a cell may compute.</summary>
     public const double Slack = 10;
 
-    /// <summary>A cell computes where its processes use more than this share of a core.</summary>
-    public const double IdleShare = 0.03;
+    /// <summary>A cell computes where its processes use more than this share of a core, or wait for one.</summary>
+    public const double IdleShare = 0.01;
 
     /// <summary>The least that a cell may compute, however short it was before.</summary>
     public static readonly TimeSpan Least = TimeSpan.FromMinutes(10);
 
     private readonly Func<TimeSpan?> busy;
+    private readonly Func<bool> runnable;
     private readonly TimeProvider clock;
     private readonly TimeSpan standStill;
     private readonly double? measured;
@@ -33,17 +34,21 @@ public sealed class CellWatch
     /// <param name="standStill">So long without computing counts as hung.</param>
     /// <param name="busy">The processor time that all processes of the notebook have used so far, or null where the
     /// system does not tell; then time alone counts, and nothing is taken for hung.</param>
+    /// <param name="runnable">Whether one of them computes or waits for a core or a disk just now, which on a crowded
+    /// machine may be all that it does; null where the system does not tell.</param>
     /// <param name="clock">Tells the time; null for the system's.</param>
     public CellWatch(
         TimeSpan limit,
         double? measured,
         TimeSpan standStill,
         Func<TimeSpan?> busy,
+        Func<bool>? runnable = null,
         TimeProvider? clock = null
     )
     {
         ArgumentNullException.ThrowIfNull(busy);
         (Limit, this.measured, this.standStill, this.busy) = (limit, measured, standStill, busy);
+        this.runnable = runnable ?? (() => false);
         this.clock = clock ?? TimeProvider.System;
         start = mark = this.clock.GetTimestamp();
         first = busy();
@@ -80,7 +85,7 @@ public sealed class CellWatch
             // A process that ended takes its time with it where nobody waited for it.
             used = total - before > used ? total - before : used;
             computed = used < elapsed ? used : elapsed;
-            if (used - markUsed > IdleShare * standStill)
+            if (used - markUsed > IdleShare * standStill || runnable())
                 (mark, markUsed) = (now, used);
             else if (clock.GetElapsedTime(mark, now) >= standStill)
                 Trouble =

@@ -235,7 +235,8 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options, Timi
             CellWatch.LimitOf(measured, options.Timeout, options.IsTimeoutFixed),
             measured,
             options.StandStill,
-            () => kernel.ProcessorTime
+            () => kernel.ProcessorTime,
+            () => kernel.IsRunnable
         );
     }
 

@@ -8,9 +8,10 @@ public class CellWatchTests
 
     private readonly HandClock clock = new();
     private TimeSpan? busy = TimeSpan.FromSeconds(40);
+    private bool runnable;
 
     private CellWatch Watch(double limitMinutes, double? measured = null) =>
-        new(TimeSpan.FromMinutes(limitMinutes), measured, Hang, () => busy, clock);
+        new(TimeSpan.FromMinutes(limitMinutes), measured, Hang, () => busy, () => runnable, clock);
 
     private bool After(CellWatch watch, double minutes, double computedMinutes)
     {
@@ -64,6 +65,19 @@ public class CellWatchTests
                 + "waits for (a lock, a file, an answer from elsewhere), then run the notebook again",
             watch.Trouble
         );
+    }
+
+    [Fact]
+    public void ACellThatWaitsForACoreDoesNotHang()
+    {
+        var watch = Watch(30);
+        runnable = true;
+        for (var i = 0; i < 60; i++)
+            Assert.False(After(watch, 1, 0.001));
+        runnable = false;
+        Assert.False(After(watch, 4, 0));
+        Assert.True(After(watch, 1, 0));
+        Assert.Contains("has computed nothing for 5 minutes", watch.Trouble);
     }
 
     [Fact]

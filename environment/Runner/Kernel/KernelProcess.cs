@@ -44,6 +44,10 @@ public sealed class KernelProcess : IAsyncDisposable
     /// say.</summary>
     public TimeSpan? ProcessorTime => ProcessTree.ProcessorTime(process, Marker);
 
+    /// <summary>Whether the kernel, or anything it started, computes or waits for a core or a disk just now; false
+    /// where the system does not say.</summary>
+    public bool IsRunnable => ProcessTree.IsRunnable(Marker);
+
     /// <summary>Starts the tool and waits until it is ready.</summary>
     /// <param name="executable">
     /// The tool's assembly; null leaves the search to <c>dotnet interactive</c>, a process more, and a third of a

@@ -86,6 +86,27 @@ public static class ProcessTree
         }
     }
 
+    /// <summary>Whether a thread of a living process that carries the marker computes, or waits for a core or a disk;
+    /// false where the system has no /proc.</summary>
+    public static bool IsRunnable(string marker) =>
+        Marked(marker)
+            .Any(id =>
+            {
+                try
+                {
+                    // The state is the first field behind the name, which may hold blanks and parentheses.
+                    return Directory
+                        .EnumerateDirectories($"/proc/{id}/task")
+                        .Any(t =>
+                            File.ReadAllText(Path.Combine(t, "stat")).Split(')')[^1].TrimStart()[0] is 'R' or 'D'
+                        );
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    return false; // gone, or another user's
+                }
+            });
+
     // Fields 14 to 17 of /proc/ID/stat: its own time and that of its ended children, in hundredths of a second.
     private static TimeSpan? Ticks(int id)
     {
