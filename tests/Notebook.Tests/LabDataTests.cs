@@ -1,5 +1,4 @@
 using BalancedDiffusion.Datasets;
-using BalancedDiffusion.Notebook;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
