@@ -29,9 +29,14 @@ internal readonly struct NoiseLevels
         Guard.Sigma(sigma);
         if (type == torch.float64)
             return sigma;
-        using var rounded = torch.full([], sigma, dtype: type);
-        using var wide = rounded.to_type(torch.float64);
-        sigma = wide.item<double>();
+        if (type == torch.float32)
+            sigma = (float)sigma;
+        else
+        {
+            using var rounded = torch.full([], sigma, dtype: type);
+            using var wide = rounded.to_type(torch.float64);
+            sigma = wide.item<double>();
+        }
         Guard.Sigma(sigma);
         return sigma;
     }
