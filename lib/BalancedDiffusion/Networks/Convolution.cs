@@ -3,7 +3,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Networks;
 
-/// <summary>Two-dimensional convolutions that are right on every processor, see <see cref="ProcessorLimits"/>.</summary>
+/// <summary>Two-dimensional convolutions that are right on every processor, see
+/// <see cref="ProcessorLimits"/>.</summary>
 internal static class Convolution
 {
     /// <summary>Convolves images.</summary>
@@ -55,7 +56,8 @@ internal static class Convolution
         return (bias is null ? filtered : filtered + bias.view(1, -1, 1, 1)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The transpose of <see cref="PerChannel"/>: spreads every pixel of a channel over the filter.</summary>
+    /// <summary>The transpose of <see cref="PerChannel"/>: spreads every pixel of a channel over the
+    /// filter.</summary>
     /// <param name="input">Images (batch, channels, height, width).</param>
     /// <param name="filter">The filter of all channels, (1, 1, kernel, kernel).</param>
     /// <param name="stride">The step in both directions.</param>
@@ -94,8 +96,10 @@ internal static class Convolution
         && input.device_type == DeviceType.CPU
         && input.dtype != torch.ScalarType.Float64;
 
-    // Right on an affected processor too, in float32 (20,000 shapes were compared with float64): outputs alone where the
-    // channels that are summed are few or fill whole vectors; gradients where both numbers of channels fill pairs of them.
+    // Right on an affected processor too, in float32 (20,000 shapes were compared with float64): outputs alone where
+    // the
+    // channels that are summed are few or fill whole vectors; gradients where both numbers of channels fill pairs of
+    // them.
     private static bool IsRightAllTheSame(torch.Tensor input, torch.Tensor weight)
     {
         var (outputs, inputs) = (weight.shape[0], weight.shape[1]);
