@@ -97,9 +97,8 @@ internal static class Convolution
         && input.dtype != torch.ScalarType.Float64;
 
     // Right on an affected processor too, in float32 (20,000 shapes were compared with float64): outputs alone where
-    // the
-    // channels that are summed are few or fill whole vectors; gradients where both numbers of channels fill pairs of
-    // them.
+    // the channels that are summed are few or fill whole vectors; gradients where both numbers of channels fill pairs
+    // of them.
     private static bool IsRightAllTheSame(torch.Tensor input, torch.Tensor weight)
     {
         var (outputs, inputs) = (weight.shape[0], weight.shape[1]);
