@@ -3,7 +3,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Networks;
 
-/// <summary>Two-dimensional convolutions that are right on every processor, see <see cref="ProcessorLimits"/>.</summary>
+/// <summary>Two-dimensional convolutions that are right on every processor, see
+/// <see cref="ProcessorLimits"/>.</summary>
 internal static class Convolution
 {
     /// <summary>Convolves images.</summary>
