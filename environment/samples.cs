@@ -37,30 +37,30 @@ try
     TorchRuntime.EnsureLoaded();
     random.manual_seed(seed);
     var source = ImageSources.Open(options["--data"], seed: seed);
-    var many = source.Train(Math.Min(5000, source.TrainCapacity));
+    var largeSet = source.Train(Math.Min(5000, source.TrainCapacity));
     var unseen = source.Test(200).Vectors;
     // Five at most that are pairwise obtuse, so that the theory's separability holds.
-    var few = many.Select(SeparableSubset.FindObtuse(many.Vectors, most: 5, seed).Indices);
+    var smallSet = largeSet.Select(SeparableSubset.FindObtuse(largeSet.Vectors, most: 5, seed).Indices);
 
     // 100 units each, tied weights: f(y) = W relu(Wᵀ y).
     ReluDae Train(Tensor data, TrainingOptions recipe)
     {
-        var model = new ReluDae(many.Dimension, units: 100, seed);
+        var model = new ReluDae(largeSet.Dimension, units: 100, seed);
         Trainer.Fit(model, data, recipe with { Seed = seed }).Dispose();
         foreach (var parameter in model.parameters())
             parameter.requires_grad_(false);
         return model;
     }
     var (memorizing, generalizing) = (
-        Train(few.Vectors, TrainingRecipes.Memorizing),
-        Train(many.Vectors, TrainingRecipes.Generalizing)
+        Train(smallSet.Vectors, TrainingRecipes.Memorizing),
+        Train(largeSet.Vectors, TrainingRecipes.Generalizing)
     );
 
     // Corollary 3.2: the columns that store an image have together this norm, and the penalised loss is known.
     var lambda = TrainingRecipes.Memorizing.Regularization.Lambda(memorizing, TrainingRecipes.Memorizing.Optimizer);
-    var theory = new MemorizationMinimizer(few.Vectors, sigma, lambda);
+    var theory = new MemorizationMinimizer(smallSet.Vectors, sigma, lambda);
     var stored = WeightGallery
-        .Of(memorizing, few.Vectors)
+        .Of(memorizing, smallSet.Vectors)
         .Where(column => column.Cosine > 0.9)
         .ToLookup(column => column.ImageIndex, column => column.Norm * column.Norm);
     Table.Show(
@@ -75,7 +75,7 @@ try
         ),
         "What the weights store"
     );
-    var loss = new ExactExpectedLoss(few.Vectors, sigma, lambda).Value(memorizing);
+    var loss = new ExactExpectedLoss(smallSet.Vectors, sigma, lambda).Value(memorizing);
     Console.WriteLine($"loss over closed form: {loss / theory.Objective:F4}\n");
 
     // From noise to images: one network per noise level. The memorizing ones are the closed form itself,
@@ -89,17 +89,18 @@ try
             new SamplingOptions { Seed = seed }
         );
     var brief = TrainingRecipes.Generalizing with { Steps = 300, Regularization = Regularization.None };
-    var copies = Draw(s => new MemorizationMinimizer(few.Vectors, s).Denoiser());
-    var created = Draw(s => Train(many.Vectors, brief with { Noise = new FixedSigma(s) }));
+    var memorizingSamples = Draw(s => new MemorizationMinimizer(smallSet.Vectors, s).Denoiser());
+    var generalizingSamples = Draw(s => Train(largeSet.Vectors, brief with { Noise = new FixedSigma(s) }));
 
     var noisy = unseen + sigma * GaussianNoise.Draw(unseen.shape, seed + 1);
     Tensor Unit(Tensor rows) => nn.functional.normalize(rows);
-    Tensor Code(ReluDae model) => model.Encode(few.Vectors + sigma * GaussianNoise.Draw(few.Vectors.shape, seed + 2));
+    Tensor Code(ReluDae model) =>
+        model.Encode(smallSet.Vectors + sigma * GaussianNoise.Draw(smallSet.Vectors.shape, seed + 2));
     Table.Show(
         new[]
         {
-            (Name: "memorizing", Model: memorizing, Training: few, Samples: copies),
-            (Name: "generalizing", Model: generalizing, Training: many, Samples: created),
+            (Name: "memorizing", Model: memorizing, Training: smallSet, Samples: memorizingSamples),
+            (Name: "generalizing", Model: generalizing, Training: largeSet, Samples: generalizingSamples),
         }.Select(network => new
         {
             network = network.Name,
@@ -118,21 +119,21 @@ try
             + "image is above 0.98"
     );
 
-    Tensor Shown(Tensor rows) => Unit(rows[..few.Count]) * few.Vectors.norm(1).mean();
+    Tensor Shown(Tensor rows) => Unit(rows[..smallSet.Count]) * smallSet.Vectors.norm(1).mean();
     Tensor Largest(ReluDae model) => model.Encoder[model.Encoder.norm(1).argsort(descending: true)];
     var pictures = cat([
-        few.Vectors,
+        smallSet.Vectors,
         Shown(Largest(memorizing)),
-        Shown(copies),
+        Shown(memorizingSamples),
         Shown(Largest(generalizing)),
-        Shown(created),
+        Shown(generalizingSamples),
     ]);
     File.WriteAllBytes(
         file.FullName,
         ImageGrid.Draw(
-            pictures.view(-1, many.Channels, many.Height, many.Width),
+            pictures.view(-1, largeSet.Channels, largeSet.Height, largeSet.Width),
             "Two networks of one kind",
-            columns: few.Count,
+            columns: smallSet.Count,
             rowLabels:
             [
                 "stored images",

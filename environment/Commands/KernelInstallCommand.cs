@@ -59,12 +59,10 @@ public sealed class KernelInstallCommand : AsyncCommand<KernelInstallCommand.Set
 
     /// <summary>
     /// The kernelspec. Jupyter may start a kernel in any folder, so the command names the pinned tool's assembly
-    /// itself; where that is not known it
-    /// is the local tool, which answers anywhere inside the repository. The garbage collector does not run beside the
-    /// computation: TorchSharp hands numbers to libtorch in small
-    /// objects of its own that nothing keeps alive during the call, and a collection in that moment frees them under
-    /// its hands. The kernel's HTTP server, which tells the values of variables to whoever asks, listens to this
-    /// machine alone.
+    /// itself; where that is not known it is the local tool, which runs anywhere inside the repository. The garbage
+    /// collector does not run concurrently: TorchSharp passes numbers to libtorch in small objects of its own that
+    /// nothing keeps alive during the call, and a collection at that moment frees them while they are in use. The
+    /// kernel's HTTP server, which gives the values of variables to any client, listens to this machine alone.
     /// </summary>
     internal static JsonObject Spec(string? executable) =>
         new()

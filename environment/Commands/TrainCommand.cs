@@ -271,22 +271,22 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
     }
 
     // At most one report in ten seconds.
-    private static Told<T> Sparing<T>(Action<T> tell)
+    private static CallbackProgress<T> Sparing<T>(Action<T> report)
     {
         var clock = Stopwatch.StartNew();
         var lastReport = TimeSpan.Zero;
-        return new Told<T>(value =>
+        return new CallbackProgress<T>(value =>
         {
             if (clock.Elapsed - lastReport < TimeSpan.FromSeconds(10))
                 return;
             lastReport = clock.Elapsed;
-            tell(value);
+            report(value);
         });
     }
 
     // Reports at once, in order, on the thread that trains.
-    private sealed class Told<T>(Action<T> tell) : IProgress<T>
+    private sealed class CallbackProgress<T>(Action<T> report) : IProgress<T>
     {
-        public void Report(T value) => tell(value);
+        public void Report(T value) => report(value);
     }
 }

@@ -107,10 +107,10 @@ public sealed class LiveProgress : IRunProgress
                     { Watch.IsRunning: true } => ("yellow", row.Cell == 0 ? "starting the kernel" : "running"),
                     _ => ("grey", ""),
                 };
-                var at = row.Result is { } done ? $"{done.CellsRun}/{row.Cells}" : $"{row.Cell}/{row.Cells}";
+                var cells = row.Result is { } done ? $"{done.CellsRun}/{row.Cells}" : $"{row.Cell}/{row.Cells}";
                 table.AddRow(
                     new Markup($"[{colour}]{Markup.Escape(row.Stem)}[/]"),
-                    new Text(at),
+                    new Text(cells),
                     new Text(row.Watch.ElapsedTicks > 0 ? Clock.Format(row.Watch.Elapsed.TotalSeconds) : ""),
                     new Text(row.Result is null ? "~" + Clock.Format(estimate.Left(row.Stem)) : ""),
                     new Markup($"[{colour}]{Markup.Escape(state)}[/]")

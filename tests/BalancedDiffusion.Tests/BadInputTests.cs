@@ -491,14 +491,14 @@ public sealed partial class BadInputTests
             at =>
                 WeightFiles
                     .Open(WeightFixtures.Write(at, "w.safetensors", ("a", torch.ones(2))))
-                    .LoadInto(new Shelf(("b", [2], ScalarType.Float32))),
+                    .LoadInto(new TensorModule(("b", [2], ScalarType.Float32))),
             "'w.safetensors' do not fit the network: missing 'b'; unexpected 'a'"
         ),
         ["weights that are NaN"] = (
             at =>
                 WeightFiles
                     .Open(WeightFixtures.Write(at, "w.safetensors", ("a", Bad(double.NaN))))
-                    .LoadInto(new Shelf(("a", [1, 2], ScalarType.Float32))),
+                    .LoadInto(new TensorModule(("a", [1, 2], ScalarType.Float32))),
             "'w.safetensors' hold NaN, infinity or numbers too large"
         ),
         ["folder that holds no model"] = (

@@ -30,14 +30,14 @@ public sealed class BlockProducts : IDisposable
     public void Scores(int samples)
     {
         using var across = block.t();
-        for (var at = 0; at < samples; at += rows)
+        for (var offset = 0; offset < samples; offset += rows)
             scores.addmm_(queries, across, beta: 0);
     }
 
     /// <summary>Weights with so many samples, rounded up to whole blocks.</summary>
     public void Means(int samples)
     {
-        for (var at = 0; at < samples; at += rows)
+        for (var offset = 0; offset < samples; offset += rows)
             means.addmm_(scores, block, beta: 0);
     }
 

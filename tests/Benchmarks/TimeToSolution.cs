@@ -47,11 +47,11 @@ public static class TimeToSolution
                 continue;
             }
             using var all = source.Train(Math.Min(10_000, source.TrainCapacity));
-            using var few = ReluDiffusionPreset.Memorizing.Images(source);
+            using var training = ReluDiffusionPreset.Memorizing.Images(source);
             lines.Add(
                 Compare(
                     name,
-                    few.Vectors,
+                    training.Vectors,
                     TrainingRecipes.AuthorsMemorizing,
                     TrainingRecipes.Memorizing with
                     {
@@ -60,8 +60,8 @@ public static class TimeToSolution
                     p => torch.optim.RMSProp(p, 1e-3, weight_decay: 1e-2),
                     (model, lambda) =>
                     {
-                        using var loss = new ExactExpectedLoss(few.Vectors, Sigma, lambda);
-                        return loss.Value(model) / few.Dimension;
+                        using var loss = new ExactExpectedLoss(training.Vectors, Sigma, lambda);
+                        return loss.Value(model) / training.Dimension;
                     }
                 )
             );
@@ -124,12 +124,13 @@ public static class TimeToSolution
         const int draws = 3,
             block = 1000;
         for (var draw = 0; draw < draws; draw++)
-        for (var at = 0L; at < samples.shape[0]; at += block)
+        for (var offset = 0L; offset < samples.shape[0]; offset += block)
         {
             using var step = torch.NewDisposeScope();
-            var clean = samples.narrow(0, at, Math.Min(block, samples.shape[0] - at));
+            var clean = samples.narrow(0, offset, Math.Min(block, samples.shape[0] - offset));
             sum += (
-                model.call(clean + Sigma * GaussianNoise.Draw(clean.shape, 777 + draw * samples.shape[0] + at)) - clean
+                model.call(clean + Sigma * GaussianNoise.Draw(clean.shape, 777 + draw * samples.shape[0] + offset))
+                - clean
             )
                 .square()
                 .sum()

@@ -302,14 +302,15 @@ public sealed partial class DocumentTests
     {
         var below = Path.GetRelativePath(Repository.Root, path)
             .Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries);
-        var at = Repository.Root;
+        var folder = Repository.Root;
         foreach (var name in below.Where(name => name != "."))
         {
             if (
-                !Directory.Exists(at) || !Directory.EnumerateFileSystemEntries(at).Any(e => Path.GetFileName(e) == name)
+                !Directory.Exists(folder)
+                || !Directory.EnumerateFileSystemEntries(folder).Any(e => Path.GetFileName(e) == name)
             )
                 return false;
-            at = Path.Combine(at, name);
+            folder = Path.Combine(folder, name);
         }
         return true;
     }

@@ -136,11 +136,11 @@ public sealed class EnvironmentFetchTests : IDisposable
                     (from == 0 ? "" : $"Content-Range: bytes {from}-{Content.Length - 1}/{Content.Length}\r\n")
                         + "ETag: \"1\""
                 );
-                for (var at = from; at < Content.Length; at += 50_000)
+                for (var offset = from; offset < Content.Length; offset += 50_000)
                 {
-                    var piece = Content.AsMemory(at, Math.Min(50_000, Content.Length - at));
+                    var piece = Content.AsMemory(offset, Math.Min(50_000, Content.Length - offset));
                     // The first time it stops half-way and is silent until the client goes away.
-                    if (request.Number == 0 && at >= 1_500_000)
+                    if (request.Number == 0 && offset >= 1_500_000)
                     {
                         await stream.ReadAtLeastAsync(new byte[1], 1, throwOnEndOfStream: false, stop);
                         return;

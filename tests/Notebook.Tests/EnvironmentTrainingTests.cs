@@ -32,9 +32,9 @@ public sealed class EnvironmentTrainingTests : IDisposable
         }
     }
 
-    private sealed class Told<T>(Action<T> tell) : IProgress<T>
+    private sealed class CallbackProgress<T>(Action<T> report) : IProgress<T>
     {
-        public void Report(T value) => tell(value);
+        public void Report(T value) => report(value);
     }
 
     private const string Variable = "BALANCED_DIFFUSION_CACHE";
@@ -168,7 +168,7 @@ public sealed class EnvironmentTrainingTests : IDisposable
                 network,
                 images,
                 recipe,
-                new Told<TrainingProgress>(p =>
+                new CallbackProgress<TrainingProgress>(p =>
                 {
                     if (p.Step == 2)
                         stop.Cancel();

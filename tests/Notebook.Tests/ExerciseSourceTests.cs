@@ -226,11 +226,11 @@ public sealed class ExerciseSourceTests
     public void AFaultIsNamedWithItsPlace(string was, string becomes, string sentence)
     {
         Assert.Contains(was, Good);
-        var at = Good.IndexOf(was, StringComparison.Ordinal);
+        var position = Good.IndexOf(was, StringComparison.Ordinal);
         var text =
             was == "/// solution\n```\n"
-                ? Good[..at] + becomes + Good[(at + was.Length)..].Replace("```\n", "").Replace("```", "")
-                : Good[..at] + becomes + Good[(at + was.Length)..];
+                ? Good[..position] + becomes + Good[(position + was.Length)..].Replace("```\n", "").Replace("```", "")
+                : Good[..position] + becomes + Good[(position + was.Length)..];
         var message = Assert.Throws<FormatException>(() => ExerciseSource.Parse("03-memorization", text)).Message;
         Assert.Contains(sentence, message);
         Assert.Matches(@"^03-memorization\.md, line \d+: ", message);

@@ -108,15 +108,15 @@ public class ImagePngTests
             height = 0,
             channels = 0;
         using var packed = new MemoryStream();
-        for (var at = 8; at < png.Length; )
+        for (var position = 8; position < png.Length; )
         {
-            var length = BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(at));
-            var type = System.Text.Encoding.ASCII.GetString(png, at + 4, 4);
+            var length = BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(position));
+            var type = System.Text.Encoding.ASCII.GetString(png, position + 4, 4);
             Assert.Equal(
-                Crc(png.AsSpan(at + 4, length + 4)),
-                BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(at + 8 + length))
+                Crc(png.AsSpan(position + 4, length + 4)),
+                BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(position + 8 + length))
             );
-            var body = png.AsSpan(at + 8, length);
+            var body = png.AsSpan(position + 8, length);
             if (type == "IHDR")
             {
                 width = BinaryPrimitives.ReadInt32BigEndian(body);
@@ -131,7 +131,7 @@ public class ImagePngTests
             }
             if (type == "IDAT")
                 packed.Write(body);
-            at += 12 + length;
+            position += 12 + length;
         }
         packed.Position = 0;
         using var zlib = new ZLibStream(packed, CompressionMode.Decompress);

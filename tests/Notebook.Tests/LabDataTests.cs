@@ -13,9 +13,9 @@ public class LabDataTests
         // The library names what is missing; the notebook adds what to do.
         var bare = Assert.Throws<MissingDataException>(() => DataFolders.Require(path));
         Assert.DoesNotContain(entry.HowToGet, bare.Message);
-        var told = Assert.Throws<MissingDataException>(() => Lab.Require(path));
-        Assert.Equal($"{bare.Message.TrimEnd('.')}; to get it: {entry.HowToGet}.", told.Message);
-        Assert.Equal(entry.Name, told.EntryName);
+        var failure = Assert.Throws<MissingDataException>(() => Lab.Require(path));
+        Assert.Equal($"{bare.Message.TrimEnd('.')}; to get it: {entry.HowToGet}.", failure.Message);
+        Assert.Equal(entry.Name, failure.EntryName);
         // What the manifest does not list has no advice.
         Assert.EndsWith(
             $"name its folder in {DataSearch.Variable}.",

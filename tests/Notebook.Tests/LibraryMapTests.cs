@@ -30,7 +30,7 @@ public class LibraryMapTests
         Assert.Equal(LibraryMap.Folders.Count, boxes.Count);
         Assert.All(
             boxes.SelectMany(box => new[] { "x0", "x1", "y0", "y1" }.Select(key => (double)box[key]!)),
-            at => Assert.InRange(at, 0, 1 + 1e-9)
+            offset => Assert.InRange(offset, 0, 1 + 1e-9)
         );
         Assert.All(
             LibraryMap.Folders,

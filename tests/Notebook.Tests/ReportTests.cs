@@ -104,7 +104,8 @@ public class ReportTests
 
     [Theory]
     [InlineData(
-        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":\"NaN\",\"relation\":\"<\",\"bound\":1,\"holds\":false,\"seconds\":0}",
+        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":\"NaN\",\"relation\":\"<\",\"bound\":1,"
+            + "\"holds\":false,\"seconds\":0}",
         double.NaN,
         ClaimOutcome.Fails,
         null
@@ -122,7 +123,8 @@ public class ReportTests
         "no data"
     )]
     [InlineData(
-        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":0.4,\"relation\":\">=\",\"bound\":0.5,\"skipped\":\"photographs\"}",
+        "{\"id\":\"a\",\"statement\":\"s\",\"measured\":0.4,\"relation\":\">=\",\"bound\":0.5,"
+            + "\"skipped\":\"photographs\"}",
         0.4,
         ClaimOutcome.Exception,
         "photographs"

@@ -18,22 +18,22 @@ public static partial class KernelLineParser
         ArgumentNullException.ThrowIfNull(line);
         var events = new List<KernelEvent>();
         var noise = new StringBuilder();
-        var at = 0;
-        while (at < line.Length)
+        var position = 0;
+        while (position < line.Length)
         {
-            var start = line.IndexOf(Start, at, StringComparison.Ordinal);
+            var start = line.IndexOf(Start, position, StringComparison.Ordinal);
             if (start < 0)
             {
-                noise.Append(line, at, line.Length - at);
+                noise.Append(line, position, line.Length - position);
                 break;
             }
-            noise.Append(line, at, start - at);
+            noise.Append(line, position, start - position);
             var bytes = Encoding.UTF8.GetBytes(line, start, line.Length - start);
             if (TryReadOne(bytes, out var read, out var used))
             {
                 if (read is not null)
                     events.Add(read);
-                at = start + Encoding.UTF8.GetCharCount(bytes, 0, used);
+                position = start + Encoding.UTF8.GetCharCount(bytes, 0, used);
                 continue;
             }
             // Noise in the middle of an event: the output in it is lost, but the end of a command must not be, or the
@@ -48,7 +48,7 @@ public static partial class KernelLineParser
             }
             var next = line.IndexOf(Start, start + Start.Length, StringComparison.Ordinal);
             noise.Append(line, start, (next < 0 ? line.Length : next) - start);
-            at = next < 0 ? line.Length : next;
+            position = next < 0 ? line.Length : next;
         }
         return (events, noise.ToString());
     }

@@ -48,7 +48,7 @@ public static class Figure
         var forms = new List<(string, string)>();
         if (json.Length <= MostJson)
             forms.Add(("application/vnd.plotly.v1+json", json));
-        if (Still(json, pixels) is { } png)
+        if (StaticPng(json, pixels) is { } png)
             forms.Add(("image/png", png));
         forms.Add(("text/plain", $"[Figure {id}: {title}]\n{alt}"));
         Output.Show([.. forms]);
@@ -104,7 +104,7 @@ public static class Figure
         if (height == 0)
             height = (rows == 1 ? 400 : 110 + 290 * rows) + (hasLegend ? 30 : 0);
         var plotHeight = height - 52 - 62 - (hasLegend ? 40 : 0);
-        layout["template"] = HouseTemplate();
+        layout["template"] = DefaultTemplate();
         layout["title"] = new JObject
         {
             ["text"] = title,
@@ -198,7 +198,7 @@ public static class Figure
         return token;
     }
 
-    private static string? Still(string json, int height)
+    private static string? StaticPng(string json, int height)
     {
         string? png = null;
         // A picture that packs badly, such as a cloud of points, is drawn smaller rather than left out.
@@ -219,7 +219,7 @@ public static class Figure
         return png;
     }
 
-    private static JObject HouseTemplate()
+    private static JObject DefaultTemplate()
     {
         static JObject Axis() =>
             new()

@@ -15,8 +15,8 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
 {
     private const long ScoreElements = 1 << 20;
 
-    // Where samples are many, a query is first asked for those that it has weight on, and answered by them where they
-    // are few: at most so many, and at most one in so many.
+    // In a large set the samples that have weight for a query are searched first. The mean is taken over those alone
+    // where they are few: at most MostNear, and at most one sample in LeastShareNear.
     private const int FewestToSearch = 1024,
         MostNear = 64,
         LeastShareNear = 256;
@@ -125,21 +125,21 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         return mean.Finish().add_(blocks.Centre);
     }
 
-    /// <summary>Answers the queries that have weight on few samples by those alone; gives the rows of the
-    /// others.</summary>
+    /// <summary>Writes the means of the queries that have weight on few samples, over those alone; returns the rows of
+    /// the other queries.</summary>
     private long[] CopyMeansOfNear(NearSamples near, torch.Tensor queries, torch.Tensor level, torch.Tensor target)
     {
         var sigmas = level.contiguous().data<double>().ToArray();
         var reach = sigmas.Select(sigma => sigma * sigma * (NegligibleExponent + Math.Log(Count))).ToArray();
         var found = near.Find(queries, reach);
-        var answered = Enumerable.Range(0, found.Length).Where(row => found[row] is not null).ToArray();
-        if (answered.Length > 0)
+        var resolved = Enumerable.Range(0, found.Length).Where(row => found[row] is not null).ToArray();
+        if (resolved.Length > 0)
         {
             using var scope = torch.NewDisposeScope();
-            var index = torch.tensor(answered.Select(row => (long)row).ToArray());
-            var members = answered.Select(row => found[row]!).ToArray();
+            var index = torch.tensor(resolved.Select(row => (long)row).ToArray());
+            var members = resolved.Select(row => found[row]!).ToArray();
             var weights = blocks.OfSquaredDistances(queries.index_select(0, index), members, squares => squares);
-            foreach (var (row, sigma) in weights.Zip(answered.Select(row => sigmas[row])))
+            foreach (var (row, sigma) in weights.Zip(resolved.Select(row => sigmas[row])))
                 ToWeights(row, sigma);
             target.index_copy_(
                 0,
@@ -204,8 +204,7 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
     }
 
     /// <summary>The index of the training sample nearest to each noisy one, to which
-    /// <see cref="Denoise(torch.Tensor, torch.Tensor)"/> tends as
-    /// sigma → 0.</summary>
+    /// <see cref="Denoise(torch.Tensor, torch.Tensor)"/> tends as sigma → 0.</summary>
     /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>
     /// <returns>(batch), int64. Where samples are equally near it is one of them.</returns>
     /// <exception cref="ArgumentException">A shape or a type is wrong, or noisy holds NaN or infinity.</exception>
@@ -238,7 +237,7 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         return nearest.MoveToOuterDisposeScope();
     }
 
-    /// <summary>How many queries are answered at once.</summary>
+    /// <summary>How many queries are computed at once.</summary>
     private long Batch(torch.Tensor rows) =>
         Math.Max(
             1,

@@ -22,10 +22,10 @@ internal sealed class NearSamples : IDisposable
         most;
 
     /// <param name="blocks">The set; it must fit into float32 and lie on the CPU.</param>
-    /// <param name="batch">How many queries are asked for at once, at most.</param>
+    /// <param name="batch">How many queries one search has, at most.</param>
     /// <param name="k">How many nearest samples are wanted.</param>
-    /// <param name="most">How many may be found for a query, above k; where more are as near as that, it is left
-    /// unanswered.</param>
+    /// <param name="most">How many may be found for a query, above k; where more are as near as that, its result is
+    /// null.</param>
     public NearSamples(SampleBlocks blocks, long batch, int k, int most)
     {
         (this.blocks, this.k, this.most) = (blocks, k, most);
@@ -47,14 +47,14 @@ internal sealed class NearSamples : IDisposable
     {
         using var scope = torch.NewDisposeScope();
         var norms = queries.norm(1, keepdim: true).flatten().data<double>().ToArray();
-        var shelves = new Shelf[norms.Length];
-        for (var q = 0; q < shelves.Length; q++)
-            shelves[q] = new Shelf(
+        var candidates = new Candidates[norms.Length];
+        for (var q = 0; q < candidates.Length; q++)
+            candidates[q] = new Candidates(
                 k,
                 most,
                 norms[q] < SampleBlocks.LongestSingle ? reach[q] + 2 * Rounding(norms[q]) : double.PositiveInfinity
             );
-        var asked = shelves.Where(s => s.Open).ToArray();
+        var searched = candidates.Where(s => s.Open).ToArray();
         var vectors = blocks.Single(queries);
         for (
             var (offset, size) = (0L, Probe);
@@ -65,21 +65,21 @@ internal sealed class NearSamples : IDisposable
             using var step = torch.NewDisposeScope();
             var block = blocks.FillSingle(Samples, offset, size);
             size = block.shape[0];
-            var part = Scores.narrow(0, 0, asked.Length).narrow(1, 0, size);
+            var part = Scores.narrow(0, 0, searched.Length).narrow(1, 0, size);
             part.copy_(blocks.SingleHalfNorms(offset, size).neg().unsqueeze(0)).addmm_(vectors, block.t());
             var values = Scores.Numbers<float>();
-            for (var q = 0; q < asked.Length; q++)
-                asked[q].See(values.Slice(q * (int)blocks.BlockRows, (int)size), offset);
-            var open = Enumerable.Range(0, asked.Length).Where(q => asked[q].Open).Select(q => (long)q).ToArray();
+            for (var q = 0; q < searched.Length; q++)
+                searched[q].Add(values.Slice(q * (int)blocks.BlockRows, (int)size), offset);
+            var open = Enumerable.Range(0, searched.Length).Where(q => searched[q].Open).Select(q => (long)q).ToArray();
             if (open.Length == 0)
                 break;
             // Products for queries that stay open are saved once they are many.
-            if (open.Length > asked.Length / 2)
+            if (open.Length > searched.Length / 2)
                 continue;
             vectors = vectors.index_select(0, torch.tensor(open)).MoveToOuterDisposeScope();
-            asked = [.. open.Select(q => asked[q])];
+            searched = [.. open.Select(q => searched[q])];
         }
-        return [.. shelves.Select(s => s.Close())];
+        return [.. candidates.Select(s => s.Finish())];
     }
 
     private double Rounding(double length)
@@ -96,19 +96,21 @@ internal sealed class NearSamples : IDisposable
         Scores.Dispose();
     }
 
-    /// <summary>What was found for one query so far.</summary>
-    private sealed class Shelf(int k, int most, double slack)
+    /// <summary>The samples found for one query so far.</summary>
+    private sealed class Candidates(int k, int most, double slack)
     {
         private readonly float[] values = new float[most + k];
         private readonly long[] indices = new long[most + k];
         private float least = float.NegativeInfinity;
         private int count;
 
-        /// <summary>Whether it will be answered.</summary>
+        /// <summary>Whether the query can have a result; not where too many samples are near.</summary>
         public bool Open { get; private set; } = double.IsFinite(slack);
 
-        /// <summary>Takes in the scores of the samples from an index on.</summary>
-        public void See(ReadOnlySpan<float> row, long first)
+        /// <summary>Adds those samples whose scores are high enough.</summary>
+        /// <param name="row">The scores of a block of samples.</param>
+        /// <param name="first">The index of the block's first sample.</param>
+        public void Add(ReadOnlySpan<float> row, long first)
         {
             if (!Open)
                 return;
@@ -124,14 +126,14 @@ internal sealed class NearSamples : IDisposable
                     if (!(row[j] >= least))
                         continue;
                     (values[count], indices[count]) = (row[j], first + j);
-                    if (++count == values.Length && !Tidy())
+                    if (++count == values.Length && !Prune())
                         return;
                 }
             }
         }
 
         /// <summary>Drops those that are too far; whether the rest is few enough.</summary>
-        private bool Tidy()
+        private bool Prune()
         {
             Array.Sort(values, indices, 0, count);
             // Rounded down, so that float32 loses none.
@@ -147,6 +149,6 @@ internal sealed class NearSamples : IDisposable
         }
 
         /// <summary>The indices in ascending order, or null where they are too many.</summary>
-        public long[]? Close() => Open && Tidy() ? [.. indices.Take(count).Order()] : null;
+        public long[]? Finish() => Open && Prune() ? [.. indices.Take(count).Order()] : null;
     }
 }

@@ -3,8 +3,9 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Denoisers;
 
-/// <summary>The noise levels that a denoiser is asked at, one number for the whole batch or a tensor. They are read
-/// once into numbers on the host, checked there, and from there become the one tensor that the arithmetic needs.</summary>
+/// <summary>The noise levels that a denoiser is evaluated at, one number for the whole batch or a tensor. They are
+/// read once into numbers on the host, checked there, and from there become the one tensor that the arithmetic
+/// needs.</summary>
 internal readonly struct NoiseLevels
 {
     private readonly torch.Tensor? tensor;

@@ -103,6 +103,6 @@ public sealed class ConsistencyDetector : IMemorizationDetector
             using var step = torch.NewDisposeScope();
             sum.sub_((versions[j] - versions[k]).square().mean([1L]).sqrt());
         }
-        return DetectorInput.Hand(sum.div_(Versions * (Versions - 1) / 2.0));
+        return DetectorInput.ToCaller(sum.div_(Versions * (Versions - 1) / 2.0));
     }
 }

@@ -78,7 +78,7 @@ internal static class DetectorInput
             using var step = torch.NewDisposeScope();
             sum.add_(score(Renoise(samples, sigma, seed, firstIndex, draw)));
         }
-        return Hand(sum.div_(draws));
+        return ToCaller(sum.div_(draws));
     }
 
     /// <summary>The model's estimate as float64 rows (batch, d), checked.</summary>
@@ -117,9 +117,9 @@ internal static class DetectorInput
     /// <summary>A batch as float64 rows (batch, d).</summary>
     public static torch.Tensor Rows(torch.Tensor batch) => batch.to_type(torch.float64).reshape(batch.shape[0], -1);
 
-    /// <summary>Hands scores over: a float64 tensor on the CPU that the caller's scope, not this one's,
+    /// <summary>Scores to return: a float64 tensor on the CPU that the caller's scope, not this one's,
     /// holds.</summary>
-    public static torch.Tensor Hand(torch.Tensor scores) =>
+    public static torch.Tensor ToCaller(torch.Tensor scores) =>
         scores.to_type(torch.float64).cpu().alias().MoveToOuterDisposeScope();
 
     /// <summary>A number for a name.</summary>

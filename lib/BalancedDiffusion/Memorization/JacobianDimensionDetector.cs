@@ -106,7 +106,7 @@ public sealed class JacobianDimensionDetector : IMemorizationDetector
                     .div_(Sigma)
                     .div_(Sigma)
             );
-        return DetectorInput.Hand(found.neg_());
+        return DetectorInput.ToCaller(found.neg_());
     }
 
     private torch.Tensor Trace(torch.Tensor samples, long seed, long firstIndex)

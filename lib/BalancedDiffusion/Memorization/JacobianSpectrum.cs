@@ -50,6 +50,6 @@ public static class JacobianSpectrum
             );
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        return DetectorInput.Hand(DenoiserJacobian.SingularValues(denoiser, samples, sigma, probes, step, seed, 0));
+        return DetectorInput.ToCaller(DenoiserJacobian.SingularValues(denoiser, samples, sigma, probes, step, seed, 0));
     }
 }

@@ -54,6 +54,6 @@ public sealed class NearestNeighbourDetector : IMemorizationDetector
     {
         DetectorInput.Check(samples, training.shape[1..], firstIndex);
         using var scope = torch.NewDisposeScope();
-        return DetectorInput.Hand(GapRatio.Of(samples, training, kind).neg_());
+        return DetectorInput.ToCaller(GapRatio.Of(samples, training, kind).neg_());
     }
 }

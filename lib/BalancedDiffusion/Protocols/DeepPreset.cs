@@ -9,8 +9,7 @@ namespace BalancedDiffusion.Protocols;
 
 /// <summary>
 /// One of the six deep networks as this repository trains them: a U-Net or a DiT, memorizing, generalizing or hybrid;
-/// which images, which recipe, and the name of the
-/// file that the result is kept under.
+/// which images, which recipe, and the name of the file that the result is kept under.
 /// </summary>
 /// <param name="Architecture">The network.</param>
 /// <param name="Regime">What its images make of it.</param>

@@ -155,7 +155,7 @@ public sealed record PretrainedProtocol
 
     /// <summary>Generates samples, each from the noise of its own seed, so that an image does not depend on what is
     /// drawn beside it. Where the network's timesteps preserve the variance the start is <c>z ~ N(0, I)</c>, as in the
-    /// published codes.</summary>
+    /// published implementations.</summary>
     /// <param name="images">What to draw: seeds, and the conditions that <paramref name="condition"/>
     /// understands.</param>
     /// <param name="condition">The denoiser under the conditions of some of the images, in their order; with guidance

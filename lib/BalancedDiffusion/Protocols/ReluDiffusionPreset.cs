@@ -8,8 +8,7 @@ namespace BalancedDiffusion.Protocols;
 
 /// <summary>
 /// One of the two ReLU diffusions of the paper as this repository trains them: which images, which recipe, and the name
-/// of the file that the
-/// result is kept under.
+/// of the file that the result is kept under.
 /// </summary>
 /// <param name="Name"><c>memorizing</c> or <c>generalizing</c>.</param>
 /// <param name="Most">The most images it is trained on.</param>

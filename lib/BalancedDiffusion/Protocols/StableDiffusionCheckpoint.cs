@@ -62,7 +62,7 @@ public static class StableDiffusionCheckpoint
         var tokenizer = new ClipTokenizer(files.VocabularyPath, files.MergesPath);
         if (StableDiffusionV1.Misfit(tokenizer, text, unet, vae) is { } misfit)
             throw new InvalidDataException($"the parts of '{name}' do not belong together: {misfit}");
-        var weights = files.Parts.ToDictionary(part => part.Name, part => Told(name, part.Name, part.Weights));
+        var weights = files.Parts.ToDictionary(part => part.Name, part => NamingPart(name, part.Name, part.Weights));
         var working =
             (double)AliveActivations
             * vae.BlockChannels[Math.Min(1, vae.BlockChannels.Count - 1)]
@@ -79,7 +79,7 @@ public static class StableDiffusionCheckpoint
         {
             var network = build(WeightSources.Unset(number, place));
             made.Add(network);
-            Told(
+            NamingPart(
                     name,
                     part.Name,
                     () =>
@@ -93,7 +93,7 @@ public static class StableDiffusionCheckpoint
         }
         try
         {
-            // The large one last: a fault of the others is told sooner.
+            // The large one last: a fault of the others is reported sooner.
             var textEncoder = Filled(
                 files.TextEncoder,
                 source => new ClipTextEncoder(text, source),
@@ -120,8 +120,8 @@ public static class StableDiffusionCheckpoint
         }
     }
 
-    /// <summary>The files of U-Net and autoencoder have one name, so a fault names the part.</summary>
-    private static T Told<T>(string folder, string part, Func<T> read)
+    /// <summary>Reads a part; an error names it, as the files of U-Net and autoencoder have one name.</summary>
+    private static T NamingPart<T>(string folder, string part, Func<T> read)
     {
         try
         {

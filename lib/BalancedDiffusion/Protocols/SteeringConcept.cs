@@ -68,8 +68,8 @@ public sealed record SteeringConcept(string Name, string Attribute, double With,
     /// <inheritdoc cref="References"/>
     public static ImageDataset ForReader(IImageSource source, int count) => Part(source, count, ReaderFaces, 1);
 
-    /// <summary>The file that a regressor of these concepts is kept under, below a data folder. The command <c>train
-    /// attribute-regressor --data DATA</c> makes it.</summary>
+    /// <summary>The file below a data folder that holds a regressor of these concepts, trained on the images of
+    /// <see cref="ForReader"/>.</summary>
     /// <param name="data">The data set's name, e.g. <c>faces</c>.</param>
     public static string ReaderFile(string data) => $"checkpoints/attribute-regressor-{data}.safetensors";
 

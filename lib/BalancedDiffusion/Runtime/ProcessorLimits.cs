@@ -10,9 +10,9 @@ internal static class ProcessorLimits
     private const int Zen5 = 26;
 
     /// <summary>
-    /// Whether float32 convolutions by kernels larger than one pixel cannot be left to libtorch. On AMD's family 26 (Zen
-    /// 5, seen on a virtual machine) the oneDNN inside libtorch 2.10 gives wrong or NaN outputs and gradients for many
-    /// numbers of channels, 24, 48 and 80 among them, with AVX-512 and with AVX2; products of matrices are right.
+    /// Whether float32 convolutions by kernels larger than one pixel cannot be left to libtorch. On AMD's family 26
+    /// (Zen 5, seen on a virtual machine) the oneDNN inside libtorch 2.10 gives wrong or NaN outputs and gradients for
+    /// many numbers of channels, 24, 48 and 80 among them, with AVX-512 and with AVX2; products of matrices are right.
     /// </summary>
     public static bool ConvolutionsAreWrong { get; } =
         X86Base.IsSupported && Avx2.IsSupported && IsAffected(Vendor(), Family(X86Base.CpuId(1, 0).Eax));

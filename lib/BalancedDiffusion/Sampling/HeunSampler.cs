@@ -13,8 +13,8 @@ namespace BalancedDiffusion.Sampling;
 /// <param name="Churn">S_churn, ≥ 0.</param>
 /// <param name="ChurnMin">S_tmin: levels below are not raised.</param>
 /// <param name="ChurnMax">S_tmax: levels above are not raised.</param>
-/// <param name="ChurnNoise">S_noise, &gt; 0: 1 keeps the law, EDM takes a little more to make up for denoisers that
-/// remove too much.</param>
+/// <param name="ChurnNoise">S_noise, &gt; 0: 1 keeps the distribution, EDM takes a little more to make up for
+/// denoisers that remove too much.</param>
 public sealed record HeunSampler(
     double Churn = 0,
     double ChurnMin = 0,

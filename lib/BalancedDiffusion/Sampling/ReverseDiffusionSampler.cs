@@ -17,8 +17,8 @@ namespace BalancedDiffusion.Sampling;
 /// <para>An error of order δ² in each of n steps is one of order 1/n in the end. DDPM is exact for a single point (v
 /// = 0) at any number of steps; this step leaves the noise of its last step but one.</para>
 /// </remarks>
-/// <param name="Clamp">Where set, x is clamped to [-Clamp, Clamp] after every step, as the authors do with 1; it bends
-/// the law and is off by default.</param>
+/// <param name="Clamp">Where set, x is clamped to [-Clamp, Clamp] after every step, as the authors do with 1; it
+/// changes the distribution and is off by default.</param>
 /// <param name="NoiseIntoZero">Whether the step to 0 adds its noise too, as the formula read to the letter
 /// does.</param>
 public sealed record ReverseDiffusionSampler(double? Clamp = null, bool NoiseIntoZero = false) : ISampler

@@ -15,7 +15,7 @@ public static class SamplerExtensions
     /// <param name="start">Starts at the first level, (batch, SampleShape…), floating point; left as they
     /// are.</param>
     /// <param name="sigmas">At least two noise levels, finite, strictly decreasing; the last may be 0.</param>
-    /// <param name="seed">The seed of fresh noise.</param>
+    /// <param name="seed">The seed of the injected noise.</param>
     /// <param name="progress">Told the number of steps done, or null.</param>
     /// <param name="firstIndex">The index of row 0 among all samples of this seed, ≥ 0.</param>
     /// <param name="cancellation">Stops between two steps.</param>

@@ -44,8 +44,8 @@ public sealed record GroupDifference(ConfidenceInterval Interval, double PValue)
             var sum = 0.0;
             for (var i = 0; i < first.Count; i++)
                 sum += all[i];
-            // A hair is taken off so that a permutation that leaves the groups as they are counts whatever the
-            // rounding.
+            // The bound is lowered by 1e-12 of itself: a permutation that leaves the groups as they are counts
+            // whatever the rounding.
             if (Math.Abs(sum / first.Count - (total - sum) / second.Count) >= Math.Abs(observed) * (1 - 1e-12))
                 asLarge++;
         }

@@ -94,7 +94,7 @@ public sealed class RocCurve
                 nameof(falsePositiveRate),
                 $"falsePositiveRate must be between 0 and 1, was {falsePositiveRate}"
             );
-        // A hair is added so that 0.29 of 100 negatives allows 29, although 0.29 · 100 is 28.999… in binary.
+        // 1e-9 is added so that 0.29 of 100 negatives allows 29, although 0.29 · 100 is 28.999… in binary.
         var allowed = (int)Math.Floor(falsePositiveRate * negatives.Length + 1e-9);
         var threshold = allowed >= negatives.Length ? double.NegativeInfinity : negatives[^(allowed + 1)];
         return new(threshold, Above(negatives, threshold), Above(positives, threshold));
@@ -166,9 +166,9 @@ public sealed class RocCurve
             throw new ArgumentException($"{name} must hold at least one score, was empty", name);
         double[] values = [.. scores];
         int[] order = [.. Enumerable.Range(0, values.Length)];
-        if (Array.FindIndex(values, double.IsNaN) is >= 0 and var at)
+        if (Array.FindIndex(values, double.IsNaN) is >= 0 and var index)
             throw new ArgumentException(
-                $"{name} holds NaN at index {at}; leave such samples out or find where it came from",
+                $"{name} holds NaN at index {index}; leave such samples out or find where it came from",
                 name
             );
         Array.Sort(values, order);
@@ -230,10 +230,10 @@ public sealed class RocCurve
             total += group.Length;
         }
         var drawn = new double[total];
-        var at = 0;
+        var next = 0;
         for (var i = 0; i < sorted.Length; i++)
         for (var t = times[order[i]]; t > 0; t--)
-            drawn[at++] = sorted[i];
+            drawn[next++] = sorted[i];
         return drawn;
     }
 }

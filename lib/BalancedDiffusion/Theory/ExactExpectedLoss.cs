@@ -232,15 +232,15 @@ public sealed class ExactExpectedLoss : IDisposable
             {
                 var k = active[t];
                 var deviationK = Sigma * pairs.Norm[k];
-                var at = j * p + k;
-                var moments = BivariateNormal.Moments(ratio[s], ratio[t], pairs.Correlation[at], pairs.Rest[at]);
-                var coupling = pairs.Coupling[at];
+                var pair = j * p + k;
+                var moments = BivariateNormal.Moments(ratio[s], ratio[t], pairs.Correlation[pair], pairs.Rest[pair]);
+                var coupling = pairs.Coupling[pair];
                 var product = deviationJ * deviationK * moments.Product;
                 loss += 2 * coupling * product;
                 if (!gradient)
                     continue;
-                sums.Product[at] += weight * product;
-                sums.Both[at] += weight * moments.Both;
+                sums.Product[pair] += weight * product;
+                sums.Both[pair] += weight * moments.Both;
                 byMean[row + j] += weight * 2 * coupling * deviationK * moments.GateFirst;
                 byMean[row + k] += weight * 2 * coupling * deviationJ * moments.GateSecond;
                 sums.ByVariance[j] += weight * coupling * deviationK / deviationJ * moments.EdgeFirst;

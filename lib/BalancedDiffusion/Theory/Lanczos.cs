@@ -69,16 +69,16 @@ public static class Lanczos
                     )
                     .Evd(Symmetricity.Symmetric);
                 var values = small.EigenValues.Select(value => value.Real).ToArray();
-                var at = Array.IndexOf(values, values.Min());
-                var residual = beta * Math.Abs(small.EigenVectors[size - 1, at]);
-                var width = Math.Max(values.Max() - values[at], Math.Abs(values.Max()));
+                var smallest = Array.IndexOf(values, values.Min());
+                var residual = beta * Math.Abs(small.EigenVectors[size - 1, smallest]);
+                var width = Math.Max(values.Max() - values[smallest], Math.Abs(values.Max()));
                 var converged = residual <= tolerance * width;
                 if (converged || last)
                 {
                     var vector = Vector<double>.Build.Dense(dimension);
                     for (var k = 0; k < size; k++)
-                        vector += small.EigenVectors[k, at] * basis[k];
-                    return new(values[at], vector.AsArray(), residual, values.Max(), size, converged);
+                        vector += small.EigenVectors[k, smallest] * basis[k];
+                    return new(values[smallest], vector.AsArray(), residual, values.Max(), size, converged);
                 }
             }
             off.Add(beta);

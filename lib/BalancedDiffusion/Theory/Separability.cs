@@ -76,7 +76,7 @@ public static class Separability
                 $"beta must be in [-1, 0), was {beta}: without an obtuse angle there is no bound of this kind"
             );
         Guard.AtLeast(dimension, 1);
-        // A hair is added so that beta = -1/3, as computed, still allows the four corners of a tetrahedron.
+        // 1e-9 is added so that beta = -1/3, as computed, still allows the four corners of a tetrahedron.
         return (int)Math.Min(Math.Floor(1 + 1 / -beta + 1e-9), dimension + 1.0);
     }
 }

@@ -26,8 +26,8 @@ internal static class FusedUpdate
     {
         var width = Vector<T>.Count;
         var whole = parameter.Length - parameter.Length % width;
-        for (var at = 0; at < whole; at += width)
-            Step(rule, parameter, gradient, first, second, at);
+        for (var offset = 0; offset < whole; offset += width)
+            Step(rule, parameter, gradient, first, second, offset);
         var left = parameter.Length - whole;
         if (left == 0)
             return;
@@ -60,14 +60,14 @@ internal static class FusedUpdate
         ReadOnlySpan<T> gradient,
         Span<T> first,
         Span<T> second,
-        int at
+        int offset
     )
         where T : unmanaged, INumber<T>
     {
-        ref T p = ref Unsafe.Add(ref MemoryMarshal.GetReference(parameter), at),
-            g = ref Unsafe.Add(ref MemoryMarshal.GetReference(gradient), at),
-            a = ref Unsafe.Add(ref MemoryMarshal.GetReference(first), at),
-            b = ref Unsafe.Add(ref MemoryMarshal.GetReference(second), at);
+        ref T p = ref Unsafe.Add(ref MemoryMarshal.GetReference(parameter), offset),
+            g = ref Unsafe.Add(ref MemoryMarshal.GetReference(gradient), offset),
+            a = ref Unsafe.Add(ref MemoryMarshal.GetReference(first), offset),
+            b = ref Unsafe.Add(ref MemoryMarshal.GetReference(second), offset);
         VectorElements<T> value = new(Vector.LoadUnsafe(ref p)),
             mean = first.Length > 0 ? new(Vector.LoadUnsafe(ref a)) : default,
             square = second.Length > 0 ? new(Vector.LoadUnsafe(ref b)) : default;

@@ -6,10 +6,9 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// PyTorch's update rules, in place and with a state that can be read and put back: a run that is stopped and resumed
-/// goes on
-/// exactly as if nothing had happened. Where a parameter and its gradient lie on the CPU, contiguous and of one type,
-/// float32 or float64, an update is one pass over them that allocates nothing; else it is made of torch's operations,
-/// on the parameter's device.
+/// goes on exactly as if nothing had happened. Where a parameter and its gradient lie on the CPU, contiguous and of one
+/// type, float32 or float64, an update is one pass over them that allocates nothing; else it is made of torch's
+/// operations, on the parameter's device.
 /// </summary>
 public sealed class ParameterOptimizer : IDisposable
 {

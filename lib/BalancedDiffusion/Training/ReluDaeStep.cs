@@ -18,16 +18,16 @@ public sealed class ReluDaeStep : IDisposable
         encoderT,
         decoder,
         decoderT;
-    private readonly torch.Tensor stackedCodes,
+    private readonly torch.Tensor stackedHidden,
         stackedRows,
-        code,
-        codeDelta,
+        hidden,
+        hiddenDelta,
         mask,
         error,
         errorFlat,
-        stackedCodesT,
-        codeT,
-        codeDeltaT;
+        stackedHiddenT,
+        hiddenT,
+        hiddenDeltaT;
     private readonly double entries;
     private readonly bool tied,
         isPlain;
@@ -52,18 +52,18 @@ public sealed class ReluDaeStep : IDisposable
         encoderT = Own(encoder.t());
         decoder = Own(model.Decoder.detach());
         decoderT = Own(decoder.t());
-        stackedCodes = Empty(2 * batchSize, p);
+        stackedHidden = Empty(2 * batchSize, p);
         stackedRows = Empty(2 * batchSize, d);
-        code = Own(stackedCodes.narrow(0, 0, batchSize));
-        codeDelta = Own(stackedCodes.narrow(0, batchSize, batchSize));
+        hidden = Own(stackedHidden.narrow(0, 0, batchSize));
+        hiddenDelta = Own(stackedHidden.narrow(0, batchSize, batchSize));
         error = Own(stackedRows.narrow(0, 0, batchSize));
         errorFlat = Own(error.view(-1));
         Noisy = Own(stackedRows.narrow(0, batchSize, batchSize));
-        isPlain = code.IsPlain() && error.IsPlain();
+        isPlain = hidden.IsPlain() && error.IsPlain();
         mask = Empty(batchSize, p);
-        stackedCodesT = Own(stackedCodes.t());
-        codeT = Own(code.t());
-        codeDeltaT = Own(codeDelta.t());
+        stackedHiddenT = Own(stackedHidden.t());
+        hiddenT = Own(hidden.t());
+        hiddenDeltaT = Own(hiddenDelta.t());
         Gradients = tied ? [Empty(p, d)] : [Empty(p, d), Empty(p, d)];
     }
 
@@ -81,20 +81,20 @@ public sealed class ReluDaeStep : IDisposable
     {
         Guard.Shape(clean, Noisy.shape);
         using var noGrad = torch.no_grad();
-        code.addmm_(Noisy, encoderT, beta: 0, alpha: 1).relu_();
-        error.addmm_(code, decoder, beta: 0, alpha: 1);
+        hidden.addmm_(Noisy, encoderT, beta: 0, alpha: 1).relu_();
+        error.addmm_(hidden, decoder, beta: 0, alpha: 1);
         // Scaled here, the error scales all that follows from it.
         var loss = Subtract(clean, 2 / entries);
-        codeDelta.addmm_(error, decoderT, beta: 0, alpha: 1);
+        hiddenDelta.addmm_(error, decoderT, beta: 0, alpha: 1);
         Gate();
         if (tied)
         {
-            Gradients[0].addmm_(stackedCodesT, stackedRows, beta: 0, alpha: 1);
+            Gradients[0].addmm_(stackedHiddenT, stackedRows, beta: 0, alpha: 1);
         }
         else
         {
-            Gradients[0].addmm_(codeDeltaT, Noisy, beta: 0, alpha: 1);
-            Gradients[1].addmm_(codeT, error, beta: 0, alpha: 1);
+            Gradients[0].addmm_(hiddenDeltaT, Noisy, beta: 0, alpha: 1);
+            Gradients[1].addmm_(hiddenT, error, beta: 0, alpha: 1);
         }
         return loss;
     }
@@ -119,11 +119,11 @@ public sealed class ReluDaeStep : IDisposable
     private void Gate()
     {
         if (!isPlain)
-            codeDelta.mul_(mask.copy_(code).sign_());
-        else if (code.dtype == torch.float32)
-            FusedBackward.Gate(codeDelta.Numbers<float>(), code.Numbers<float>());
+            hiddenDelta.mul_(mask.copy_(hidden).sign_());
+        else if (hidden.dtype == torch.float32)
+            FusedBackward.Gate(hiddenDelta.Numbers<float>(), hidden.Numbers<float>());
         else
-            FusedBackward.Gate(codeDelta.Numbers<double>(), code.Numbers<double>());
+            FusedBackward.Gate(hiddenDelta.Numbers<double>(), hidden.Numbers<double>());
     }
 
     /// <inheritdoc/>

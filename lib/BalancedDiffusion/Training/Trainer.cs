@@ -54,7 +54,7 @@ public static class Trainer
     /// <param name="progress">Receives every new row of the history, or null.</param>
     /// <param name="cancellation">Stops the run between two steps: the result so far is returned, and saved where a
     /// path is given.</param>
-    /// <returns>The history and running means; the caller disposes it.</returns>
+    /// <returns>The history and the EMA of the weights; the caller disposes it.</returns>
     /// <exception cref="ArgumentException">Data, labels, model and options do not go together.</exception>
     /// <exception cref="InvalidDataException">The checkpoint at <see cref="TrainingOptions.CheckpointPath"/> is
     /// damaged; the file and the model are untouched.</exception>

@@ -154,9 +154,9 @@ public static class TrainingCheckpoint
         using var noGrad = torch.no_grad();
         var flat = tensor.detach().cpu().contiguous().view(-1);
         const long block = 1 << 24;
-        for (long at = 0; at < flat.NumberOfElements; at += block)
+        for (long offset = 0; offset < flat.NumberOfElements; offset += block)
         {
-            using var part = flat.narrow(0, at, Math.Min(block, flat.NumberOfElements - at));
+            using var part = flat.narrow(0, offset, Math.Min(block, flat.NumberOfElements - offset));
             sha.AppendData(part.bytes);
         }
     }

@@ -199,7 +199,7 @@ public sealed record TrainingOptions
     }
 
     // A record prints its numbers in the current culture, which differs between machines and, in a notebook, between
-    // sittings.
+    // sessions.
     private static string InvariantText(ISigmaDistribution noise)
     {
         var culture = CultureInfo.CurrentCulture;

@@ -3,7 +3,7 @@ namespace BalancedDiffusion.Training;
 /// <summary>What a run reports while it works, once a row of its history.</summary>
 /// <param name="Steps">The number of updates that the run will make.</param>
 /// <param name="Row">The newest row of the history.</param>
-/// <param name="StepsPerSecond">The speed since this sitting began.</param>
+/// <param name="StepsPerSecond">The speed since this session began.</param>
 public sealed record TrainingProgress(long Steps, TrainingRow Row, double StepsPerSecond)
 {
     /// <summary>How many updates were made.</summary>

@@ -25,7 +25,7 @@ public sealed class TrainingResult : IDisposable
     /// <summary>One row every <see cref="TrainingOptions.LogEvery"/> steps and one at the end.</summary>
     public IReadOnlyList<TrainingRow> History { get; }
 
-    /// <summary>Wall-clock time of the run over all its sittings.</summary>
+    /// <summary>Wall-clock time of the run over all its sessions.</summary>
     public double Seconds { get; }
 
     /// <summary>How many updates were made.</summary>

@@ -8,5 +8,5 @@ namespace BalancedDiffusion.Training;
 /// <see cref="Denoisers.ReluDae"/> the paper's objective divided by d. The loss alone for AdamW, whose decay is no
 /// penalty.</param>
 /// <param name="LearningRate">The rate of the last update.</param>
-/// <param name="Seconds">Wall-clock time of the whole run until here, over all its sittings.</param>
+/// <param name="Seconds">Wall-clock time of the whole run until here, over all its sessions.</param>
 public sealed record TrainingRow(long Step, double Loss, double Objective, double LearningRate, double Seconds);

@@ -7,7 +7,7 @@ using TorchSharp.Modules;
 
 namespace BalancedDiffusion.Training;
 
-/// <summary>One sitting of a training run. Its tensors belong to the dispose scope that it is made in.</summary>
+/// <summary>One session of a training run. Its tensors belong to the dispose scope that it is made in.</summary>
 internal sealed class TrainingRun
 {
     // How far a run can fall back when it diverges, and how often a device other than the CPU is asked for its losses.
@@ -130,6 +130,7 @@ internal sealed class TrainingRun
     {
         var tensors = new Dictionary<string, torch.Tensor> { ["data"] = data };
         if (labels is not null)
+            // The key is hashed too: under another one the checkpoints that exist could not be resumed.
             tensors["classes"] = labels;
         return TrainingCheckpoint.Digest(tensors);
     }
@@ -242,7 +243,7 @@ internal sealed class TrainingRun
         }
     }
 
-    /// <summary>Draws a batch, finds loss and gradients, and moves the weights and their running means.</summary>
+    /// <summary>Draws a batch, finds loss and gradients, and updates the weights and their EMA.</summary>
     private void TakeStep()
     {
         using var scope = torch.NewDisposeScope();
@@ -436,7 +437,7 @@ internal sealed class TrainingRun
             Pending = pending,
         };
 
-    /// <summary>The tensors of a checkpoint: the model's, their running means and the optimizer's.</summary>
+    /// <summary>The tensors of a checkpoint: the model's, their EMA and the optimizer's.</summary>
     private Dictionary<string, torch.Tensor> NamedTensors()
     {
         var tensors = new Dictionary<string, torch.Tensor>();

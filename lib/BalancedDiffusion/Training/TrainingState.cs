@@ -6,7 +6,7 @@ internal sealed record TrainingState
     /// <summary>How many updates were made.</summary>
     public required long StepsDone { get; init; }
 
-    /// <summary>Wall-clock time over all sittings.</summary>
+    /// <summary>Wall-clock time over all sessions.</summary>
     public required double Seconds { get; init; }
 
     /// <summary>What decides the numbers of the run, by name.</summary>

@@ -84,8 +84,8 @@ public class DeepCheckpointTests
             Assert.True(seen.Count > 20, string.Join(", ", seen));
             Assert.All(seen, name => Assert.True(first.Last(name).eq(second.Last(name)).all().item<bool>(), name));
         }
-        var told = DeepCheckpoint.Provenance(folder.File("m.safetensors"));
-        Assert.Equal(("faces", "0.37"), (told["data"], told["sigma_data"]));
+        var provenance = DeepCheckpoint.Provenance(folder.File("m.safetensors"));
+        Assert.Equal(("faces", "0.37"), (provenance["data"], provenance["sigma_data"]));
         one.Dispose();
         two.Dispose();
     }

@@ -33,7 +33,7 @@ public class WeightFilesMemoryTests
             }
         }
         // What is not written yet takes no memory.
-        using var network = new Shelf();
+        using var network = new TensorModule();
         foreach (var name in names)
             network.register_buffer(name, empty(elements / 2));
         GC.Collect();

@@ -40,7 +40,7 @@ public class WeightFilesTests
             ("steps", tensor(41L)),
             ("none", zeros(0, 3, dtype: from))
         );
-        using var network = new Shelf(
+        using var network = new TensorModule(
             ("weight", [33, 5], to),
             ("single", [], to),
             ("steps", [], ScalarType.Int64),
@@ -66,7 +66,7 @@ public class WeightFilesTests
             path,
             [.. BitConverter.GetBytes((long)header.Length), .. header, .. halves.SelectMany(BitConverter.GetBytes)]
         );
-        using var network = new Shelf(("w", [5], ScalarType.Float32));
+        using var network = new TensorModule(("w", [5], ScalarType.Float32));
         WeightFiles.Open(path).LoadInto(network);
         Assert.Equal(halves.Select(h => (float)h), network["w"].data<float>().ToArray());
     }
@@ -83,7 +83,7 @@ public class WeightFilesTests
             ("large", large),
             ("image", arange(24, dtype: float32).view(2, 3, 2, 2))
         );
-        using var network = new Shelf(("large", [5_000_000], ScalarType.Float32));
+        using var network = new TensorModule(("large", [5_000_000], ScalarType.Float32));
         network.register_parameter(
             "image",
             new TorchSharp.Modules.Parameter(zeros(2, 2, 2, 3).permute(0, 3, 1, 2), requires_grad: false)
@@ -113,7 +113,7 @@ public class WeightFilesTests
             ("b", "m-00002-of-00002.safetensors"),
             ("c", "m-00002-of-00002.safetensors")
         );
-        using var network = new Shelf(
+        using var network = new TensorModule(
             ("a", [2], ScalarType.Float32),
             ("b", [1], ScalarType.Float32),
             ("c", [1], ScalarType.Float32)
@@ -128,10 +128,10 @@ public class WeightFilesTests
             PickleBytes.One("FloatStorage", 6, 0, [2, 3], [1, 2]),
             [.. new float[] { 1, 2, 3, 4, 5, 6 }.SelectMany(BitConverter.GetBytes)]
         );
-        using var transposed = new Shelf(("w", [2, 3], ScalarType.Float32));
+        using var transposed = new TensorModule(("w", [2, 3], ScalarType.Float32));
         WeightFiles.Open(pth).LoadInto(transposed);
         Assert.Equal([1f, 3, 5, 2, 4, 6], transposed["w"].data<float>().ToArray());
-        using var half = new Shelf(("w", [2, 3], ScalarType.Float16));
+        using var half = new TensorModule(("w", [2, 3], ScalarType.Float16));
         WeightFiles.Open(WeightFixtures.Index(folder, "p.bin.index.json", ("w", Path.GetFileName(pth)))).LoadInto(half);
         Assert.Equal([1f, 3, 5, 2, 4, 6], half["w"].to_type(float32).data<float>().ToArray());
     }
@@ -145,7 +145,7 @@ public class WeightFilesTests
             ["half.weight", "transposed", "first", "last", "brain", "position_ids", "scale"],
             files.Tensors.Select(t => t.Name)
         );
-        using var network = new Shelf(
+        using var network = new TensorModule(
             ("weight", [3, 4], ScalarType.Float32),
             ("transposed", [4, 3], ScalarType.Float64),
             ("first", [3], ScalarType.Float16),
@@ -192,7 +192,7 @@ public class WeightFilesTests
     {
         using var scope = NewDisposeScope();
         using var read = PthCheckpoint.Read(SharedData.Memorizing);
-        using var network = new Shelf(
+        using var network = new TensorModule(
             ("encoder", [100, 1024], ScalarType.Float32),
             ("decoder", [1024, 100], ScalarType.Float32)
         );
@@ -215,7 +215,7 @@ public class WeightFilesTests
             ("other", ones(1)),
             ("count", ones(1))
         );
-        using var network = new Shelf(
+        using var network = new TensorModule(
             ("good", [2], ScalarType.Float32),
             ("shape", [1, 3], ScalarType.Float32),
             ("type", [2], ScalarType.Float32),
@@ -231,7 +231,7 @@ public class WeightFilesTests
         );
         Assert.True(network.IsUntouched);
 
-        using var many = new Shelf([
+        using var many = new TensorModule([
             .. Enumerable.Range(0, 500).Select(i => ($"layer {i}", new long[] { 1 }, ScalarType.Float32)),
         ]);
         var message = Refusal(() => WeightFiles.Open(path).LoadInto(many));
@@ -246,7 +246,7 @@ public class WeightFilesTests
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
         var path = WeightFixtures.Write(folder, "w.safetensors", ("model.a", ones(2)), ("position_ids", arange(3)));
-        using var network = new Shelf(("a", [2], ScalarType.Float32), ("computed", [4], ScalarType.Int64));
+        using var network = new TensorModule(("a", [2], ScalarType.Float32), ("computed", [4], ScalarType.Int64));
         var files = WeightFiles.Open(path);
         files.LoadInto(
             network,
@@ -282,7 +282,7 @@ public class WeightFilesTests
         var spoilt = zeros(5_000_001, dtype: from);
         spoilt[^1] = number;
         var path = WeightFixtures.Write(folder, "w.safetensors", ("good", ones(3)), ("bad", spoilt));
-        using var network = new Shelf(("good", [3], to), ("bad", [5_000_001], to));
+        using var network = new TensorModule(("good", [3], to), ("bad", [5_000_001], to));
         Assert.Contains(
             "'w.safetensors' hold NaN, infinity or numbers too large for the network's type in 'bad'; "
                 + "nothing was changed",
@@ -330,7 +330,7 @@ public class WeightFilesTests
                 };
                 using var step = NewDisposeScope();
                 var stored = full([3], number, dtype: float64).to_type(from);
-                using var network = new Shelf(("w", [3], to));
+                using var network = new TensorModule(("w", [3], to));
                 var files = WeightFiles.Open(WeightFixtures.Write(folder, "w.safetensors", ("w", stored)));
                 var finite = isfinite(stored.to_type(to)).all().item<bool>();
                 if (finite)
@@ -418,7 +418,7 @@ public class WeightFilesTests
                         )
                         .ToArray();
                     var path = WeightFixtures.Write(folder, "w.safetensors", tensors);
-                    using var network = new Shelf([
+                    using var network = new TensorModule([
                         .. tensors.Select(t => (t.Item1, t.Item2.shape, ScalarType.Float64)),
                     ]);
                     WeightFiles.Open(path).LoadInto(network);

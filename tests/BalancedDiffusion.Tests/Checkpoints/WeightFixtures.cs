@@ -5,10 +5,10 @@ using TorchSharp;
 namespace BalancedDiffusion.Tests.Checkpoints;
 
 /// <summary>A network that is nothing but its named tensors, and files of weights for it.</summary>
-internal sealed class Shelf : torch.nn.Module
+internal sealed class TensorModule : torch.nn.Module
 {
-    public Shelf(params (string Name, long[] Shape, torch.ScalarType Type)[] tensors)
-        : base(nameof(Shelf))
+    public TensorModule(params (string Name, long[] Shape, torch.ScalarType Type)[] tensors)
+        : base(nameof(TensorModule))
     {
         foreach (var (name, shape, type) in tensors)
             if (type is torch.ScalarType.Int64)

@@ -95,10 +95,10 @@ public class IdxTests
         for (var cut = 0; cut < good.Length; cut += 97)
             Assert.Throws<InvalidDataException>(() => IdxReader.Read(scratch.Write("bad.gz", good[..cut]), 2));
         // beyond gzip's own header of ten bytes, some of which may hold anything
-        for (var at = 10; at < good.Length; at += 31)
+        for (var position = 10; position < good.Length; position += 31)
         {
             var bad = good.ToArray();
-            bad[at] ^= 0x55;
+            bad[position] ^= 0x55;
             var message = Assert
                 .Throws<InvalidDataException>(() => IdxReader.Read(scratch.Write("bad.gz", bad), 2))
                 .Message;

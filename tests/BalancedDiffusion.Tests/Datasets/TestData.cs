@@ -32,9 +32,9 @@ internal static class TestData
     {
         var state = 12345u;
         var pixels = new byte[width * height * channels];
-        for (int y = 0, at = 0; y < height; y++)
+        for (int y = 0, pixel = 0; y < height; y++)
         for (var x = 0; x < width; x++)
-        for (var c = 0; c < channels; c++, at++)
+        for (var c = 0; c < channels; c++, pixel++)
         {
             state = unchecked(state * 1664525u + 1013904223u);
             var gradient = c switch
@@ -43,7 +43,7 @@ internal static class TestData
                 1 => y * 255 / Math.Max(1, height - 1),
                 _ => (x + y) * 255 / Math.Max(1, width + height - 2),
             };
-            pixels[at] = (byte)((3 * gradient + (int)(state >> 24)) / 4);
+            pixels[pixel] = (byte)((3 * gradient + (int)(state >> 24)) / 4);
         }
         return pixels;
     }

@@ -13,7 +13,7 @@ public sealed class GenerationManifestTests : IDisposable
 
     public void Dispose() => scratch.Dispose();
 
-    private GeneratedImage Drawn(int number, string network = "Shelf with 3 weights, checksum 00000001")
+    private GeneratedImage Drawn(int number, string network = "TensorModule with 3 weights, checksum 00000001")
     {
         scratch.Write($"set/images/{number:0000}.png", (byte)number);
         return new GeneratedImage($"images/{number:0000}.png", number, network)

@@ -96,7 +96,10 @@ public sealed class ImageSetTests : IDisposable
             (var before, drawn) = (GenerationManifest.Read(scratch[$"{folder}/images.jsonl"]).Count, 0);
             if (before < 9)
                 scratch.Write($"{folder}/{Plan()[before].File}", 1, 2, 3);
-            Assert.Equal(9 - before, ImageSet.Draw(scratch[folder], Plan(), Draw, batch, new Told<int>(reported.Add)));
+            Assert.Equal(
+                9 - before,
+                ImageSet.Draw(scratch[folder], Plan(), Draw, batch, new CallbackProgress<int>(reported.Add))
+            );
             Assert.Equal((before, 9), (reported[0], reported[^1]));
             Assert.Equal(9 - before, drawn);
             var again = Files(folder);

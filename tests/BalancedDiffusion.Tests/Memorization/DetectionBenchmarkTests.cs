@@ -17,9 +17,9 @@ public sealed class DetectionBenchmarkTests
         }
     }
 
-    private sealed class Told(Action<long> told) : IProgress<long>
+    private sealed class CallbackProgress(Action<long> report) : IProgress<long>
     {
-        public void Report(long value) => told(value);
+        public void Report(long value) => report(value);
     }
 
     private static Reads First(string name = "first", double sign = 1) =>
@@ -71,7 +71,15 @@ public sealed class DetectionBenchmarkTests
         using var scope = NewDisposeScope();
         var detector = First();
         var reports = new List<long>();
-        DetectionBenchmark.Run([detector], Samples(), Labels, 3, 1, batch: 2, progress: new Told(reports.Add));
+        DetectionBenchmark.Run(
+            [detector],
+            Samples(),
+            Labels,
+            3,
+            1,
+            batch: 2,
+            progress: new CallbackProgress(reports.Add)
+        );
         Assert.Equal([(1L, 3L, 0L), (2, 3, 0), (2, 3, 2), (1, 3, 4)], detector.Calls);
         Assert.Equal([2L, 4, 5], reports);
     }
@@ -155,7 +163,7 @@ public sealed class DetectionBenchmarkTests
                 Labels,
                 0,
                 batch: 2,
-                progress: new Told(_ => source.Cancel()),
+                progress: new CallbackProgress(_ => source.Cancel()),
                 cancellation: source.Token
             )
         );

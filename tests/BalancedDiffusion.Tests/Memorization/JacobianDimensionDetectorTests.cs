@@ -91,8 +91,8 @@ public sealed class JacobianDimensionDetectorTests
                 { 1, 0, 0 },
             }
         );
-        var at = Scores(new JacobianDimensionDetector(model, 1, probes: 3, step: 0.01), sample);
-        Near(-Sech2(1), at[0], 1e-4);
+        var scores = Scores(new JacobianDimensionDetector(model, 1, probes: 3, step: 0.01), sample);
+        Near(-Sech2(1), scores[0], 1e-4);
         var noised = Scores(
             new JacobianDimensionDetector(model, 1, probes: 3, step: 0.01, renoise: true),
             sample.expand(count, 3).contiguous()

@@ -266,9 +266,9 @@ public class DitDenoiserTests
         denoiser.eval();
         var (noisy, sigma) = (Normal(3, 3, 2, 4, 4), torch.tensor(0.4));
         Assert.Equal(3, denoiser.Classes);
-        var told = denoiser.Denoise(noisy, sigma, torch.tensor(new long[] { 2, 0, 1 }));
-        Assert.True(told.allclose(denoiser.WithLabels([2, 0, 1]).Denoise(noisy, sigma), 0, 0));
-        Assert.False(told.allclose(denoiser.Denoise(noisy, sigma), 1e-3, 1e-3));
+        var byTensor = denoiser.Denoise(noisy, sigma, torch.tensor(new long[] { 2, 0, 1 }));
+        Assert.True(byTensor.allclose(denoiser.WithLabels([2, 0, 1]).Denoise(noisy, sigma), 0, 0));
+        Assert.False(byTensor.allclose(denoiser.Denoise(noisy, sigma), 1e-3, 1e-3));
     }
 
     [Fact]

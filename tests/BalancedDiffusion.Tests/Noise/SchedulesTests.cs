@@ -135,7 +135,7 @@ public class SchedulesTests
         var schedule = new VpLinearSchedule();
         foreach (var t in new[] { 0.01, 0.3, 0.9 })
         {
-            double Log(double at) => Math.Log(1 + schedule.Sigma(at) * schedule.Sigma(at));
+            double Log(double time) => Math.Log(1 + schedule.Sigma(time) * schedule.Sigma(time));
             Assert.Equal(0.1 + 19.9 * t, (Log(t + 1e-4) - Log(t - 1e-4)) / 2e-4, 1e-5);
         }
     }

@@ -51,7 +51,12 @@ public class AttributeRegressorTests
             heldOut = Pictures(200, 20);
         var kept = train.Images.clone();
         var steps = new List<int>();
-        using var reader = AttributeRegressor.Fit(train, ["right", "brightness"], Short, new Told<int>(steps.Add));
+        using var reader = AttributeRegressor.Fit(
+            train,
+            ["right", "brightness"],
+            Short,
+            new CallbackProgress<int>(steps.Add)
+        );
         Assert.Equal(["right", "brightness"], reader.Names);
         Assert.Equal([1, 8, 8], reader.ImageShape);
         Assert.Equal(Enumerable.Range(1, 200), steps);
@@ -277,7 +282,7 @@ public class AttributeRegressorTests
                 train,
                 ["brightness"],
                 Short,
-                new Told<int>(step =>
+                new CallbackProgress<int>(step =>
                 {
                     steps.Add(step);
                     if (step == 3)

@@ -258,7 +258,7 @@ public class DeepPresetTests
                 stopped,
                 set,
                 saving,
-                new Told<TrainingProgress>(p =>
+                new CallbackProgress<TrainingProgress>(p =>
                 {
                     if (p.Step == 2)
                         stop.Cancel();

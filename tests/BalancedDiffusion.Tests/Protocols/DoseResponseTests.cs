@@ -91,8 +91,8 @@ public class DoseResponseTests
             using var scope = torch.NewDisposeScope();
             using var reader = Reader();
             var first = DoseResponse.Run(model, direction, Strengths, starts, new DdpmSampler(), [1.0, 0.5, 0], reader);
-            var asked = 0;
-            var told = new SamplingOptions { Progress = new Told<int>(_ => asked++) };
+            var reports = 0;
+            var options = new SamplingOptions { Progress = new CallbackProgress<int>(_ => reports++) };
             var second = DoseResponse.Run(
                 model,
                 direction,
@@ -101,12 +101,12 @@ public class DoseResponseTests
                 new DdpmSampler(),
                 [1.0, 0.5, 0],
                 reader,
-                told,
+                options,
                 unsteered: first.Unsteered
             );
             Assert.True(second.Images.equal(first.Images).all().item<bool>());
             Assert.Equal(first.Readings("up", 3), second.Readings("up", 3));
-            Assert.Equal((Strengths.Length - 1) * 2, asked);
+            Assert.Equal((Strengths.Length - 1) * 2, reports);
             SteeringLab.Refused<ArgumentException>(
                 "unsteered must have shape (5, 64), was (4, 64)",
                 () =>
@@ -171,7 +171,7 @@ public class DoseResponseTests
             using var reader = Reader();
             using var before = model.DenoiseAt(starts, 1);
             using var stop = new CancellationTokenSource();
-            var progress = new Told<int>(n =>
+            var progress = new CallbackProgress<int>(n =>
             {
                 if (n == 3)
                     stop.Cancel();

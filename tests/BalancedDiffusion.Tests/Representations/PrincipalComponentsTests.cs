@@ -61,8 +61,8 @@ public class PrincipalComponentsTests
         using var scope = torch.NewDisposeScope();
         using var codes = Codes(30, 6);
         var plane = PrincipalComponents.Of(codes, 2);
-        var (kept, at) = (plane.Keep(codes), plane.Project(codes));
-        Assert.True((kept - plane.Restore(at)).abs().max().item<double>() < 1e-12);
+        var (kept, coordinates) = (plane.Keep(codes), plane.Project(codes));
+        Assert.True((kept - plane.Restore(coordinates)).abs().max().item<double>() < 1e-12);
         Assert.True(
             plane.Project(codes - kept + torch.tensor(plane.Mean.ToArray())).abs().max().item<double>() < 1e-10
         );
@@ -76,7 +76,9 @@ public class PrincipalComponentsTests
         Assert.Equal(plane.Variances.Sum() / plane.TotalVariance, plane.Explained, 1e-12);
         for (var trial = 0; trial < 20; trial++)
         {
-            var other = plane.Restore(at + 0.3 * GaussianNoise.Draw(at.shape, 50 + trial, torch.ScalarType.Float64));
+            var other = plane.Restore(
+                coordinates + 0.3 * GaussianNoise.Draw(coordinates.shape, 50 + trial, torch.ScalarType.Float64)
+            );
             Assert.True(((codes - other).norm(1) >= (codes - kept).norm(1)).all().item<bool>());
         }
     }

@@ -17,10 +17,10 @@ public class ElfSymbolVersionsTests
         {
             while (file.Count % 8 != 0)
                 file.Add(0);
-            long at = file.Count;
+            long position = file.Count;
             foreach (var part in parts)
                 file.AddRange(part);
-            return at;
+            return position;
         }
         byte[] H(ushort v)
         {
@@ -143,11 +143,11 @@ public class ElfSymbolVersionsTests
     {
         var whole = Library();
         var refused = 0;
-        for (var at = 0; at < whole.Length; at++)
+        for (var position = 0; position < whole.Length; position++)
             foreach (var value in new byte[] { 0, 0x7f, 0x80, 0xff })
             {
                 var bytes = (byte[])whole.Clone();
-                bytes[at] = value;
+                bytes[position] = value;
                 try
                 {
                     foreach (var need in new ElfSymbolVersions(bytes).Needs)

@@ -172,7 +172,7 @@ public class SamplerFormulaTests
             {
                 var raised = s is >= 0.2 and <= 2 ? s * (1 + 1.5 / 5) : s;
                 v += 1.1 * 1.1 * (raised * raised - s * s);
-                double Slope(double at) => at / (data + at * at); // (x - f)/s = Slope · (x - mean)
+                double Slope(double level) => level / (data + level * level); // (x - f)/s = Slope · (x - mean)
                 var euler = 1 + (t - raised) * Slope(raised);
                 var factor = 1 + (t - raised) * (Slope(raised) + Slope(t) * euler) / 2;
                 (m, v) = (mean + factor * (m - mean), factor * factor * v);

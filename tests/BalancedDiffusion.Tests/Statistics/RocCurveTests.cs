@@ -125,8 +125,8 @@ public class RocCurveTests
     public void TheThresholdIsTheQuantileOfTheNegatives()
     {
         double[] negatives = [.. Enumerable.Range(1, 100)];
-        var at = new RocCurve([99.5, 99, 98, 101], negatives).TruePositiveRateAt(0.01);
-        Assert.Equal(new RocPoint(99, 0.01, 0.5), at);
+        var point = new RocCurve([99.5, 99, 98, 101], negatives).TruePositiveRateAt(0.01);
+        Assert.Equal(new RocPoint(99, 0.01, 0.5), point);
         Assert.Equal(new RocPoint(71, 0.29, 1), new RocCurve([99.5, 99, 98, 101], negatives).TruePositiveRateAt(0.29));
         Assert.Equal(new RocPoint(100, 0, 0.25), new RocCurve([99.5, 99, 98, 101], negatives).TruePositiveRateAt(0));
         Assert.Equal(new RocPoint(double.NegativeInfinity, 1, 1), new RocCurve([0], negatives).TruePositiveRateAt(1));

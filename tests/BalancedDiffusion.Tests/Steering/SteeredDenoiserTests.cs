@@ -190,17 +190,17 @@ public class SteeredDenoiserTests
             new SteeringOptions { Strength = 0.5 }
         ).DenoiseAt(noisy, 0.4);
         // Row-major by hand: the last axis runs fastest.
-        var at = 0;
+        var position = 0;
         var places = torch.zeros(shape);
         if (transformer)
             for (var token = 0; token < 4; token++)
             for (var unit = 0; unit < 32; unit++)
-                places[token, unit] = (float)v[at++];
+                places[token, unit] = (float)v[position++];
         else
             for (var c = 0; c < 8; c++)
             for (var y = 0; y < 8; y++)
             for (var x = 0; x < 8; x++)
-                places[c, y, x] = (float)v[at++];
+                places[c, y, x] = (float)v[position++];
         var remove = Hook(network, layer, h => h + 0.5 * places);
         var expected = denoiser.DenoiseAt(noisy, 0.4);
         remove();
@@ -463,7 +463,7 @@ public class SteeredDenoiserTests
                         2,
                         levels,
                         seed: 3,
-                        progress: new Told<int>(step =>
+                        progress: new CallbackProgress<int>(step =>
                         {
                             if (step == 3)
                                 source.Cancel();

@@ -52,7 +52,7 @@ public class NoGrowthTests
                 {
                     LogEvery = 100,
                 },
-                new Told<TrainingProgress>(p =>
+                new CallbackProgress<TrainingProgress>(p =>
                 {
                     if (p.Step == 100)
                         early = Now();

@@ -70,7 +70,7 @@ internal sealed class CoatedDae : torch.nn.Module, IDenoiser
 }
 
 /// <summary>Calls back at once, on the training thread (Progress&lt;T&gt; would post).</summary>
-internal sealed class Told<T>(Action<T> action) : IProgress<T>
+internal sealed class CallbackProgress<T>(Action<T> action) : IProgress<T>
 {
     public void Report(T value) => action(value);
 }

@@ -313,7 +313,7 @@ public class TrainerTests
             model,
             Data(),
             new TrainingOptions { Steps = 1_000_000, LogEvery = 5 },
-            new Told<TrainingProgress>(p =>
+            new CallbackProgress<TrainingProgress>(p =>
             {
                 if (p.Step == 15)
                     stop.Cancel();
@@ -333,16 +333,16 @@ public class TrainerTests
     {
         using var scope = torch.NewDisposeScope();
         using var model = new ReluDae(6, 5, 3);
-        var told = new List<TrainingProgress>();
+        var reports = new List<TrainingProgress>();
         using var result = Trainer.Fit(
             model,
             Data(),
             new TrainingOptions { Steps = 20, LogEvery = 8 },
-            new Told<TrainingProgress>(told.Add)
+            new CallbackProgress<TrainingProgress>(reports.Add)
         );
-        Assert.Equal(result.History, told.Select(p => p.Row));
-        Assert.Equal([0.4, 0.8, 1.0], told.Select(p => p.Share));
-        Assert.All(told, p => Assert.True(p.StepsPerSecond > 0 && p.SecondsLeft >= 0));
+        Assert.Equal(result.History, reports.Select(p => p.Row));
+        Assert.Equal([0.4, 0.8, 1.0], reports.Select(p => p.Share));
+        Assert.All(reports, p => Assert.True(p.StepsPerSecond > 0 && p.SecondsLeft >= 0));
         Assert.True(result.History.Zip(result.History.Skip(1)).All(p => p.First.Seconds <= p.Second.Seconds));
     }
 
@@ -445,7 +445,7 @@ public class TrainerTests
             var peak = 0L;
             var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
             var during = new List<long>();
-            var watch = new Told<TrainingProgress>(_ =>
+            var watch = new CallbackProgress<TrainingProgress>(_ =>
                 during.Add(DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount)
             );
             if (general)

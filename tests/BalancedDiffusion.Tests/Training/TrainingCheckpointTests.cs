@@ -40,7 +40,7 @@ public sealed class TrainingCheckpointTests : IDisposable
     {
         // The token is looked at before every step; the row of a step is told at its end.
         using var stop = new CancellationTokenSource();
-        var watch = new Told<TrainingProgress>(p =>
+        var watch = new CallbackProgress<TrainingProgress>(p =>
         {
             if (p.Step >= stopAt)
                 stop.Cancel();
@@ -169,7 +169,7 @@ public sealed class TrainingCheckpointTests : IDisposable
     [Fact]
     public void APeriodicCheckpointBetweenTwoRowsIsEnoughToGoOnExactly()
     {
-        // The first sitting dies (its progress throws) at the row of step 21; the last checkpoint is that of step 20,
+        // The first session dies (its progress throws) at the row of step 21; the last checkpoint is that of step 20,
         // six steps after a row.
         var options = Plain with
         {
@@ -185,7 +185,7 @@ public sealed class TrainingCheckpointTests : IDisposable
                 first,
                 data,
                 options,
-                new Told<TrainingProgress>(p =>
+                new CallbackProgress<TrainingProgress>(p =>
                 {
                     if (p.Step == 21)
                         throw new TimeoutException();
@@ -211,11 +211,11 @@ public sealed class TrainingCheckpointTests : IDisposable
         using var expected = Fit(first, options);
         using var second = new ReluDae(6, 5, 3);
         var written = File.GetLastWriteTimeUtc(Place());
-        using var told = Fit(second, options);
+        using var reread = Fit(second, options);
         AssertSame(first, second);
-        Assert.Equal(expected.History, told.History);
+        Assert.Equal(expected.History, reread.History);
         Assert.Equal(written, File.GetLastWriteTimeUtc(Place()));
-        Assert.True(expected.EmaWeights!["encoder"].equal(told.EmaWeights!["encoder"]).all().item<bool>());
+        Assert.True(expected.EmaWeights!["encoder"].equal(reread.EmaWeights!["encoder"]).all().item<bool>());
     }
 
     [Fact]
@@ -319,10 +319,10 @@ public sealed class TrainingCheckpointTests : IDisposable
             [.. good, 0],
             "not a checkpoint at all"u8.ToArray(),
         ];
-        for (var at = 0; at < good.Length; at += 41)
+        for (var position = 0; position < good.Length; position += 41)
         {
             var flipped = (byte[])good.Clone();
-            flipped[at] ^= 0x10;
+            flipped[position] ^= 0x10;
             damaged.Add(flipped);
         }
         using var untouched = new ReluDae(6, 5, 3);
@@ -439,7 +439,7 @@ public sealed class TrainingCheckpointTests : IDisposable
             model,
             data,
             options,
-            new Told<TrainingProgress>(p =>
+            new CallbackProgress<TrainingProgress>(p =>
             {
                 if (p.Step != 14)
                     return;

@@ -7,8 +7,8 @@ namespace BalancedDiffusion.Networks.StableDiffusion;
 
 /// <summary>
 /// A <see cref="ConditionalUNet"/> that is told texts, as a denoiser of latents <c>y = x + sigma eps</c>: <c>f = y -
-/// sigma eps(y/sqrt(1 + sigma²); t(sigma), text)</c>. Two of them, one of the empty text,
-/// make a <see cref="GuidedDenoiser"/>. It is recorded and steered under the names of its network.
+/// sigma eps(y/sqrt(1 + sigma²); t(sigma), text)</c>. Two of them, one of the empty text, make a
+/// <see cref="GuidedDenoiser"/>. It is recorded and steered under the names of its network.
 /// </summary>
 public sealed class LatentDenoiser : IDenoiser
 {

@@ -14,9 +14,9 @@ public class ParametricFacesTests
             ("faces", int.MaxValue, int.MaxValue, true, 9L),
             (faces.Name, faces.TrainCapacity, faces.TestCapacity, faces.MayBePublished, faces.Seed)
         );
-        using var few = faces.Train(3);
-        Assert.Equal([3, 3, 64, 64], few.Images.shape);
-        Assert.Equal(torch.float32, few.Images.dtype);
+        using var three = faces.Train(3);
+        Assert.Equal([3, 3, 64, 64], three.Images.shape);
+        Assert.Equal(torch.float32, three.Images.dtype);
     }
 
     [Fact]

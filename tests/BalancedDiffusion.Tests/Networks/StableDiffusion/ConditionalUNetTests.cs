@@ -124,11 +124,13 @@ public class ConditionalUNetTests
             ) < 1e-5
         );
         // The representation, once in a pass.
-        var told =
+        var conditioned =
             recorder.Last($"{block}.conv1")
             + Linear(Silu(recorder.Last("time_embedding")), $"{block}.time_emb_proj").unsqueeze(-1).unsqueeze(-1);
         Assert.Single(recorder.History($"{block}.nonlinearity"));
-        Assert.True(Difference(recorder.Last($"{block}.nonlinearity"), Silu(Group(told, $"{block}.norm2"))) < 1e-5);
+        Assert.True(
+            Difference(recorder.Last($"{block}.nonlinearity"), Silu(Group(conditioned, $"{block}.norm2"))) < 1e-5
+        );
         // Attention to the text, head by head.
         torch.Tensor[] Heads(string name) => recorder.Last($"{attention}.{name}").chunk(2, -1);
         var (q, k, v) = (Heads("to_q"), Heads("to_k"), Heads("to_v"));

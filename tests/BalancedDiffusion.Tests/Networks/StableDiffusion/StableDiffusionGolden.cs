@@ -8,9 +8,9 @@ namespace BalancedDiffusion.Tests.Networks.StableDiffusion;
 
 /// <summary>
 /// Parts of Stable Diffusion v1 with random weights. The tiny ones come with what diffusers, transformers and CLIP's
-/// own code make of given inputs (float32, CPU), and are not on every machine. The nano
-/// ones, in data/tiny, come with the answers (float64) of a plain NumPy computation which meets those of the tiny
-/// ones to 3e-6; some of their weights are small, so that what normalizations add to a variance matters.
+/// own code make of given inputs (float32, CPU), and are not on every machine. The nano ones, in data/tiny, come with
+/// the outputs (float64) of a plain NumPy computation which meets those of the tiny ones to 3e-6; some of their weights
+/// are small, so that what normalizations add to a variance matters.
 /// </summary>
 internal static class StableDiffusionGolden
 {

@@ -5,7 +5,7 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Noise;
 
-public class NoiseLawsTests
+public class SigmaDistributionsTests
 {
     [Fact]
     public void GaussianNoiseWithSeed123IsTorchsKnownDraw()

@@ -7,7 +7,7 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Sampling;
 
-public class SamplerLawTests(ITestOutputHelper output)
+public class SamplerDistributionTests(ITestOutputHelper output)
 {
     // A mixture with mean 0, so that starts of mean 0 fit it, of two round components.
     private const double Weight = 0.3,
