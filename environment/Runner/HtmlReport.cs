@@ -1,14 +1,14 @@
-using System.Net;
-using System.Text;
+using System.Runtime.InteropServices;
+using Markup = BalancedDiffusion.Reproduce.Runner.HtmlTemplates.Markup;
 
 namespace BalancedDiffusion.Reproduce.Runner;
 
 /// <summary>The run as one page that needs nothing else: no script, no font, no request.</summary>
 public static class HtmlReport
 {
-    private static readonly string Frame = EmbeddedText
-        .Read("runner/report.html")
-        .Replace("{{style}}", EmbeddedText.Read("runner/report.css").TrimEnd(), StringComparison.Ordinal);
+    private static readonly string Frame = EmbeddedText.Read("runner/report.html");
+    private static readonly Markup Style = new(EmbeddedText.Read("runner/report.css").TrimEnd());
+    private static readonly HtmlTemplates Parts = new(EmbeddedText.Read("runner/report-parts.html"));
 
     /// <summary>The page.</summary>
     /// <param name="summary">The run.</param>
@@ -17,16 +17,19 @@ public static class HtmlReport
     {
         ArgumentNullException.ThrowIfNull(summary);
         ArgumentNullException.ThrowIfNull(figures);
-        var page = new StringBuilder();
-        Head(page, summary);
-        Failures(page, summary);
-        Claims(page, summary);
-        Notebooks(page, summary);
-        Pictures(page, summary, figures);
-        return Frame.Replace("{{content}}", page.ToString().TrimEnd(), StringComparison.Ordinal);
+        Markup[] sections =
+        [
+            Head(summary),
+            Failures(summary),
+            Claims(summary),
+            Notebooks(summary),
+            Pictures(summary, figures),
+        ];
+        var content = Markup.Lines(sections.Where(s => s != Markup.Nothing));
+        return HtmlTemplates.FillText(Frame, ("style", Style), ("content", content)).Html;
     }
 
-    private static void Head(StringBuilder page, RunSummary summary)
+    private static Markup Head(RunSummary summary)
     {
         var (hold, fail) = (summary.Count(ClaimOutcome.Holds), summary.Count(ClaimOutcome.Fails));
         var (excepted, skipped) = (summary.Count(ClaimOutcome.Exception), summary.Count(ClaimOutcome.Skipped));
@@ -46,42 +49,66 @@ public static class HtmlReport
         if (summary.Results.Count < summary.Asked)
             parts.Add($"{summary.Asked - summary.Results.Count} not run");
         var done = summary.Interrupted || summary.Results.Count == summary.Asked;
-        page.Append(
-                $"<p class=\"verdict "
-                    + $"{(summary.Succeeded ? "good" : done ? "bad" : "wait")}\">{(summary.Interrupted ? "Interrupted: " : done ? "" : "Still running: ")}{E(string.Join(", ", parts))}.</p>\n"
-            )
-            .Append(
-                $"<p "
-                    + $"class=\"soft\">{E($"{summary.Results.Count} of {summary.Asked} notebooks, {Clock.Format(summary.Seconds)}, {summary.Options.Pace}; profile {summary.Options.Profile}, data {summary.Options.Data}, device {summary.Options.Device}, seed {summary.Options.Seed?.ToString() ?? "of the notebooks"}; {summary.Started:yyyy-MM-dd HH:mm}; {System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription} on {System.Runtime.InteropServices.RuntimeInformation.OSDescription}")}</p>\n"
-            );
+        return Parts.Fill(
+            "head",
+            (
+                "kind",
+                summary.Succeeded ? "good"
+                : done ? "bad"
+                : "wait"
+            ),
+            (
+                "state",
+                summary.Interrupted ? "Interrupted: "
+                : done ? ""
+                : "Still running: "
+            ),
+            ("counts", string.Join(", ", parts)),
+            ("run", Run(summary))
+        );
     }
 
-    private static void Failures(StringBuilder page, RunSummary summary)
+    private static string Run(RunSummary summary)
+    {
+        var options = summary.Options;
+        var seed = options.Seed?.ToString() ?? "of the notebooks";
+        return string.Join(
+            "; ",
+            $"{summary.Results.Count} of {summary.Asked} notebooks, {Clock.Format(summary.Seconds)}, {options.Pace}",
+            $"profile {options.Profile}, data {options.Data}, device {options.Device}, seed {seed}",
+            $"{summary.Started:yyyy-MM-dd HH:mm}",
+            $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription}"
+        );
+    }
+
+    private static Markup Failures(RunSummary summary)
     {
         var failed = summary.Results.Where(r => r.Failure is not null || r.ClaimProblems.Count > 0).ToList();
-        if (failed.Count == 0)
-            return;
-        page.Append("<h2>What went wrong</h2>\n");
-        foreach (var r in failed)
-        {
-            page.Append($"<div class=\"failure\"><h3>{E(r.Notebook.Stem)}</h3>\n");
-            if (r.Failure is { } f)
-            {
-                page.Append($"<p>{E(f.Sentence)}</p>\n");
-                if (f.Source.Length > 0)
-                    page.Append($"<pre>{E(f.Source)}</pre>\n");
-                if (f.Error.Traceback.Count > 0)
-                    page.Append($"<pre>{E(string.Join('\n', f.Error.Traceback.Take(40)))}</pre>\n");
-            }
-            foreach (var problem in r.ClaimProblems)
-                page.Append($"<p>{E(problem)}</p>\n");
-            page.Append("</div>\n");
-        }
+        return failed.Count == 0
+            ? Markup.Nothing
+            : Parts.Fill("failures", ("failures", Markup.Lines(failed.Select(Failure))));
     }
 
-    private static void Claims(StringBuilder page, RunSummary summary)
+    private static Markup Failure(NotebookResult result)
     {
-        page.Append("<h2>Claims</h2>\n");
+        var details = new List<Markup>();
+        if (result.Failure is { } failure)
+        {
+            details.Add(Sentence(failure.Sentence));
+            if (failure.Source.Length > 0)
+                details.Add(Code(failure.Source));
+            if (failure.Error.Traceback.Count > 0)
+                details.Add(Code(string.Join('\n', failure.Error.Traceback.Take(40))));
+        }
+        details.AddRange(result.ClaimProblems.Select(Sentence));
+        return Parts.Fill("failure", ("notebook", result.Notebook.Stem), ("details", Markup.Lines(details)));
+
+        static Markup Sentence(string text) => Parts.Fill("sentence", ("text", text));
+        static Markup Code(string text) => Parts.Fill("code", ("text", text));
+    }
+
+    private static Markup Claims(RunSummary summary)
+    {
         var claims = summary
             .Claims.OrderBy(c =>
                 c.Outcome switch
@@ -92,84 +119,82 @@ public static class HtmlReport
                 }
             )
             .ToList();
-        if (claims.Count == 0)
-        {
-            page.Append("<p class=\"soft\">No claim was checked.</p>\n");
-            return;
-        }
-        page.Append(
-            "<table><thead><tr><th>Outcome</th><th>Claim</th><th>Measured</th><th>Bound</th><th>Notebook</th></tr></thead><tbody>\n"
-        );
-        foreach (var c in claims)
-        {
-            var kind = c.Outcome switch
-            {
-                ClaimOutcome.Holds => "good",
-                ClaimOutcome.Fails => "bad",
-                _ => "wait",
-            };
-            page.Append(
-                    $"<tr{(kind == "bad" ? " class=\"bad-row\"" : "")}><td data-label=\"\" class=\"state "
-                        + $"{kind}\">{c.OutcomeText}</td><td "
-                        + $"data-label=\"\">{E(c.Statement)}{(c.Skipped is null || c.Skipped == c.Statement ? "" : $"<br><span class=\"soft\">{E(c.Skipped)}</span>")}</td>"
-                )
-                .Append(
-                    $"<td class=\"number\" data-label=\"measured\">{E(c.MeasuredText)}</td><td "
-                        + $"class=\"number\" data-label=\"bound\">{E(c.BoundText)}</td><td data-label=\"\" "
-                        + $"class=\"soft\">{E(c.Notebook)} · {E(c.Id)}</td></tr>\n"
-                );
-        }
-        page.Append("</tbody></table>\n");
+        return claims.Count == 0
+            ? Parts.Fill("no-claims")
+            : Parts.Fill("claims", ("rows", Markup.Lines(claims.Select(ClaimRow))));
     }
 
-    private static void Notebooks(StringBuilder page, RunSummary summary)
+    private static Markup ClaimRow(Claim claim)
     {
-        page.Append(
-            "<h2>Notebooks</h2>\n"
-                + "<table><thead><tr><th>Outcome</th><th>Notebook</th><th>Cells</th><th>Time</th><th>First "
-                + "output</th><th>Peak memory</th><th>Claims</th></tr></thead><tbody>\n"
+        var kind = claim.Outcome switch
+        {
+            ClaimOutcome.Holds => "good",
+            ClaimOutcome.Fails => "bad",
+            _ => "wait",
+        };
+        var reason =
+            claim.Skipped is null || claim.Skipped == claim.Statement
+                ? Markup.Nothing
+                : Parts.Fill("reason", ("text", claim.Skipped));
+        return Parts.Fill(
+            "claim",
+            ("kind", kind),
+            ("outcome", claim.OutcomeText),
+            ("statement", claim.Statement),
+            ("reason", reason),
+            ("measured", claim.MeasuredText),
+            ("bound", claim.BoundText),
+            ("notebook", claim.Notebook),
+            ("id", claim.Id)
         );
-        foreach (var r in summary.Results)
-            page.Append(
-                    $"<tr><td data-label=\"\" class=\"state "
-                        + $"{(r.Succeeded ? "good" : "bad")}\">{(r.Succeeded ? "✓ ran" : r.Failure is null ? "✗ claims" : "✗ failed")}</td><td "
-                        + $"data-label=\"\">{E(r.Title)}<br><span class=\"soft\">{E(r.Notebook.Stem)}</span></td>"
-                )
-                .Append(
-                    $"<td class=\"number\" data-label=\"cells\">{r.CellsRun} of {r.CellCount}</td><td "
-                        + $"class=\"number\" data-label=\"time\">{E(Clock.Format(r.Seconds))}</td><td "
-                        + $"class=\"number\" data-label=\"first "
-                        + $"output\">{E(Clock.Format(r.FirstOutputSeconds ?? double.NaN))}</td>"
-                )
-                .Append(
-                    $"<td class=\"number\" data-label=\"peak "
-                        + $"memory\">{E(MemorySize.Format(r.PeakBytes))}</td><td class=\"number\" "
-                        + $"data-label=\"claims\">{r.Claims.Count(c => c.Outcome == ClaimOutcome.Holds)} of "
-                        + $"{r.Claims.Count(c => c.Skipped is null)}</td></tr>\n"
-                );
-        page.Append("</tbody></table>\n");
     }
 
-    private static void Pictures(StringBuilder page, RunSummary summary, IReadOnlyList<Figure> figures)
+    private static Markup Notebooks(RunSummary summary) =>
+        Parts.Fill("notebooks", ("rows", Markup.Lines(summary.Results.Select(NotebookRow))));
+
+    private static Markup NotebookRow(NotebookResult result) =>
+        Parts.Fill(
+            "notebook",
+            ("kind", result.Succeeded ? "good" : "bad"),
+            (
+                "outcome",
+                result.Succeeded ? "✓ ran"
+                : result.Failure is null ? "✗ claims"
+                : "✗ failed"
+            ),
+            ("title", result.Title),
+            ("name", result.Notebook.Stem),
+            ("run", result.CellsRun),
+            ("cells", result.CellCount),
+            ("time", Clock.Format(result.Seconds)),
+            ("first", Clock.Format(result.FirstOutputSeconds ?? double.NaN)),
+            ("memory", MemorySize.Format(result.PeakBytes)),
+            ("held", result.Claims.Count(c => c.Outcome == ClaimOutcome.Holds)),
+            ("checked", result.Claims.Count(c => c.Skipped is null))
+        );
+
+    private static Markup Pictures(RunSummary summary, IReadOnlyList<Figure> figures)
     {
         if (figures.Count == 0)
-            return;
-        page.Append("<h2>Figures</h2>\n");
-        foreach (var group in figures.GroupBy(f => f.Notebook))
-        {
-            page.Append(
-                $"<h3>{E(summary.Results.FirstOrDefault(r => r.Notebook.Stem == group.Key)?.Title ?? group.Key)}</h3>\n"
-                    + $"<div class=\"figures\">\n"
+            return Markup.Nothing;
+        var groups = figures
+            .GroupBy(f => f.Notebook)
+            .Select(group =>
+                Parts.Fill(
+                    "figure-group",
+                    ("title", summary.Results.FirstOrDefault(r => r.Notebook.Stem == group.Key)?.Title ?? group.Key),
+                    ("figures", Markup.Lines(group.Select(Picture)))
+                )
             );
-            foreach (var figure in group)
-                page.Append(
-                    $"<figure><img loading=\"lazy\" "
-                        + $"alt=\"{E(figure.Alt ?? figure.Title ?? $"Figure {figure.Number} of {figure.Notebook}")}\" "
-                        + $"src=\"data:{figure.MimeType};base64,{Convert.ToBase64String(figure.Bytes)}\"><figcaption>{(figure.Title is null ? "" : E(figure.Title) + " · ")}{E(figure.FileName)}</figcaption></figure>\n"
-                );
-            page.Append("</div>\n");
-        }
+        return Parts.Fill("figures", ("groups", Markup.Lines(groups)));
     }
 
-    private static string E(string text) => WebUtility.HtmlEncode(text);
+    private static Markup Picture(Figure figure) =>
+        Parts.Fill(
+            "figure",
+            ("alt", figure.Alt ?? figure.Title ?? $"Figure {figure.Number} of {figure.Notebook}"),
+            ("type", figure.MimeType),
+            ("data", Convert.ToBase64String(figure.Bytes)),
+            ("caption", figure.Title is null ? figure.FileName : $"{figure.Title} · {figure.FileName}")
+        );
 }

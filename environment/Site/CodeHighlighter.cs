@@ -9,18 +9,21 @@ public static partial class CodeHighlighter
 {
     private static readonly HashSet<string> CSharp = Words(
         """
-        abstract as async await base bool break byte case catch char checked class const continue decimal default delegate do double else enum event explicit extern false finally
-        fixed float for foreach get goto if implicit in init int interface internal is lock long nameof namespace new not null object operator or and out override params private
-        protected public readonly record ref required return sbyte sealed set short sizeof stackalloc static string struct switch this throw true try typeof uint ulong unchecked
-        unsafe ushort using var virtual void volatile when where while with yield
+        abstract as async await base bool break byte case catch char checked class const continue decimal default
+        delegate do double else enum event explicit extern false finally fixed float for foreach get goto if
+        implicit in init int interface internal is lock long nameof namespace new not null object operator or and
+        out override params private protected public readonly record ref required return sbyte sealed set short
+        sizeof stackalloc static string struct switch this throw true try typeof uint ulong unchecked unsafe ushort
+        using var virtual void volatile when where while with yield
         """
     );
 
     private static readonly HashSet<string> FSharp = Words(
         """
-        abstract and as assert base begin class default delegate do done downcast downto elif else end exception extern false finally fixed for fun function global if in inherit
-        inline interface internal lazy let match member module mutable namespace new not null of open or override private public rec return select static struct then to true try
-        type upcast use val void when while with yield
+        abstract and as assert base begin class default delegate do done downcast downto elif else end exception
+        extern false finally fixed for fun function global if in inherit inline interface internal lazy let match
+        member module mutable namespace new not null of open or override private public rec return select static
+        struct then to true try type upcast use val void when while with yield
         """
     );
 

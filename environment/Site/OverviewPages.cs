@@ -83,18 +83,20 @@ public sealed class OverviewPages(IReadOnlyList<NotebookPage> pages)
                     + "be</th><th>where</th></tr></thead><tbody>\n"
             );
         foreach (var (page, anchor, claim) in claims)
-            html.Append(
-                    $"<tr class=\"{claim.OutcomeName}\" data-notebook=\"{page}\" "
-                        + $"data-outcome=\"{claim.OutcomeName}\"><td "
-                        + $"class=\"outcome\">{claim.OutcomeText}</td><td>{WebUtility.HtmlEncode(claim.StatementText)}</td>"
-                )
-                .Append(
-                    $"<td class=\"number\" "
-                        + $"data-label=\"measured\">{WebUtility.HtmlEncode(claim.MeasuredText)}</td><td class=\"number\" "
-                        + $"data-label=\"must be\">{WebUtility.HtmlEncode(claim.BoundText)}</td>"
-                )
-                .Append($"<td><a " + $"href=\"{page}#{anchor}\">{WebUtility.HtmlEncode(claim.Id)}</a></td></tr>\n");
+            html.Append(Row(page, anchor, claim));
         return html.Append("</tbody></table></div>\n").ToString();
+    }
+
+    private static string Row(string page, string anchor, Claim claim)
+    {
+        var (statement, id) = (WebUtility.HtmlEncode(claim.StatementText), WebUtility.HtmlEncode(claim.Id));
+        var (measured, bound) = (WebUtility.HtmlEncode(claim.MeasuredText), WebUtility.HtmlEncode(claim.BoundText));
+        return $"<tr class=\"{claim.OutcomeName}\" data-notebook=\"{page}\" data-outcome=\"{claim.OutcomeName}\">"
+            + $"<td class=\"outcome\">{claim.OutcomeText}</td>"
+            + $"<td>{statement}</td>"
+            + $"<td class=\"number\" data-label=\"measured\">{measured}</td>"
+            + $"<td class=\"number\" data-label=\"must be\">{bound}</td>"
+            + $"<td><a href=\"{page}#{anchor}\">{id}</a></td></tr>\n";
     }
 
     private string Count()

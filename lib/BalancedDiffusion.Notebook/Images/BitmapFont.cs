@@ -4,9 +4,10 @@ using System.IO.Compression;
 namespace BalancedDiffusion.Notebook;
 
 /// <summary>
-/// Letters as small grey pictures, so that a picture can carry words without a browser or a graphics library. They were
-/// drawn from DejaVu Sans 2.37 (free licence, https://dejavu-fonts.github.io), 15 pixels regular and 16 bold: Latin,
-/// Greek, common signs.
+/// Letters as small grey pictures, so that a picture can carry words without a browser, a graphics library or a font of
+/// the system. <c>make-letters.cs</c> draws them from DejaVu Sans 2.37, 15 pixels regular and 16 bold: Latin, Greek,
+/// common signs. The font is free to use, to embed and to pass on under the licence of Bitstream Vera
+/// (https://dejavu-fonts.github.io).
 /// </summary>
 internal static class BitmapFont
 {
