@@ -7,6 +7,9 @@ namespace BalancedDiffusion.Networks;
 /// <see cref="ProcessorLimits"/>.</summary>
 internal static class Convolution
 {
+    // The numbers of a vector of AVX-512.
+    private const long Vector = 16;
+
     /// <summary>Convolves images.</summary>
     /// <param name="input">Images (batch, inputs, height, width).</param>
     /// <param name="weight">Weights (outputs, inputs, kernel, kernel).</param>
@@ -20,10 +23,18 @@ internal static class Convolution
         torch.Tensor? bias = null,
         long stride = 1,
         long padding = 0
-    ) =>
-        IsAffected(input, weight) && !IsRightAllTheSame(input, weight)
-            ? OfPatches(input, weight, bias, stride, padding)
-            : torch.nn.functional.conv2d(input, weight, bias, strides: [stride, stride], padding: [padding, padding]);
+    )
+    {
+        if (!IsAffected(input, weight) || IsRightAllTheSame(input, weight))
+            return Direct(input, weight, bias, stride, padding);
+        if (input.dtype != torch.ScalarType.Float32 || NeedsGradient(input, weight))
+            return OfPatches(input, weight, bias, stride, padding);
+        // Channels of zeros with weights of zero fill the last vector.
+        using var scope = torch.NewDisposeScope();
+        long[] channels = [0, 0, 0, 0, 0, Vector - weight.shape[1] % Vector];
+        var (wide, wideWeight) = (torch.nn.functional.pad(input, channels), torch.nn.functional.pad(weight, channels));
+        return Direct(wide, wideWeight, bias, stride, padding).MoveToOuterDisposeScope();
+    }
 
     /// <summary>Filters every channel alone.</summary>
     /// <param name="input">Images (batch, channels, height, width).</param>
@@ -105,12 +116,20 @@ internal static class Convolution
         if (input.dtype != torch.ScalarType.Float32)
             return false;
         return NeedsGradient(input, weight)
-            ? outputs % 16 == 0 && (inputs == 16 || inputs % 32 == 0)
-            : inputs <= 8 || inputs % 16 == 0;
+            ? outputs % Vector == 0 && (inputs == Vector || inputs % (2 * Vector) == 0)
+            : inputs <= Vector / 2 || inputs % Vector == 0;
     }
 
     private static bool NeedsGradient(torch.Tensor input, torch.Tensor weight) =>
         torch.is_grad_enabled() && (input.requires_grad || weight.requires_grad);
+
+    private static torch.Tensor Direct(
+        torch.Tensor input,
+        torch.Tensor weight,
+        torch.Tensor? bias,
+        long stride,
+        long padding
+    ) => torch.nn.functional.conv2d(input, weight, bias, strides: [stride, stride], padding: [padding, padding]);
 
     // A product of the weights with the patch around every pixel.
     private static torch.Tensor OfPatches(
