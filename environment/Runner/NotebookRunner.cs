@@ -159,17 +159,16 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options, Timi
         }
         catch (OperationCanceledException)
         {
+            const string interrupted = "the run was interrupted";
             trouble ??=
-                deadline.IsCancellationRequested ? TookLonger("notebook", options.NotebookLimit!.Value)
+                cancellation.IsCancellationRequested ? interrupted
+                : deadline.IsCancellationRequested ? TookLonger("notebook", options.NotebookLimit!.Value)
                 : failure is null
                     ? $"the kernel's start took longer than {CellWatch.Length(StartLimit)}; see what else this machine "
                         + "is doing, then run the notebook again"
                 : TookLonger("cell", options.CellLimits[failure.CellId!]);
             var (kind, error) = cancellation.IsCancellationRequested
-                ? (
-                    FailureKind.Cancelled,
-                    new CellError("Interrupted", "the run was interrupted", ["the run was interrupted"])
-                )
+                ? (FailureKind.Cancelled, new CellError("Interrupted", interrupted, [interrupted]))
                 : (FailureKind.Timeout, new CellError("Timeout", trouble, [trouble]));
             failure = (failure ?? new NotebookFailure(kind, 0, null, "", error)) with { Kind = kind, Error = error };
         }

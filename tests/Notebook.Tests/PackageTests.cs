@@ -11,7 +11,7 @@ public sealed class PackageTests
     private static readonly string Root = Workspace.Find(AppContext.BaseDirectory).Root;
 
     [Theory]
-    [InlineData("BalancedDiffusion", "MathNet.Numerics Microsoft.ML.Tokenizers SkiaSharp TorchSharp")]
+    [InlineData("BalancedDiffusion", "MathNet.Numerics Microsoft.ML.Tokenizers SkiaSharp System.IO.Hashing TorchSharp")]
     [InlineData(
         "BalancedDiffusion.Notebook",
         "BalancedDiffusion Deedle Microsoft.DotNet.Interactive Microsoft.DotNet.Interactive.Formatting Plotly.NET "
