@@ -60,7 +60,7 @@ public sealed partial class DocumentTests
 
     [Theory]
     [InlineData(
-        "[a](#two-words-and-code) [web](https://example.org/x) [b](README.md#two-commands) [c](lib/) "
+        "[a](#two-words-and-code) [web](https://example.org/x) [b](README.md#notebooks) [c](lib/) "
             + "`[d](none.md)`\n```\n[e](none.md)\n```"
     )]
     public void AGoodLinkIsNot(string prose) =>

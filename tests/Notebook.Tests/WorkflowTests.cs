@@ -129,7 +129,7 @@ public sealed partial class WorkflowTests
     [GeneratedRegex(@"(?<!\S)\.ci/[\w-]+", RegexOptions.CultureInvariant)]
     private static partial Regex Script();
 
-    [GeneratedRegex(@"## Two commands\n.*?```\n(.*?)```", RegexOptions.Singleline | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"\A.*?```\n(.*?)```", RegexOptions.Singleline | RegexOptions.CultureInvariant)]
     private static partial Regex Stated();
 
     // The command of an arm of 'case', without the words that are passed on.

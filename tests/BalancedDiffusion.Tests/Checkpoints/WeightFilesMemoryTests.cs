@@ -36,7 +36,7 @@ public class WeightFilesMemoryTests
         using var network = new TensorModule();
         foreach (var name in names)
             network.register_buffer(name, empty(elements / 2));
-        GC.Collect();
+        TorchRuntime.ReleaseMemory();
         var before = MemorySize.Line("/proc/self/status", "VmRSS")!.Value;
         try
         {
