@@ -4,7 +4,8 @@ using TorchSharp;
 namespace BalancedDiffusion.Denoisers;
 
 /// <summary>The noise levels that a denoiser is asked at, one number for the whole batch or a tensor. They are read
-/// once into numbers on the host, checked there, and from there become the one tensor that the arithmetic needs.</summary>
+/// once into numbers on the host, checked there, and from there become the one tensor that the arithmetic
+/// needs.</summary>
 internal readonly struct NoiseLevels
 {
     private readonly torch.Tensor? tensor;
