@@ -283,7 +283,7 @@ public sealed partial class BadInputTests
         ),
         ["Fashion-MNIST where it is not"] = (
             at => FashionMnist.Open(folders: new DataSearch(at.Folder)),
-            "'fashion-mnist/train-images-idx3-ubyte.gz' was not found"
+            "'fashion-mnist/train-images-idx3-ubyte.gz' of 'fashion-mnist' was not found"
         ),
         ["CelebA of other dimensions"] = (
             at =>
