@@ -47,7 +47,7 @@ public static class LibraryMap
         ),
         new(
             "Noise",
-            "noise levels and schedules",
+            "noise schedules",
             [nameof(KarrasSchedule), nameof(VpLinearSchedule), nameof(LogNormalSigma)],
             1,
             0
@@ -63,7 +63,7 @@ public static class LibraryMap
         ),
         new(
             "Memorization",
-            "detect memorized samples",
+            "detect replication",
             [nameof(SpikinessDetector), nameof(GapRatio), nameof(DetectionBenchmark)],
             2,
             1
@@ -84,13 +84,7 @@ public static class LibraryMap
             2
         ),
         new("Networks", "deep denoisers", [nameof(SongUNet), nameof(Dit), nameof(EdmPreconditioner)], 1, 2),
-        new(
-            "Checkpoints",
-            "read and write weights",
-            [nameof(Safetensors), nameof(PthCheckpoint), nameof(WeightFiles)],
-            2,
-            2
-        ),
+        new("Checkpoints", "files of weights", [nameof(Safetensors), nameof(PthCheckpoint), nameof(WeightFiles)], 2, 2),
         new(
             "Protocols",
             "settings of papers",
@@ -112,7 +106,7 @@ public static class LibraryMap
             1,
             3
         ),
-        new("Generation", "sets of generated images", [nameof(ImageSet), nameof(GenerationManifest)], 2, 3),
+        new("Generation", "generated images", [nameof(ImageSet), nameof(GenerationManifest)], 2, 3),
         new("Runtime", "device, seeds, files", [nameof(ComputeDevice), nameof(TorchRuntime), nameof(Seeds)], 3, 3),
     ];
 
