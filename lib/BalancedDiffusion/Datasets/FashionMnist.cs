@@ -96,7 +96,7 @@ public sealed class FashionMnist : IImageSource
         var dims = IdxReader.ReadDims(path, 3);
         if (dims[1] != Native || dims[2] != Native)
             throw new InvalidDataException(
-                $"'{path}' holds images of {dims[1]} × {dims[2]} pixels, expected 28 × 28; " + "it is not Fashion-MNIST"
+                $"'{path}' holds images of {dims[1]} × {dims[2]} pixels, expected 28 × 28; it is not Fashion-MNIST"
             );
         return dims[0];
     }
