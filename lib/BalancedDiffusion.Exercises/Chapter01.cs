@@ -62,7 +62,7 @@ internal sealed class Chapter01 : Chapter
             truth: (y, samples, sigma) => new EmpiricalDenoiser(samples).DenoiseAt(y, sigma),
             ask: (draw, mean) => OverSamples(draw, mean, leastSigma: 0.1),
             slips: new Slip<Func<torch.Tensor, torch.Tensor, double, torch.Tensor>>(
-                "that is the nearest training sample: where several are near, all of them have a say",
+                "that is the nearest training sample: where several are near, all of them contribute",
                 (y, samples, _) => samples.index_select(0, torch.cdist(y, samples).argmin(1))
             )
         ),
@@ -70,12 +70,12 @@ internal sealed class Chapter01 : Chapter
             "01.4",
             "The effective sample size",
             truth: weights => torch.special.entr(weights).sum(1L).exp(),
-            ask: (draw, votes) =>
+            ask: (draw, sampleSize) =>
             {
                 var weights = (
                     draw.Between("spread", 1, 20) * draw.Normal(draw.Whole("batch", 2, 5), draw.Whole("n", 3, 20))
                 ).softmax(1);
-                return votes(torch.where(weights.lt(1e-6), torch.zeros_like(weights), weights));
+                return sampleSize(torch.where(weights.lt(1e-6), torch.zeros_like(weights), weights));
             },
             slips:
             [

@@ -99,7 +99,7 @@ internal sealed class Chapter02 : Chapter
         new Exercise<Func<int, int, double, double>>(
             "02.5",
             "The spikiness of a representation",
-            truth: (m, p, length) => Spikiness.StandardDeviation(Code(m, p, length)).ToDouble(),
+            truth: (m, p, norm) => Spikiness.StandardDeviation(Representation(m, p, norm)).ToDouble(),
             ask: (draw, std) =>
             {
                 var p = draw.Whole("p", 5, 40);
@@ -107,7 +107,7 @@ internal sealed class Chapter02 : Chapter
             },
             slips: new Slip<Func<int, int, double, double>>(
                 "divide by the number of units, not by one less",
-                (m, p, length) => Code(m, p, length).std(1L, unbiased: true).ToDouble()
+                (m, p, norm) => Representation(m, p, norm).std(1L, unbiased: true).ToDouble()
             )
         ),
     ];
@@ -116,10 +116,10 @@ internal sealed class Chapter02 : Chapter
     private static double Rectified(double m, double s) => m * Normal.CDF(0, 1, m / s) + s * Normal.PDF(0, 1, m / s);
 
     // (1, p): m equal units, the others 0, of the given norm.
-    private static torch.Tensor Code(int m, int p, double length) =>
+    private static torch.Tensor Representation(int m, int p, double norm) =>
         torch.cat(
             [
-                torch.full([1, m], length / Math.Sqrt(m), dtype: torch.float64),
+                torch.full([1, m], norm / Math.Sqrt(m), dtype: torch.float64),
                 torch.zeros([1, p - m], dtype: torch.float64),
             ],
             1

@@ -16,13 +16,13 @@ internal sealed class Chapter03 : Chapter
             truth: samples => Separability.MeasureSamples(samples).Beta,
             ask: (draw, cosine) =>
             {
-                var (n, length) = (draw.Whole("n", 3, 6), draw.Between("norm", 0.2, 5));
+                var (n, norm) = (draw.Whole("n", 3, 6), draw.Between("norm", 0.2, 5));
                 // The corners of a simplex, moved a little, point away from each other.
                 var corners = torch.eye(n, dtype: torch.float64) - 1.0 / n + 0.03 * draw.Normal(n, n);
                 return new[]
                 {
-                    cosine(length * draw.Normal(n, draw.Whole("d", 2, 9))),
-                    cosine(length * corners * (1 + draw.Normal(n, 1).abs())),
+                    cosine(norm * draw.Normal(n, draw.Whole("d", 2, 9))),
+                    cosine(norm * corners * (1 + draw.Normal(n, 1).abs())),
                 };
             },
             slips:
@@ -81,7 +81,7 @@ internal sealed class Chapter03 : Chapter
             {
                 var (n, d) = (draw.Whole("n", 2, 6), draw.Whole("d", 4, 9));
                 var samples = torch.cat([0.3 * draw.Normal(1, d), draw.Normal(n - 1, d)]);
-                // The first sample is short and always dropped.
+                // The first sample has a small norm and is always dropped.
                 var lambda = draw.Between("n lambda / ‖x₁‖²", 1.1, 3) * samples[0].square().sum().ToDouble() / n;
                 return denoiser(
                     draw.Normal(draw.Whole("batch", 2, 6), d),
@@ -107,7 +107,7 @@ internal sealed class Chapter03 : Chapter
                         )
                 ),
                 new(
-                    "a sample that disagrees with y must be silent",
+                    "a sample with a negative inner product with y must be inactive",
                     (y, samples, sigma, lambda) =>
                         Recalled(y.matmul(samples.t()), samples, SquaredScales(samples, sigma, lambda).relu())
                 ),
@@ -144,7 +144,7 @@ internal sealed class Chapter03 : Chapter
             slips:
             [
                 new(
-                    "ask which samples go first, the long ones or the short ones",
+                    "which samples are dropped first, those of large norm or of small norm",
                     (samples, k) => Squares(samples).OrderDescending().ElementAt(k - 1) / samples.shape[0]
                 ),
                 new(
@@ -163,12 +163,12 @@ internal sealed class Chapter03 : Chapter
             truth: ExactRise,
             ask: (draw, rise) =>
             {
-                var (length, n) = (draw.Between("norm", 5, 10), draw.Whole("n", 2, 20));
+                var (norm, n) = (draw.Between("norm", 5, 10), draw.Whole("n", 2, 20));
                 return rise(
-                    length,
+                    norm,
                     n,
                     draw.Between("sigma", 0.2, 0.8),
-                    draw.Between("n lambda / norm²", 0.1, 0.6) * length * length / n,
+                    draw.Between("n lambda / norm²", 0.1, 0.6) * norm * norm / n,
                     draw.Between("c", 0.6, 1.8)
                 );
             },
@@ -176,20 +176,19 @@ internal sealed class Chapter03 : Chapter
             [
                 new(
                     "a shorter column also pays less penalty: that term is missing",
-                    (length, n, sigma, lambda, c) =>
-                        Error(c * c * Gain.Of(length * length, 1, n, sigma, lambda), length, n, sigma)
-                        - Error(Gain.Of(length * length, 1, n, sigma, lambda), length, n, sigma)
+                    (norm, n, sigma, lambda, c) =>
+                        Error(c * c * Gain.Of(norm * norm, 1, n, sigma, lambda), norm, n, sigma)
+                        - Error(Gain.Of(norm * norm, 1, n, sigma, lambda), norm, n, sigma)
                 ),
                 new(
                     "the right norm, from which you start, depends on the penalty",
-                    (length, n, sigma, lambda, c) =>
-                        Parabola(length, n, sigma, Gain.Of(length * length, 1, n, sigma, 0), c * c)
+                    (norm, n, sigma, lambda, c) => Parabola(norm, n, sigma, Gain.Of(norm * norm, 1, n, sigma, 0), c * c)
                 ),
                 new(
                     "the loss is a parabola in the squared norm: with the column, its square changes by "
                         + "which factor?",
-                    (length, n, sigma, lambda, c) =>
-                        Parabola(length, n, sigma, Gain.Of(length * length, 1, n, sigma, lambda), c)
+                    (norm, n, sigma, lambda, c) =>
+                        Parabola(norm, n, sigma, Gain.Of(norm * norm, 1, n, sigma, lambda), c)
                 ),
             ]
         ),
@@ -217,21 +216,21 @@ internal sealed class Chapter03 : Chapter
         return (squares - samples.shape[0] * lambda) / (squares * (squares + sigma * sigma));
     }
 
-    private static torch.Tensor Recalled(torch.Tensor votes, torch.Tensor samples, torch.Tensor factors) =>
-        (votes * factors).matmul(samples);
+    private static torch.Tensor Recalled(torch.Tensor activations, torch.Tensor samples, torch.Tensor factors) =>
+        (activations * factors).matmul(samples);
 
     // One sample among n is a training set of its own, with n times the penalty and an n-th of the loss.
-    private static double ExactRise(double length, int n, double sigma, double lambda, double c)
+    private static double ExactRise(double norm, int n, double sigma, double lambda, double c)
     {
-        var x = torch.tensor(new[] { length, 0, 0 }).unsqueeze(0);
+        var x = torch.tensor(new[] { norm, 0, 0 }).unsqueeze(0);
         using var exact = new ExactExpectedLoss(x, sigma, n * lambda);
         var column = new MemorizationMinimizer(x, sigma, n * lambda).Encoder();
         return (exact.Value(c * column) - exact.Value(column)) / n;
     }
 
-    private static double Error(double square, double length, int n, double sigma) =>
-        (length * length * (1 - square) * (1 - square) + sigma * sigma * square * square) / n;
+    private static double Error(double square, double norm, int n, double sigma) =>
+        (norm * norm * (1 - square) * (1 - square) + sigma * sigma * square * square) / n;
 
-    private static double Parabola(double length, int n, double sigma, double square, double factor) =>
-        (length * length + sigma * sigma) * Math.Pow(square * (factor - 1), 2) / n;
+    private static double Parabola(double norm, int n, double sigma, double square, double factor) =>
+        (norm * norm + sigma * sigma) * Math.Pow(square * (factor - 1), 2) / n;
 }

@@ -177,7 +177,7 @@ internal sealed class Chapter04 : Chapter
                     (sizes, errors) => SimpleRegression.Fit(Logs(errors), Logs(sizes)).B
                 ),
                 new(
-                    "only two of the points have a say: least squares uses all of them",
+                    "only two of the points are used: least squares uses all of them",
                     (sizes, errors) => Math.Log(errors[^1] / errors[0]) / Math.Log(sizes[^1] / sizes[0])
                 ),
             ]

@@ -13,11 +13,11 @@ internal sealed class Chapter05 : Chapter
         new Exercise<Func<torch.Tensor, torch.Tensor, double, double, torch.Tensor>>(
             "05.1",
             "The norms of repeated samples",
-            truth: (samples, copies, sigma, lambda) =>
+            truth: (samples, counts, sigma, lambda) =>
             {
                 using var hybrid = new HybridMinimizer(
                     samples,
-                    [.. copies.ToDoubles().Select(m => (int)m)],
+                    [.. counts.ToDoubles().Select(m => (int)m)],
                     [],
                     [],
                     sigma,
@@ -29,59 +29,59 @@ internal sealed class Chapter05 : Chapter
             {
                 var (count, d) = (draw.Whole("D", 3, 6), draw.Whole("d", 4, 8));
                 var samples = torch.cat([0.3 * draw.Normal(1, d), draw.Normal(count - 1, d)]);
-                var copies = (10 * draw.Normal(count).abs()).floor() + 2;
-                // The first sample is short and always dropped.
+                var counts = (10 * draw.Normal(count).abs()).floor() + 2;
+                // The first sample has a small norm and is always dropped.
                 var lambda =
                     draw.Between("n lambda / (m₁‖x₁‖²)", 1.1, 3)
-                    * (copies[0] * samples[0].square().sum() / copies.sum()).ToDouble();
-                return norms(samples, copies, draw.Between("sigma", 0.2, 2), lambda);
+                    * (counts[0] * samples[0].square().sum() / counts.sum()).ToDouble();
+                return norms(samples, counts, draw.Between("sigma", 0.2, 2), lambda);
             },
             slips:
             [
                 new(
                     "the duplicates are not used: a sample that occurs more often stands a higher penalty",
-                    (samples, copies, sigma, lambda) => Norms(samples, copies.sum() * lambda, sigma)
+                    (samples, counts, sigma, lambda) => Norms(samples, counts.sum() * lambda, sigma)
                 ),
                 new(
                     "n counts every duplicate, not every different sample",
-                    (samples, copies, sigma, lambda) => Norms(samples, samples.shape[0] * lambda / copies, sigma)
+                    (samples, counts, sigma, lambda) => Norms(samples, samples.shape[0] * lambda / counts, sigma)
                 ),
                 new(
                     "each duplicate comes with noise of its own: duplicates multiply the noise as well as the signal",
-                    (samples, copies, sigma, lambda) =>
-                        Norms(copies.sqrt().unsqueeze(1) * samples, copies.sum() * lambda, sigma)
+                    (samples, counts, sigma, lambda) =>
+                        Norms(counts.sqrt().unsqueeze(1) * samples, counts.sum() * lambda, sigma)
                 ),
             ]
         ),
         new Exercise<Func<double, int, double, int>>(
             "05.2",
             "The duplicates that are enough",
-            truth: (length, n, lambda) =>
-                Enumerable.Range(1, n).First(m => HybridMinimizer.IsStored(m, length * length, n, lambda)),
-            ask: (draw, copies) =>
+            truth: (norm, n, lambda) =>
+                Enumerable.Range(1, n).First(m => HybridMinimizer.IsStored(m, norm * norm, n, lambda)),
+            ask: (draw, duplicates) =>
             {
-                var (length, n) = (draw.Between("norm", 0.5, 3), draw.Whole("n", 200, 2000));
-                var lambda = draw.Between("n lambda / norm²", 0.3, 100) * length * length / n;
+                var (norm, n) = (draw.Between("norm", 0.5, 3), draw.Whole("n", 200, 2000));
+                var lambda = draw.Between("n lambda / norm²", 0.3, 100) * norm * norm / n;
                 // Twice beside the threshold, and once on it, in numbers that a computer divides without an error.
                 return new double[]
                 {
-                    copies(length, n, lambda),
-                    copies(2, 256, draw.Whole("64 lambda", 1, 60) / 64.0),
+                    duplicates(norm, n, lambda),
+                    duplicates(2, 256, draw.Whole("64 lambda", 1, 60) / 64.0),
                 };
             },
             slips:
             [
                 new(
                     "on the line itself, where m‖x‖² is just n lambda, nothing is stored yet",
-                    (length, n, lambda) => Math.Max(1, (int)Math.Ceiling(n * lambda / (length * length)))
+                    (norm, n, lambda) => Math.Max(1, (int)Math.Ceiling(n * lambda / (norm * norm)))
                 ),
                 new(
                     "with so many duplicates it is not yet stored",
-                    (length, n, lambda) => (int)Math.Floor(n * lambda / (length * length))
+                    (norm, n, lambda) => (int)Math.Floor(n * lambda / (norm * norm))
                 ),
                 new(
                     "the condition is on the squared norm of the sample",
-                    (length, n, lambda) => (int)Math.Floor(n * lambda / length) + 1
+                    (norm, n, lambda) => (int)Math.Floor(n * lambda / norm) + 1
                 ),
             ]
         ),
@@ -129,9 +129,9 @@ internal sealed class Chapter05 : Chapter
         new Exercise<Func<double, int, double, double, double, double>>(
             "05.4",
             "The duplicates that win a unit",
-            truth: (length, n, sigma, rho, e) => HybridMinimizer.DuplicatesToWin(length * length, n, sigma, 0, rho, e),
-            ask: (draw, copies) =>
-                copies(
+            truth: (norm, n, sigma, rho, e) => HybridMinimizer.DuplicatesToWin(norm * norm, n, sigma, 0, rho, e),
+            ask: (draw, duplicates) =>
+                duplicates(
                     draw.Between("norm", 1, 4),
                     draw.Whole("n", 500, 5000),
                     draw.Between("sigma", 0.3, 1.5),
@@ -142,15 +142,15 @@ internal sealed class Chapter05 : Chapter
             [
                 new(
                     "that is the rule of thumb for small noise; here sigma² is no smaller than e",
-                    (length, n, _, rho, e) => n * rho * e / (length * length)
+                    (norm, n, _, rho, e) => n * rho * e / (norm * norm)
                 ),
                 new(
-                    "noise rides along with the picture as well as with the direction",
-                    (length, n, sigma, rho, e) => n * rho * e * e / (length * length * (e + sigma * sigma))
+                    "noise is stored with the picture as well as with the direction",
+                    (norm, n, sigma, rho, e) => n * rho * e * e / (norm * norm * (e + sigma * sigma))
                 ),
                 new(
-                    "noise rides along with the direction as well as with the picture",
-                    (length, n, sigma, rho, e) => n * rho * e * (length * length + sigma * sigma) / Math.Pow(length, 4)
+                    "noise is stored with the direction as well as with the picture",
+                    (norm, n, sigma, rho, e) => n * rho * e * (norm * norm + sigma * sigma) / Math.Pow(norm, 4)
                 ),
             ]
         ),

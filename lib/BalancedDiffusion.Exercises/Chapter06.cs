@@ -16,11 +16,11 @@ internal sealed class Chapter06 : Chapter
         new Exercise<Func<torch.Tensor, double, torch.Tensor>>(
             "06.1",
             "The effective number of units",
-            truth: (codes, alpha) => (torch.logsumexp(alpha * Shares(codes.square()).log(), 1) / (1 - alpha)).exp(),
+            truth: (h, alpha) => (torch.logsumexp(alpha * Shares(h.square()).log(), 1) / (1 - alpha)).exp(),
             ask: (draw, units) =>
             {
                 var (batch, alpha) = (draw.Whole("batch", 2, 5), draw.Between("alpha", 0.2, 5));
-                var codes =
+                var h =
                     draw.Between("size", 0.1, 20)
                     * torch.cat(
                         [
@@ -29,25 +29,22 @@ internal sealed class Chapter06 : Chapter
                         ],
                         1
                     );
-                return units(codes, Math.Abs(alpha - 1) < 0.1 ? 2 : alpha);
+                return units(h, Math.Abs(alpha - 1) < 0.1 ? 2 : alpha);
             },
             slips:
             [
                 new(
                     "a unit's share is one of the energy, which goes with the square of what it gives",
-                    (codes, alpha) => Hill(Shares(codes), alpha)
+                    (h, alpha) => Hill(Shares(h), alpha)
                 ),
-                new(
-                    "that is the sum; the last power is missing",
-                    (codes, alpha) => Shares(codes.square()).pow(alpha).sum(1L)
-                ),
+                new("that is the sum; the last power is missing", (h, alpha) => Shares(h.square()).pow(alpha).sum(1L)),
                 new(
                     "that is the participation ratio, the count of order 2; the order is asked for",
-                    (codes, _) => Spikiness.ParticipationRatio(codes)
+                    (h, _) => Spikiness.ParticipationRatio(h)
                 ),
                 new(
                     "that is the logarithm of the number asked for",
-                    (codes, alpha) => Hill(Shares(codes.square()), alpha).log()
+                    (h, alpha) => Hill(Shares(h.square()), alpha).log()
                 ),
             ]
         ),
@@ -110,7 +107,7 @@ internal sealed class Chapter06 : Chapter
                     Columns(split(draw.Normal(draw.Whole("p", 4, 10), d), draw.Whole("k", 2, 6)), d),
                     draw.Normal(5, d)
                 );
-                return (Output(w, y), Code(w, y).pow(4).sum(1L), w.shape[0]);
+                return (Output(w, y), Representation(w, y).pow(4).sum(1L), w.shape[0]);
             },
             slips:
             [
@@ -118,7 +115,10 @@ internal sealed class Chapter06 : Chapter
                     "a column is used twice, to encode and to decode, so its factor counts twice",
                     (w, k) => w.repeat(k, 1) / k
                 ),
-                new("those are full copies, so that every column counts more than once", (w, k) => w.repeat(k, 1)),
+                new(
+                    "every column is repeated at its full norm, so that it counts more than once",
+                    (w, k) => w.repeat(k, 1)
+                ),
                 new(
                     "the function is kept, but one of the columns still does all the work",
                     (w, k) => torch.cat([w, torch.zeros([(k - 1) * w.shape[0], w.shape[1]], dtype: w.dtype)])
@@ -156,20 +156,15 @@ internal sealed class Chapter06 : Chapter
             [
                 new(
                     "the norms of parallel columns do not add up, something else of them does",
-                    w => Merge(w, cosines => cosines.gt(0.9), lengths => lengths.Sum())
+                    w => Merge(w, cosines => cosines.gt(0.9), norms => norms.Sum())
                 ),
                 new(
                     "one column of a group is kept and the work of the others is lost",
-                    w => Merge(w, cosines => cosines.gt(0.9), lengths => lengths[0])
+                    w => Merge(w, cosines => cosines.gt(0.9), norms => norms[0])
                 ),
                 new(
                     "columns that point opposite ways are never on together: they are no group",
-                    w =>
-                        Merge(
-                            w,
-                            cosines => cosines.abs().gt(0.9),
-                            lengths => Math.Sqrt(lengths.Sum(length => length * length))
-                        )
+                    w => Merge(w, cosines => cosines.abs().gt(0.9), norms => Math.Sqrt(norms.Sum(norm => norm * norm)))
                 ),
                 new("nothing is merged: parallel columns must become one", w => w.clone()),
             ]
@@ -194,15 +189,15 @@ internal sealed class Chapter06 : Chapter
         return answer.to_type(torch.float64);
     }
 
-    private static torch.Tensor Code(torch.Tensor w, torch.Tensor y) => y.matmul(w.t()).relu();
+    private static torch.Tensor Representation(torch.Tensor w, torch.Tensor y) => y.matmul(w.t()).relu();
 
-    private static torch.Tensor Output(torch.Tensor w, torch.Tensor y) => Code(w, y).matmul(w);
+    private static torch.Tensor Output(torch.Tensor w, torch.Tensor y) => Representation(w, y).matmul(w);
 
     // The first column left takes in all those that are alike, until none is left.
     private static torch.Tensor Merge(
         torch.Tensor w,
         Func<torch.Tensor, torch.Tensor> alike,
-        Func<double[], double> length
+        Func<double[], double> norm
     )
     {
         var merged = new List<torch.Tensor>();
@@ -210,7 +205,7 @@ internal sealed class Chapter06 : Chapter
         {
             var first = left[0] / left[0].norm();
             var group = alike(left.matmul(first) / left.norm(1));
-            merged.Add(first * length(left[group].norm(1).ToDoubles()));
+            merged.Add(first * norm(left[group].norm(1).ToDoubles()));
             left = left[group.logical_not()];
         }
         return torch.stack(merged);

@@ -75,7 +75,7 @@ internal sealed class Chapter07 : Chapter
             slips:
             [
                 new(
-                    "that is Euler's step: the slope where it ends has no say yet",
+                    "that is Euler's step: the slope where it ends is not used yet",
                     (denoiser, x, sigma, next) => Euler(denoiser, x, sigma, next)
                 ),
                 new(

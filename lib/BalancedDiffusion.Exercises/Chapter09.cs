@@ -52,67 +52,68 @@ internal sealed class Chapter09 : Chapter
         new Exercise<Func<double[], double[], double>>(
             "09.2",
             "The area under the curve",
-            truth: (copies, others) => new RocCurve(copies, others).Auroc,
+            truth: (memorized, others) => new RocCurve(memorized, others).Auroc,
             ask: (draw, area) =>
             {
-                var (copies, others) = (
+                var (memorized, others) = (
                     Scores(draw, draw.Whole("memorized", 3, 20), 1),
                     Scores(draw, draw.Whole("others", 3, 40), 0)
                 );
-                return area(copies, [.. others, copies[0]]);
+                return area(memorized, [.. others, memorized[0]]);
             },
             slips:
             [
                 new(
                     "a tie counts for nothing here; it is half a win",
-                    (copies, others) => Wins(copies, others, tie: 0)
+                    (memorized, others) => Wins(memorized, others, tie: 0)
                 ),
                 new(
                     "a tie counts as a whole win here; it is half a one",
-                    (copies, others) => Wins(copies, others, tie: 1)
+                    (memorized, others) => Wins(memorized, others, tie: 1)
                 ),
                 new(
                     "that is the chance that the memorized sample scores lower: high scores are flagged",
-                    (copies, others) => Wins(others, copies, tie: 0.5)
+                    (memorized, others) => Wins(others, memorized, tie: 0.5)
                 ),
             ]
         ),
         new Exercise<Func<double[], double[], double, double>>(
             "09.3",
             "The TPR at a low FPR",
-            truth: (copies, others, rate) => new RocCurve(copies, others).TruePositiveRateAt(rate).TruePositiveRate,
-            ask: (draw, hits) =>
+            truth: (memorized, others, rate) =>
+                new RocCurve(memorized, others).TruePositiveRateAt(rate).TruePositiveRate,
+            ask: (draw, tpr) =>
             {
                 var others = Scores(draw, draw.Whole("others", 100, 400), 0);
                 // Among the memorized samples stand all scores near the threshold, so that it matters whether a score
                 // equal to it is flagged.
-                double[] copies =
+                double[] memorized =
                 [
                     .. Scores(draw, draw.Whole("memorized", 20, 100), 2),
                     .. others.OrderDescending().Take(others.Length / 10),
                 ];
-                return hits(copies, others, draw.Between("rate", 0.01, 0.08));
+                return tpr(memorized, others, draw.Between("rate", 0.01, 0.08));
             },
             slips:
             [
                 new(
                     "a score above the threshold is flagged; one at the threshold itself is not",
-                    (copies, others, rate) => Flagged(copies, Threshold(others, rate), atThreshold: true)
+                    (memorized, others, rate) => Flagged(memorized, Threshold(others, rate), atThreshold: true)
                 ),
                 new(
                     "the threshold is set by the new images alone, not by all images together",
-                    (copies, others, rate) =>
-                        Flagged(copies, Threshold([.. copies, .. others], rate), atThreshold: false)
+                    (memorized, others, rate) =>
+                        Flagged(memorized, Threshold([.. memorized, .. others], rate), atThreshold: false)
                 ),
                 new(
                     "the threshold is set by the memorized samples; it must be set by the new images, for it is their "
                         + "false positives that are allowed",
-                    (copies, _, rate) => Flagged(copies, Threshold(copies, rate), atThreshold: false)
+                    (memorized, _, rate) => Flagged(memorized, Threshold(memorized, rate), atThreshold: false)
                 ),
                 new(
                     "that threshold leaves nearly all new images above it: count from the high end",
-                    (copies, others, rate) =>
-                        Flagged(copies, others.Order().ElementAt((int)(rate * others.Length)), atThreshold: false)
+                    (memorized, others, rate) =>
+                        Flagged(memorized, others.Order().ElementAt((int)(rate * others.Length)), atThreshold: false)
                 ),
             ]
         ),
@@ -123,42 +124,42 @@ internal sealed class Chapter09 : Chapter
             ask: (draw, interval) =>
             {
                 var trials = draw.Whole("trials", 8, 200);
-                return interval(draw.Whole("hits", 1, trials - 1), trials, draw.Between("z", 1, 3));
+                return interval(draw.Whole("successes", 1, trials - 1), trials, draw.Between("z", 1, 3));
             },
             slips:
             [
                 new(
-                    "that takes the noise of the share that was counted; the inequality has the noise of p, "
+                    "that takes the variance of the fraction that was counted; the inequality has that of p, "
                         + "which is not known",
                     Wald
                 ),
                 new(
                     "the low end comes first",
-                    (hits, trials, z) => Wilson(hits, trials, z) is var (low, high) ? (high, low) : default
+                    (successes, trials, z) => Wilson(successes, trials, z) is var (low, high) ? (high, low) : default
                 ),
             ]
         ),
     ];
 
-    private static (double, double) Wilson(int hits, int trials, double z)
+    private static (double, double) Wilson(int successes, int trials, double z)
     {
-        var interval = ConfidenceInterval.OfShare(hits, trials, 2 * Normal.CDF(0, 1, z) - 1);
+        var interval = ConfidenceInterval.OfShare(successes, trials, 2 * Normal.CDF(0, 1, z) - 1);
         return (interval.Low, interval.High);
     }
 
-    private static (double, double) Wald(int hits, int trials, double z)
+    private static (double, double) Wald(int successes, int trials, double z)
     {
-        var share = (double)hits / trials;
-        var half = z * Math.Sqrt(share * (1 - share) / trials);
-        return (share - half, share + half);
+        var fraction = (double)successes / trials;
+        var half = z * Math.Sqrt(fraction * (1 - fraction) / trials);
+        return (fraction - half, fraction + half);
     }
 
     // Rounded, so that there are ties.
     private static double[] Scores(Draw draw, int count, double shift) =>
         [.. draw.Normal(count).ToDoubles().Select(x => Math.Round(x + shift, 1))];
 
-    private static double Wins(double[] copies, double[] others, double tie) =>
-        copies.Average(c =>
+    private static double Wins(double[] memorized, double[] others, double tie) =>
+        memorized.Average(c =>
             others.Average(o =>
                 c > o ? 1
                 : c == o ? tie
@@ -169,6 +170,6 @@ internal sealed class Chapter09 : Chapter
     private static double Threshold(double[] scores, double rate) =>
         scores.OrderDescending().ElementAt((int)(rate * scores.Length));
 
-    private static double Flagged(double[] copies, double threshold, bool atThreshold) =>
-        copies.Average(c => c > threshold || (atThreshold && c == threshold) ? 1.0 : 0);
+    private static double Flagged(double[] memorized, double threshold, bool atThreshold) =>
+        memorized.Average(c => c > threshold || (atThreshold && c == threshold) ? 1.0 : 0);
 }

@@ -96,19 +96,19 @@ internal sealed class Chapter10 : Chapter
             "A permutation test",
             truth: (observed, shuffled) =>
                 (1.0 + shuffled.Count(d => Math.Abs(d) >= Math.Abs(observed))) / (1 + shuffled.Length),
-            ask: (draw, chance) =>
+            ask: (draw, pValue) =>
             {
                 var (observed, shuffled) = (
                     1.5 * draw.Normal(1).ToDoubles()[0],
                     draw.Normal(draw.Whole("shuffles", 19, 199)).ToDoubles()
                 );
-                return chance(observed, [.. shuffled, -observed]);
+                return pValue(observed, [.. shuffled, -observed]);
             },
             slips:
             [
                 new(
-                    "the labels as they were are one of the ways to deal them, and must be counted above and "
-                        + "below: a chance of zero would claim too much",
+                    "the labels as they were are one of the permutations, and must be counted above and "
+                        + "below: no finite number of shuffles shows a p-value of zero",
                     (observed, shuffled) => shuffled.Average(d => Math.Abs(d) >= Math.Abs(observed) ? 1.0 : 0)
                 ),
                 new(
@@ -121,7 +121,7 @@ internal sealed class Chapter10 : Chapter
                         (1.0 + shuffled.Count(d => Math.Abs(d) > Math.Abs(observed))) / (1 + shuffled.Length)
                 ),
                 new(
-                    "that is the share of smaller differences",
+                    "that is the fraction of smaller differences",
                     (observed, shuffled) =>
                         (1.0 + shuffled.Count(d => Math.Abs(d) < Math.Abs(observed))) / (1 + shuffled.Length)
                 ),
@@ -151,11 +151,11 @@ internal sealed class Chapter10 : Chapter
                             : 0
                 ),
                 new(
-                    "that is the strength of the way back: the two images have changed places",
+                    "that is the strength of the opposite direction: the two images have changed places",
                     (held, other, sigma) => Memorizer(held, other, sigma).Threshold(1, 0)
                 ),
                 new(
-                    "that takes both images as stored at full strength, c = 1; noise keeps a stored image shorter",
+                    "that takes both images as stored at full strength, c = 1; noise lowers the norm of a stored image",
                     (held, other, _) => Memorizer(held, other, 1e-6).Threshold(0, 1)
                 ),
             ]
