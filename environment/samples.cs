@@ -94,7 +94,7 @@ try
 
     var noisy = unseen + sigma * GaussianNoise.Draw(unseen.shape, seed + 1);
     Tensor Unit(Tensor rows) => nn.functional.normalize(rows);
-    Tensor Code(ReluDae model) =>
+    Tensor Representation(ReluDae model) =>
         model.Encode(smallSet.Vectors + sigma * GaussianNoise.Draw(smallSet.Vectors.shape, seed + 2));
     Table.Show(
         new[]
@@ -105,9 +105,9 @@ try
         {
             network = network.Name,
             error_over_noise = (network.Model.call(noisy) - unseen).square().mean().ToDouble() / (sigma * sigma),
-            std_of_code = Spikiness.StandardDeviation(Code(network.Model)).mean().ToDouble(),
-            active_units = Spikiness.ParticipationRatio(Code(network.Model)).mean().ToDouble(),
-            copied = Unit(network.Samples)
+            std_of_representation = Spikiness.StandardDeviation(Representation(network.Model)).mean().ToDouble(),
+            active_units = Spikiness.ParticipationRatio(Representation(network.Model)).mean().ToDouble(),
+            memorized = Unit(network.Samples)
                 .matmul(Unit(network.Training.Vectors).t())
                 .amax([1L])
                 .gt(0.98)
@@ -115,7 +115,7 @@ try
                 .mean()
                 .ToDouble(),
         }),
-        "Error on unseen images, code of the stored images, share of samples whose cosine to a training "
+        "Error on unseen images, representations of the stored images, share of samples whose cosine to a training "
             + "image is above 0.98"
     );
 

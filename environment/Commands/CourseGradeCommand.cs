@@ -92,7 +92,7 @@ public sealed class CourseGradeCommand : AsyncCommand<CourseGradeCommand.Setting
         if (plan.Notice is { } notice)
             session.Say(notice);
         var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-        var confinement = Confinement.Of(
+        var confinement = Confinement.Create(
             [workspace.Root, .. Directory.Exists(home) ? [home] : Array.Empty<string>(), Path.GetDirectoryName(file)!],
             [folder, exercises.SourceFolder]
         );

@@ -17,10 +17,10 @@ namespace BalancedDiffusion.Reproduce.Commands;
 public sealed class TrainCommand : Command<TrainCommand.Settings>
 {
     private const string Prefix = "relu-diffusion-",
-        Reader = "attribute-regressor";
+        Regressor = "attribute-regressor";
 
     private static string[] Models =>
-        [.. ReluDiffusionPreset.All.Select(p => Prefix + p.Name), .. DeepPreset.All.Select(p => p.Name), Reader];
+        [.. ReluDiffusionPreset.All.Select(p => Prefix + p.Name), .. DeepPreset.All.Select(p => p.Name), Regressor];
 
     /// <summary>What can be asked for.</summary>
     public sealed class Settings : SessionSettings
@@ -67,7 +67,7 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
                 return ValidationResult.Error(
                     $"--data must be one of {string.Join(", ", ImageSources.Names)}, was '{Data}'."
                 );
-            if (Model == Reader && SteeringConcept.OfData(Data).Count == 0)
+            if (Model == Regressor && SteeringConcept.OfData(Data).Count == 0)
                 return ValidationResult.Error($"{Data} has no attributes to read; use --data faces or --data celeba.");
             if (Steps is < 1)
                 return ValidationResult.Error($"--steps must be at least 1, was {Steps}.");
@@ -90,8 +90,8 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         var folder =
             named
             ?? (source.MayBePublished ? Path.Combine(session.Workspace.Root, "data") : DataFolders.DownloadFolder);
-        if (settings.Model == Reader)
-            return TrainReader(session, settings, source, folder, cancellationToken);
+        if (settings.Model == Regressor)
+            return TrainRegressor(session, settings, source, folder, cancellationToken);
         using var job = Prepare(settings, source);
         var target = Path.Combine(folder, job.File);
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
@@ -142,7 +142,7 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
     }
 
     // Minutes, so that it is not resumed; what is printed at the end is its error on images that it has not seen.
-    private static int TrainReader(
+    private static int TrainRegressor(
         Session session,
         Settings settings,
         IImageSource source,
@@ -151,16 +151,16 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
     )
     {
         var attributes = SteeringConcept.Of(source).Select(c => c.Attribute).ToArray();
-        using var images = SteeringConcept.ForReader(source, SteeringConcept.ReaderImages);
+        using var images = SteeringConcept.ForAttributeRegressor(source, SteeringConcept.AttributeRegressorImages);
         var recipe = AttributeRegressor.Recipe(images.Count) with { Seed = settings.Seed };
         if (settings.Steps is { } steps)
             recipe = recipe with { Steps = steps };
         session.Say(
-            $"{Reader}: {string.Join(", ", attributes)} of {images.Count} images of {settings.Data}; "
+            $"{Regressor}: {string.Join(", ", attributes)} of {images.Count} images of {settings.Data}; "
                 + $"{recipe.Steps} steps"
         );
         var clock = Stopwatch.StartNew();
-        using var reader = AttributeRegressor.Fit(
+        using var regressor = AttributeRegressor.Fit(
             images,
             attributes,
             recipe,
@@ -174,12 +174,12 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
             cancellation
         );
         using var heldOut = source.Test(Math.Min(2000, source.TestCapacity));
-        var errors = reader
+        var errors = regressor
             .Evaluate(heldOut)
             .Select(e => FormattableString.Invariant($"{e.Name} {e.ExplainedVariance:F3}"));
-        var target = Path.Combine(folder, SteeringConcept.ReaderFile(settings.Data));
+        var target = Path.Combine(folder, SteeringConcept.AttributeRegressorFile(settings.Data));
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        reader.Save(
+        regressor.Save(
             target,
             Provenance(
                 settings,

@@ -33,7 +33,7 @@ public sealed class Confinement
     /// <summary>The best that this machine can do.</summary>
     /// <param name="readOnly">Folders that submissions may only read.</param>
     /// <param name="hidden">Folders that they may not see.</param>
-    public static Confinement Of(IReadOnlyList<string> readOnly, IReadOnlyList<string> hidden)
+    public static Confinement Create(IReadOnlyList<string> readOnly, IReadOnlyList<string> hidden)
     {
         ArgumentNullException.ThrowIfNull(readOnly);
         ArgumentNullException.ThrowIfNull(hidden);

@@ -123,13 +123,13 @@ public sealed class Grader(Workspace workspace, Confinement confinement, TimeSpa
                         .. source.Tasks.Select(t =>
                             ended.TryGetValue(t.Id, out var reason)
                                 ? new CheckedAnswer(t.Id, CheckedAnswer.None, reason)
-                            : CheckedAnswer.Of(t, result.Document!) is { Outcome: CheckedAnswer.None } none
+                            : CheckedAnswer.Read(t, result.Document!) is { Outcome: CheckedAnswer.None } none
                             && unreached is not null
                                 ? none with
                                 {
                                     Sentence = unreached,
                                 }
-                            : CheckedAnswer.Of(t, result.Document!)
+                            : CheckedAnswer.Read(t, result.Document!)
                         ),
                     ]
                 );

@@ -102,7 +102,7 @@ public static class StudentCopy
             if (git.ExitCode == 0)
                 return [.. listed.Split('\0', StringSplitOptions.RemoveEmptyEntries)];
             throw new UsageException(
-                $"git does not list the repository's files ({errors.Result.Split('\n')[0].Trim()}); mend "
+                $"git does not list the repository's files ({errors.Result.Split('\n')[0].Trim()}); fix "
                     + "that, so that nothing private is copied."
             );
         }

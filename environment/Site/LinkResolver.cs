@@ -41,7 +41,7 @@ public sealed class LinkResolver(IReadOnlyList<SiteSource> pages, string committ
         }
         return new[] { file, Path.GetFullPath(inNotebooks, committedFolder) }.Any(Path.Exists)
             ? null
-            : throw new FormatException($"the link to '{url}' leads nowhere; mend it");
+            : throw new FormatException($"the link to '{url}' leads nowhere; fix it");
     }
 
     private string Picture(string url, string file, string inNotebooks, NotebookPage page)
@@ -49,7 +49,7 @@ public sealed class LinkResolver(IReadOnlyList<SiteSource> pages, string committ
         if (!File.Exists(file))
             file = Path.GetFullPath(inNotebooks, committedFolder);
         if (!File.Exists(file))
-            throw new FormatException($"the picture '{url}' does not exist; mend its path");
+            throw new FormatException($"the picture '{url}' does not exist; fix its path");
         var name = "figures/" + Path.GetFileName(file);
         page.Files[name] = File.ReadAllBytes(file);
         return page.Source.Root + name;

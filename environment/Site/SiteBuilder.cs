@@ -139,7 +139,7 @@ public sealed class SiteBuilder(Workspace workspace)
             if (!pages.Single(p => p.Source.Page == link.Page).HasAnchor(Uri.UnescapeDataString(link.Anchor!)))
                 throw new FormatException(
                     $"{link.Where}: there is no place '#{link.Anchor}' in "
-                        + $"{Path.ChangeExtension(link.Page, ".ipynb")}; mend the link"
+                        + $"{Path.ChangeExtension(link.Page, ".ipynb")}; fix the link"
                 );
     }
 }

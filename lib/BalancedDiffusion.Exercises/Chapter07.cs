@@ -206,6 +206,6 @@ internal sealed class Chapter07 : Chapter
         torch.Tensor clean,
         torch.Tensor noise,
         double kept,
-        double deviation
-    ) => clean + kept * (x - clean) + deviation * noise;
+        double std
+    ) => clean + kept * (x - clean) + std * noise;
 }

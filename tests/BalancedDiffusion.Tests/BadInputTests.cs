@@ -202,7 +202,7 @@ public sealed partial class BadInputTests
             _ => new ReluDae(torch.ones(3, 2), torch.ones(2, 3)),
             "decoder must have shape (3, 2), was (2, 3)"
         ),
-        ["code of the wrong width"] = (
+        ["representation of the wrong width"] = (
             _ => new ReluDae(4, 3, 0).Decode(torch.ones(1, 4)),
             "representation must have shape (any, 3), was (1, 4)"
         ),

@@ -10,7 +10,7 @@ namespace BalancedDiffusion.Benchmarks;
 
 /// <summary>
 /// What all benchmarks share. They run in this process: in a project that BenchmarkDotNet generates, libtorch and its
-/// mended copy would not lie where the library looks for them. Few iterations, each of half a second or of one
+/// patched copy would not lie where the library looks for them. Few iterations, each of half a second or of one
 /// invocation where that takes longer: the subjects take milliseconds to seconds, not nanoseconds.
 /// </summary>
 /// <remarks>

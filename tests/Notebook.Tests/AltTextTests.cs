@@ -55,7 +55,7 @@ public class AltTextTests
             Alt(Plot.Histogram([("a", X)], "v (s)"), "T", "See.")
         );
         Assert.Equal(
-            "Heatmap: T. See. X: copies. Y: penalty. 1 rows by 3 columns. Colour: norm. 1 curve: predicted.",
+            "Heatmap: T. See. X: duplicates. Y: penalty. 1 rows by 3 columns. Colour: norm. 1 curve: predicted.",
             Alt(
                 Plot.Heatmap(
                     new double[,]
@@ -64,7 +64,7 @@ public class AltTextTests
                     },
                     [1, 2, 3],
                     [2],
-                    "copies",
+                    "duplicates",
                     "penalty",
                     "norm",
                     over: [Plot.Curve("predicted", X, Y)]

@@ -296,7 +296,7 @@ public sealed class CourseTests : IDisposable
     // Code that fails where it can reach what this system lets a submission be kept from.
     private string Escape(ExerciseFolder folder)
     {
-        var kept = Confinement.Of([Repository.Root], [folder.SourceFolder]).Notice;
+        var kept = Confinement.Create([Repository.Root], [folder.SourceFolder]).Notice;
         var code = "\nvoid Must(bool be) { if (!be) throw new System.Exception(\"it got out\"); }";
         if (kept.Contains("without network"))
             code +=

@@ -134,7 +134,7 @@ public class LinterTests
             },
             {
                 LintRule.OutputsHash,
-                "a number mended by hand",
+                "a number edited by hand",
                 d => Picture(d)["data"]!["text/plain"] = "[Figure 1: A picture]\nIt shows 8."
             },
             { LintRule.OutputsHash, "another picture", d => Picture(d)["data"]!["image/png"] = "iVBORw0KGgp=" },

@@ -40,11 +40,11 @@ public sealed partial class SamplesTests : IDisposable
         var (memorizing, generalizing) = (networks[0], networks[1]);
         Assert.True(
             memorizing[0] > 1 && generalizing[0] < 1,
-            "the memorizing network harms unseen images, the generalizing one mends them"
+            "the memorizing network harms unseen images, the generalizing one denoises them"
         );
         Assert.True(
             memorizing[1] > generalizing[1] && memorizing[2] < generalizing[2],
-            "the memorizing network's code is the spikier one"
+            "the memorizing network's representation is the spikier one"
         );
         Assert.True(
             memorizing[3] > 0.5 && generalizing[3] < 0.05,

@@ -257,7 +257,7 @@ public sealed class SiteTests(SiteFixture site) : IClassFixture<SiteFixture>
                 ("lanczos hess", "03 · Memorization"),
                 ("parabola steering", "03 · Memorization"),
                 ("4096", "03 · Memorization"),
-                ("HeunSampler", "07 · Sampling: novel or copied"),
+                ("HeunSampler", "07 · Sampling: novel or memorized"),
                 ("minimizercertif", "03 · Memorization"),
             }
         )

@@ -23,7 +23,7 @@ public sealed record CheckedAnswer(string Id, string Outcome, string Sentence)
     /// <summary>Reads what the check of a task said in a notebook that was run.</summary>
     /// <param name="task">The task.</param>
     /// <param name="document">The notebook with its outputs.</param>
-    public static CheckedAnswer Of(ExerciseTask task, NotebookDocument document)
+    public static CheckedAnswer Read(ExerciseTask task, NotebookDocument document)
     {
         ArgumentNullException.ThrowIfNull(task);
         ArgumentNullException.ThrowIfNull(document);

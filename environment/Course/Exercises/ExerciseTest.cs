@@ -47,7 +47,7 @@ public sealed class ExerciseTest(Workspace workspace, RunOptions options)
                 rows[i] = new ExerciseTestRow(
                     source.Stem,
                     solved,
-                    [.. source.Tasks.Select(t => CheckedAnswer.Of(t, result.Document))],
+                    [.. source.Tasks.Select(t => CheckedAnswer.Read(t, result.Document))],
                     result.Failure,
                     result.Seconds
                 );

@@ -1,6 +1,6 @@
 namespace BalancedDiffusion.Reproduce.Runner.Linting;
 
-/// <summary>Something about a notebook that must be mended before it is committed.</summary>
+/// <summary>Something about a notebook that must be fixed before it is committed.</summary>
 /// <param name="Notebook">The notebook's name.</param>
 /// <param name="Rule">Which rule it breaks.</param>
 /// <param name="Cell">The number of the cell among all cells, from 1; 0 where the finding is about the file.</param>

@@ -59,7 +59,7 @@ public sealed partial class NotebookDocument
 
     /// <summary>
     /// The sha256 of the sources of all code cells in order, in lower-case hexadecimal: outputs belong to sources when
-    /// the hash that was stored with them is this one. Prose is left out, so that a mended sentence does not ask for a
+    /// the hash that was stored with them is this one. Prose is left out, so that another sentence does not ask for a
     /// new run.
     /// </summary>
     public string SourcesHash

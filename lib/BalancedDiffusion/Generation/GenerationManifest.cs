@@ -188,7 +188,7 @@ public sealed class GenerationManifest : IDisposable
         if (bad.Count > 0)
             throw new InvalidDataException(
                 $"the list of images '{name}' cannot be read: {Listing.Some(bad)}; each line must be an "
-                    + "object with file, seed and network, so mend the lines or move the list away"
+                    + "object with file, seed and network, so fix the lines or move the list away"
             );
         return (images, start);
     }

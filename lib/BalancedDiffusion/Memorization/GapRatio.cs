@@ -53,10 +53,10 @@ public static class GapRatio
         return ratio.masked_fill_(second.eq(0), 0).alias().MoveToOuterDisposeScope();
     }
 
-    /// <summary>Whether each query counts as copied: its gap ratio is below <see cref="Threshold"/>.</summary>
+    /// <summary>Whether each query counts as memorized: its gap ratio is below <see cref="Threshold"/>.</summary>
     /// <param name="ratios">Gap ratios, (queries).</param>
     /// <returns>(queries), bool. The caller owns it.</returns>
-    public static torch.Tensor IsCopy(torch.Tensor ratios)
+    public static torch.Tensor IsMemorized(torch.Tensor ratios)
     {
         ArgumentNullException.ThrowIfNull(ratios);
         return ratios.lt(Threshold);

@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Memorization;
 /// <see cref="LeaveOneImageOut"/>.</summary>
 /// <param name="Auroc">The area under the ROC curve, mean over the memorized samples.</param>
 /// <param name="TruePositiveRate">The share of memorized samples flagged at 1 % of false positives.</param>
-/// <param name="Folds">For each copied image, in the order of its number: the image, the settings chosen on the others,
-/// the ROC curve of its memorized samples against new ones, and how many there are.</param>
+/// <param name="Folds">For each memorized image, in the order of its number: the image, the settings chosen on the
+/// others, the ROC curve of its memorized samples against new ones, and how many there are.</param>
 public sealed record LeaveOneImageOutResult(
     ConfidenceInterval Auroc,
     ConfidenceInterval TruePositiveRate,

@@ -27,7 +27,7 @@ public sealed record AttributeError(
     /// <param name="truth">The truth, as many, not all equal.</param>
     /// <exception cref="ArgumentException">The lists do not match, are too short, or the truth does not
     /// vary.</exception>
-    public static AttributeError Of(string name, IReadOnlyList<double> read, IReadOnlyList<double> truth)
+    public static AttributeError Measure(string name, IReadOnlyList<double> read, IReadOnlyList<double> truth)
     {
         ArgumentNullException.ThrowIfNull(read);
         ArgumentNullException.ThrowIfNull(truth);

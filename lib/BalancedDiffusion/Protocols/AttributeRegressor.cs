@@ -227,7 +227,7 @@ public sealed class AttributeRegressor : torch.nn.Module
         [
             .. names.Select(
                 (name, i) =>
-                    AttributeError.Of(
+                    AttributeError.Measure(
                         name,
                         read[torch.TensorIndex.Colon, i].contiguous().data<double>().ToArray(),
                         known[torch.TensorIndex.Colon, i].contiguous().data<double>().ToArray()

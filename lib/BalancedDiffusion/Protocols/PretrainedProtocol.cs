@@ -117,7 +117,7 @@ public sealed record PretrainedProtocol
             Published =
             [
                 new("Ross 2025", false, 0.971, 0.528, 0.031),
-                new("std of the code", false, 0.995, 0.912, 0.015),
+                new("std of the representation", false, 0.995, 0.912, 0.015),
             ],
         }.From(
             layer: $"{Ours}: the middle block, as in notebooks 08 and 09",
@@ -267,7 +267,7 @@ public sealed record PretrainedProtocol
                 new("Wen 2024", true, 0.986, 0.961, 0.134),
                 new("Hintersdorf 2024", true, 0.957, 0.500, 0.009),
                 new("Ross 2025", false, 0.956, 0.915, 0.545),
-                new("std of the code", false, 0.987, 0.961, 0.067),
+                new("std of the representation", false, 0.987, 0.961, 0.067),
             ],
         }.From(layer: Code, pooling: Code, level: $"{Code}; the paper says 50", sampler: Code, guidance: Code);
     }
@@ -287,7 +287,7 @@ public sealed record PretrainedProtocol
             Published =
             [
                 new("Ross 2025", false, 0.713, 0.013, 0.071),
-                new("std of the code", false, 0.998, 0.984, 0.020),
+                new("std of the representation", false, 0.998, 0.984, 0.020),
             ],
         }.From(
             layer: $"{Ours}: the place in the decoder that is read in Stable Diffusion",

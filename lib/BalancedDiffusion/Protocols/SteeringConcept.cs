@@ -13,7 +13,7 @@ namespace BalancedDiffusion.Protocols;
 public sealed record SteeringConcept(string Name, string Attribute, double With, double Without)
 {
     // The faces' indices below this train networks.
-    private const long ReaderFaces = 1_000_000,
+    private const long RegressorFaces = 1_000_000,
         ReferenceFaces = 2_000_000;
 
     /// <summary>1 where more of the attribute is more of the concept, -1 where it is less.</summary>
@@ -66,15 +66,16 @@ public sealed record SteeringConcept(string Name, string Attribute, double With,
 
     /// <summary>Images to train an attribute regressor on, none of which <see cref="References"/> gives.</summary>
     /// <inheritdoc cref="References"/>
-    public static ImageDataset ForReader(IImageSource source, int count) => Part(source, count, ReaderFaces, 1);
+    public static ImageDataset ForAttributeRegressor(IImageSource source, int count) =>
+        Part(source, count, RegressorFaces, 1);
 
     /// <summary>The file below a data folder that holds a regressor of these concepts, trained on the images of
-    /// <see cref="ForReader"/>.</summary>
+    /// <see cref="ForAttributeRegressor"/>.</summary>
     /// <param name="data">The data set's name, e.g. <c>faces</c>.</param>
-    public static string ReaderFile(string data) => $"checkpoints/attribute-regressor-{data}.safetensors";
+    public static string AttributeRegressorFile(string data) => $"checkpoints/attribute-regressor-{data}.safetensors";
 
     /// <summary>How many images that regressor is trained on, at most.</summary>
-    public const int ReaderImages = 60_000;
+    public const int AttributeRegressorImages = 60_000;
 
     /// <summary>References with the concept and without it: the first that there are.</summary>
     /// <param name="images">Images with the attribute.</param>

@@ -72,7 +72,7 @@ public sealed class ActivationRecorder : IDisposable
     /// <summary>The names of the modules that can be recorded: those that take one to three tensors and give
     /// one.</summary>
     /// <param name="model">The network.</param>
-    public static IReadOnlyList<string> ModulesOf(torch.nn.Module model) => [.. ModuleHooks.Of(model).Keys];
+    public static IReadOnlyList<string> ModulesOf(torch.nn.Module model) => [.. ModuleHooks.Modules(model).Keys];
 
     /// <summary>The names of the modules recorded.</summary>
     public IReadOnlyList<string> Modules { get; }

@@ -8,7 +8,7 @@ namespace BalancedDiffusion.Representations;
 internal static class ModuleHooks
 {
     /// <summary>The modules that take one to three tensors and give one, by name.</summary>
-    public static IReadOnlyDictionary<string, torch.nn.Module> Of(torch.nn.Module model)
+    public static IReadOnlyDictionary<string, torch.nn.Module> Modules(torch.nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
         var found = new Dictionary<string, torch.nn.Module>();
@@ -39,7 +39,7 @@ internal static class ModuleHooks
         ArgumentNullException.ThrowIfNull(modules);
         if (modules.Count == 0)
             throw new ArgumentException("modules must name at least one module, was empty", nameof(modules));
-        var found = Of(model);
+        var found = Modules(model);
         foreach (var name in modules)
             if (name is null || !found.ContainsKey(name))
                 throw new ArgumentException(

@@ -174,18 +174,18 @@ public static class TorchRuntime
                 "this system's libstdc++ is too old for TorchSharp: it lacks "
                     + $"{string.Join(", ", missing.Select(n => n.Version))}; use a newer Linux (GCC 13 or later)"
             );
-        var mended = wrapper.WithWeak(missing[0]);
+        var patched = wrapper.WithWeak(missing[0]);
         var target = Path.Combine(
             UserFolders.Cache,
             "native",
-            Convert.ToHexStringLower(SHA256.HashData(mended))[..16],
+            Convert.ToHexStringLower(SHA256.HashData(patched))[..16],
             "libLibTorchSharp.so"
         );
-        if (!File.Exists(target) || new FileInfo(target).Length != mended.Length)
+        if (!File.Exists(target) || new FileInfo(target).Length != patched.Length)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             var fresh = $"{target}.{Environment.ProcessId}.tmp";
-            File.WriteAllBytes(fresh, mended);
+            File.WriteAllBytes(fresh, patched);
             File.Move(fresh, target, overwrite: true);
         }
         Messages.Add(

@@ -97,7 +97,7 @@ public sealed class SteeringDirection
     /// <param name="negative">Images that do not, or null.</param>
     /// <param name="network">The network where the denoiser is not itself one.</param>
     /// <exception cref="ArgumentException">A shape is wrong, or a set is empty or not finite.</exception>
-    public static SteeringDirection OfPixels(
+    public static SteeringDirection FromPixels(
         IDenoiser denoiser,
         torch.Tensor positive,
         torch.Tensor? negative = null,
@@ -123,7 +123,7 @@ public sealed class SteeringDirection
     /// itself. Copied.</param>
     /// <exception cref="ArgumentException">There is no such module, a vector is empty or not finite, or none is
     /// given.</exception>
-    public static SteeringDirection Of(torch.nn.Module network, IReadOnlyDictionary<string, double[]> vectors)
+    public static SteeringDirection FromVectors(torch.nn.Module network, IReadOnlyDictionary<string, double[]> vectors)
     {
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(vectors);

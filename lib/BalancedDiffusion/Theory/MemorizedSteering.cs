@@ -72,7 +72,8 @@ public sealed class MemorizedSteering
     /// <param name="from">i.</param>
     /// <param name="to">j.</param>
     /// <exception cref="ArgumentException">As for <see cref="Threshold"/>.</exception>
-    public double ThresholdDeviation(int from, int to) => Threshold(from, to) * Sigma / Math.Sqrt(squares[from]);
+    public double ThresholdStandardDeviation(int from, int to) =>
+        Threshold(from, to) * Sigma / Math.Sqrt(squares[from]);
 
     /// <summary>The strength from which the single steered output <c>c_i x_i + a c_j x_j</c> is nearer to sample j than
     /// to sample i:

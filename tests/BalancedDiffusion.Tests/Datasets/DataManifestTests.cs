@@ -96,16 +96,16 @@ public class DataManifestTests
     public void TheReaderOfAttributesLiesInTheRepositoryAsTheManifestSaysAndReads()
     {
         var file = DataManifest.Load()["attribute-regressor"].Files.Single();
-        Assert.Equal(SteeringConcept.ReaderFile("faces"), file.Path);
+        Assert.Equal(SteeringConcept.AttributeRegressorFile("faces"), file.Path);
         var place = DataFolders.Find(file.Path);
         Assert.True(place is not null, file.Path);
         Assert.Null(file.Verify(place));
-        using var reader = AttributeRegressor.Load(place);
+        using var regressor = AttributeRegressor.Load(place);
         var faces = new BalancedDiffusion.Datasets.ParametricFaces();
-        Assert.Equal(SteeringConcept.Of(faces).Select(c => c.Attribute), reader.Names);
+        Assert.Equal(SteeringConcept.Of(faces).Select(c => c.Attribute), regressor.Names);
         using var heldOut = faces.Test(500);
         // Far better than the mean on faces that it never saw, in every attribute.
-        Assert.All(reader.Evaluate(heldOut), e => Assert.True(e.ExplainedVariance > 0.4, $"{e}"));
+        Assert.All(regressor.Evaluate(heldOut), e => Assert.True(e.ExplainedVariance > 0.4, $"{e}"));
     }
 
     [Fact]

@@ -219,13 +219,13 @@ public sealed class DetectorTests
             points = 6;
         var axes = linalg.qr(Normal(1, dimension, dimension)).Q.t();
         var plane = axes.narrow(0, 0, rank);
-        var copied = axes.narrow(0, rank, points) * Math.Sqrt(rank);
+        var stored = axes.narrow(0, rank, points) * Math.Sqrt(rank);
         var components = Enumerable
             .Range(0, points)
             .Select(i =>
                 GaussianComponent.LowRank(
                     1.0 / points,
-                    copied[i],
+                    stored[i],
                     zeros(dimension, 0, dtype: float64),
                     zeros(0, dtype: float64),
                     0
@@ -238,12 +238,12 @@ public sealed class DetectorTests
         using var mixture = new GaussianMixture(components);
         var exact = new MixtureDenoiser(mixture);
         var fresh = matmul(Normal(2, 120, rank), plane);
-        var samples = cat([copied.repeat(10, 1), fresh]);
-        var training = cat([copied, matmul(Normal(3, 300, rank), plane)]);
+        var samples = cat([stored.repeat(10, 1), fresh]);
+        var training = cat([stored, matmul(Normal(3, 300, rank), plane)]);
         bool[] expected = [.. Enumerable.Repeat(true, 60), .. Enumerable.Repeat(false, 120)];
         Assert.Equal(expected, ReplicationLabels.Of(samples, training));
 
-        using var dae = new ReluDae(cat([copied / Math.Sqrt(rank), plane, -plane]));
+        using var dae = new ReluDae(cat([stored / Math.Sqrt(rank), plane, -plane]));
         IMemorizationDetector[] detectors =
         [
             new SpikinessDetector(dae, "relu", 0.05, measure: SpikinessMeasure.L4OverL2),
@@ -269,7 +269,7 @@ public sealed class DetectorTests
         Near(1, rows[1].Scores.Take(60).Average(), 0.02);
         Near(Math.Sqrt(22.4 / 32), rows[1].Scores.Skip(60).Average(), 0.05);
         var deviation = new SpikinessDetector(dae, "relu", 0.05);
-        var even = cat([copied.repeat(10, 1), fresh * (Math.Sqrt(rank) / fresh.norm(1, keepdim: true))]);
+        var even = cat([stored.repeat(10, 1), fresh * (Math.Sqrt(rank) / fresh.norm(1, keepdim: true))]);
         Assert.Equal(1, DetectionBenchmark.Run([deviation], even, expected, 5, bootstrap: 1)[0].Auroc.Estimate);
         // The dimension is known: 0 at the points, 12 · 1/(1 + sigma²) on the plane.
         Assert.All(rows[5].Scores.Take(60), s => Assert.Equal(0, s));

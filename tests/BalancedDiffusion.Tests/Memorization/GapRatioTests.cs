@@ -37,7 +37,7 @@ public class GapRatioTests
             ratios.data<double>().ToArray(),
             (a, b) => Math.Abs(a - b) < 1e-12
         );
-        Assert.Equal([true, false, false, true, true, true], GapRatio.IsCopy(ratios).data<bool>().ToArray());
+        Assert.Equal([true, false, false, true, true, true], GapRatio.IsMemorized(ratios).data<bool>().ToArray());
     }
 
     [Fact]

@@ -4,14 +4,14 @@ namespace BalancedDiffusion.Tests.Memorization;
 
 public class LeaveOneImageOutTests
 {
-    // Copies of images 1 and 2, two each, then four new samples.
+    // Memorized samples of images 1 and 2, two each, then four new samples.
     private static readonly bool[] Labels = [true, true, true, true, false, false, false, false];
     private static readonly int[] Images = [1, 1, 2, 2, 0, 0, 0, 0];
 
     [Fact]
     public void ASettingThatShoutsAtOneImageIsJudgedOnTheOther()
     {
-        // Each setting tells the copies of one image perfectly and puts those of the other below everything.
+        // Each setting ranks the samples of one image perfectly and puts those of the other below everything.
         ScoredDetector one = new("one", [9, 9, -1, -1, 0, 0, 0, 0]),
             two = new("two", [-1, -1, 9, 9, 0, 0, 0, 0]);
         var result = LeaveOneImageOut.Run([one, two], Labels, Images, 1, 50);

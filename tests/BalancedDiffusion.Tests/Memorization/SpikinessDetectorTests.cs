@@ -33,7 +33,7 @@ public sealed class SpikinessDetectorTests
         }
     }
 
-    // Rows 3e1, 4e2, -2e1: the code of (a, b) is relu(3a, 4b, -2a).
+    // Rows 3e1, 4e2, -2e1: the representation of (a, b) is relu(3a, 4b, -2a).
     private static ReluDae HandMade() =>
         new(
             tensor(
@@ -58,7 +58,7 @@ public sealed class SpikinessDetectorTests
                 { 1f, -1 },
                 { -3f, -1 },
             }
-        ); // codes (3, 4, 0), (3, 0, 0), (0, 0, 6)
+        ); // representations (3, 4, 0), (3, 0, 0), (0, 0, 6)
         double[] Of(SpikinessMeasure measure) =>
             Scores(new SpikinessDetector(dae, "relu", Faint, measure: measure), samples);
         Action<double, double> near = (e, a) => Near(e, a, 1e-4);
@@ -186,7 +186,7 @@ public sealed class SpikinessDetectorTests
         var strangers = Normal(5, 20, 64);
         var detector = new SpikinessDetector(dae, "relu", 0.02);
         var stored = Scores(detector, training);
-        // A one-hot code of peak a over 4 units: a sqrt(3)/4, and noise of 0.02 against peaks near 8.
+        // A one-hot representation of peak a over 4 units: a sqrt(3)/4, and noise of 0.02 against peaks near 8.
         for (var i = 0; i < 4; i++)
             Near(minimizer.PeakActivations[i] * Math.Sqrt(3) / 4, stored[i], 0.05);
         Assert.Equal(1, new RocCurve(stored, Scores(detector, strangers)).Auroc);

@@ -100,12 +100,12 @@ public class SigmaDistributionsTests
     }
 
     [Theory]
-    [InlineData(0, 0, "deviation must be positive and finite, was 0")]
+    [InlineData(0, 0, "std must be positive and finite, was 0")]
     [InlineData(75, 1, "mean must stay within")]
     [InlineData(double.NaN, 1, "mean must stay within")]
-    public void ALogNormalDistributionThatFloatsCannotHoldIsNamed(double mean, double deviation, string words) =>
+    public void ALogNormalDistributionThatFloatsCannotHoldIsNamed(double mean, double std, string words) =>
         Assert.StartsWith(
             words,
-            Assert.Throws<ArgumentOutOfRangeException>(() => new LogNormalSigma(mean, deviation)).Message
+            Assert.Throws<ArgumentOutOfRangeException>(() => new LogNormalSigma(mean, std)).Message
         );
 }

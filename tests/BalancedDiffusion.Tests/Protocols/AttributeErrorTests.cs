@@ -12,7 +12,7 @@ public class AttributeErrorTests
     {
         // Errors 0, 1, -1, 2: mean square 6/4. Truth 1, 2, 3, 4: variance 5/4. Ranks of the readings 1, 3, 2, 4: rho =
         // 1 - 6·2/(4·15).
-        var error = AttributeError.Of("smile", [1, 3, 2, 6], [1, 2, 3, 4]);
+        var error = AttributeError.Measure("smile", [1, 3, 2, 6], [1, 2, 3, 4]);
         Assert.Equal("smile", error.Name);
         Assert.Equal(Math.Sqrt(1.5), error.RootMeanSquare, 12);
         Assert.Equal(1 - 1.5 / 1.25, error.ExplainedVariance, 12);
@@ -25,7 +25,7 @@ public class AttributeErrorTests
     public void TiedTruthsShareTheirRank()
     {
         // Truth 0, 0, 1, 1 has ranks 1.5, 1.5, 3.5, 3.5; readings have 1, 2, 4, 3. Their correlation: 4/sqrt(4·5).
-        var error = AttributeError.Of("glasses", [0.1, 0.2, 0.9, 0.8], [0, 0, 1, 1]);
+        var error = AttributeError.Measure("glasses", [0.1, 0.2, 0.9, 0.8], [0, 0, 1, 1]);
         Assert.Equal(4 / Math.Sqrt(20), error.Spearman, 12);
         // Squares 0.01, 0.04, 0.01, 0.04 over a variance of 1/4.
         Assert.Equal(1 - 0.025 / 0.25, error.ExplainedVariance, 12);
@@ -37,7 +37,7 @@ public class AttributeErrorTests
     {
         double[] yes = [0.9, 0.4, 0.4, 0.7],
             no = [0.1, 0.4, 0.8];
-        var error = AttributeError.Of("glasses", [.. yes, .. no], [1, 1, 1, 1, 0, 0, 0]);
+        var error = AttributeError.Measure("glasses", [.. yes, .. no], [1, 1, 1, 1, 0, 0, 0]);
         // 0.9 is above all three, 0.7 above two, each 0.4 above one and level with one.
         Assert.Equal((3 + 2 + 1.5 + 1.5) / 12, error.Concordance, 12);
     }
@@ -46,12 +46,18 @@ public class AttributeErrorTests
     public void PerfectTheMeanAndTheReverse()
     {
         double[] truth = [-2, 0, 5, 9];
-        Assert.Equal(new AttributeError("x", 0, 1, 1, 1), AttributeError.Of("x", truth, truth) with { Spearman = 1 });
-        Assert.Equal(1, AttributeError.Of("x", truth, truth).Spearman, 12);
-        Assert.Equal(0, AttributeError.Of("x", [3, 3, 3, 3.0000001], truth).ExplainedVariance, 6);
-        Assert.Equal(-1, AttributeError.Of("x", [9, 5, 0, -2], truth).Spearman, 12);
-        Assert.Equal(0, AttributeError.Of("x", [9, 5, 0, -2], truth).Concordance, 12);
-        Assert.Equal(0.5, AttributeError.Of("x", [3, 3, 3, 3], truth).Concordance, 12);
+        Assert.Equal(
+            new AttributeError("x", 0, 1, 1, 1),
+            AttributeError.Measure("x", truth, truth) with
+            {
+                Spearman = 1,
+            }
+        );
+        Assert.Equal(1, AttributeError.Measure("x", truth, truth).Spearman, 12);
+        Assert.Equal(0, AttributeError.Measure("x", [3, 3, 3, 3.0000001], truth).ExplainedVariance, 6);
+        Assert.Equal(-1, AttributeError.Measure("x", [9, 5, 0, -2], truth).Spearman, 12);
+        Assert.Equal(0, AttributeError.Measure("x", [9, 5, 0, -2], truth).Concordance, 12);
+        Assert.Equal(0.5, AttributeError.Measure("x", [3, 3, 3, 3], truth).Concordance, 12);
     }
 
     [Fact]
@@ -66,8 +72,8 @@ public class AttributeErrorTests
                 {
                     double[] read = [.. lists.Item1.Select(v => (double)v)],
                         truth = [.. lists.Item2.Select(v => (double)v)];
-                    var plain = AttributeError.Of("x", read, truth);
-                    var scaled = AttributeError.Of(
+                    var plain = AttributeError.Measure("x", read, truth);
+                    var scaled = AttributeError.Measure(
                         "x",
                         [.. read.Select(v => v * factor + shift)],
                         [.. truth.Select(v => v * factor + shift)]
@@ -93,14 +99,14 @@ public class AttributeErrorTests
     {
         Refused<ArgumentException>(
             "readings and truth must be as many, at least three, were 3 and 4",
-            () => AttributeError.Of("x", [1, 2, 3], [1, 2, 3, 4])
+            () => AttributeError.Measure("x", [1, 2, 3], [1, 2, 3, 4])
         );
-        Refused<ArgumentException>("at least three, were 2 and 2", () => AttributeError.Of("x", [1, 2], [1, 2]));
+        Refused<ArgumentException>("at least three, were 2 and 2", () => AttributeError.Measure("x", [1, 2], [1, 2]));
         Refused<ArgumentException>(
             "the truth of 'smile' is the same in all images",
-            () => AttributeError.Of("smile", [1, 2, 3], [0.1, 0.1, 0.1])
+            () => AttributeError.Measure("smile", [1, 2, 3], [0.1, 0.1, 0.1])
         );
-        Assert.Throws<ArgumentNullException>(() => AttributeError.Of("x", null!, [1, 2, 3]));
-        Assert.Throws<ArgumentNullException>(() => AttributeError.Of("x", [1, 2, 3], null!));
+        Assert.Throws<ArgumentNullException>(() => AttributeError.Measure("x", null!, [1, 2, 3]));
+        Assert.Throws<ArgumentNullException>(() => AttributeError.Measure("x", [1, 2, 3], null!));
     }
 }

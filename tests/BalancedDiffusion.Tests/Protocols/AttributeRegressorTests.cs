@@ -51,25 +51,25 @@ public class AttributeRegressorTests
             heldOut = Pictures(200, 20);
         var kept = train.Images.clone();
         var steps = new List<int>();
-        using var reader = AttributeRegressor.Fit(
+        using var regressor = AttributeRegressor.Fit(
             train,
             ["right", "brightness"],
             Short,
             new CallbackProgress<int>(steps.Add)
         );
-        Assert.Equal(["right", "brightness"], reader.Names);
-        Assert.Equal([1, 8, 8], reader.ImageShape);
+        Assert.Equal(["right", "brightness"], regressor.Names);
+        Assert.Equal([1, 8, 8], regressor.ImageShape);
         Assert.Equal(Enumerable.Range(1, 200), steps);
-        Assert.False(reader.training);
+        Assert.False(regressor.training);
         Assert.True(Same(kept, train.Images));
-        var errors = reader.Evaluate(heldOut);
+        var errors = regressor.Evaluate(heldOut);
         Assert.Equal(["right", "brightness"], errors.Select(e => e.Name));
         Assert.All(errors, e => Assert.True(e.ExplainedVariance > 0.9, $"{e}"));
         Assert.True(errors[1].Spearman > 0.95, $"{errors[1]}");
 
         // In the attribute's units: brightness has mean 100 and standard deviation about 10, and the reading moves with
         // it.
-        var read = reader.Read(heldOut.Images);
+        var read = regressor.Read(heldOut.Images);
         Assert.Equal([200, 2], read.shape);
         Assert.Equal(torch.float64, read.dtype);
         Assert.Equal(heldOut.Attributes["brightness"].Average(), Numbers(read[.., 1]).Average(), 2.0);
@@ -98,12 +98,12 @@ public class AttributeRegressorTests
         using var scope = torch.NewDisposeScope();
         using ImageDataset train = Pictures(50, 10),
             many = Pictures(600, 30);
-        using var reader = AttributeRegressor.Fit(train, ["brightness", "right"], Shortest);
+        using var regressor = AttributeRegressor.Fit(train, ["brightness", "right"], Shortest);
         // More than it takes at once.
-        var all = reader.Read(many.Images);
+        var all = regressor.Read(many.Images);
         foreach (var i in new[] { 0, 255, 256, 599 })
-            Assert.True(torch.allclose(all[i], reader.Read(many.Images.narrow(0, i, 1))[0], 1e-5, 1e-5), $"{i}");
-        Assert.Equal([0, 2], reader.Read(torch.zeros(0, 1, 8, 8)).shape);
+            Assert.True(torch.allclose(all[i], regressor.Read(many.Images.narrow(0, i, 1))[0], 1e-5, 1e-5), $"{i}");
+        Assert.Equal([0, 2], regressor.Read(torch.zeros(0, 1, 8, 8)).shape);
         Assert.False(all.requires_grad);
     }
 
@@ -112,9 +112,9 @@ public class AttributeRegressorTests
     {
         using var scope = torch.NewDisposeScope();
         using var train = Pictures(20, 10, 8, 24);
-        using var reader = AttributeRegressor.Fit(train, ["brightness"], Shortest with { Steps = 1 });
-        Assert.Equal([1, 8, 24], reader.ImageShape);
-        Assert.Equal([20, 1], reader.Read(train.Images).shape);
+        using var regressor = AttributeRegressor.Fit(train, ["brightness"], Shortest with { Steps = 1 });
+        Assert.Equal([1, 8, 24], regressor.ImageShape);
+        Assert.Equal([20, 1], regressor.Read(train.Images).shape);
     }
 
     [Fact]
@@ -123,19 +123,19 @@ public class AttributeRegressorTests
         using var scope = torch.NewDisposeScope();
         using var folder = new TemporaryFolder();
         using var train = Pictures(50, 10);
-        using var reader = AttributeRegressor.Fit(train, ["brightness", "right"], Shortest);
-        reader.Save(folder.File("reader"), new Dictionary<string, string> { ["data"] = "pictures" });
-        using var back = AttributeRegressor.Load(folder.File("reader"));
-        Assert.Equal(reader.Names, back.Names);
-        Assert.Equal(reader.ImageShape, back.ImageShape);
+        using var regressor = AttributeRegressor.Fit(train, ["brightness", "right"], Shortest);
+        regressor.Save(folder.File("regressor"), new Dictionary<string, string> { ["data"] = "pictures" });
+        using var back = AttributeRegressor.Load(folder.File("regressor"));
+        Assert.Equal(regressor.Names, back.Names);
+        Assert.Equal(regressor.ImageShape, back.ImageShape);
         Assert.False(back.training);
-        Assert.True(Same(reader.Read(train.Images), back.Read(train.Images)));
-        Assert.Equal(ModelFingerprint.Of(reader), ModelFingerprint.Of(back));
-        Assert.Equal("pictures", Safetensors.ReadMetadata(folder.File("reader"))["data"]);
+        Assert.True(Same(regressor.Read(train.Images), back.Read(train.Images)));
+        Assert.Equal(ModelFingerprint.Of(regressor), ModelFingerprint.Of(back));
+        Assert.Equal("pictures", Safetensors.ReadMetadata(folder.File("regressor"))["data"]);
         Assert.All(back.parameters(), p => Assert.False(p.requires_grad));
         Refused<ArgumentException>(
             "leave that key out",
-            () => reader.Save(folder.File("x"), new Dictionary<string, string> { ["attributes"] = "other" })
+            () => regressor.Save(folder.File("x"), new Dictionary<string, string> { ["attributes"] = "other" })
         );
     }
 
@@ -167,24 +167,24 @@ public class AttributeRegressorTests
         Assert.Throws<ArgumentNullException>(() => AttributeRegressor.Fit(null!, ["brightness"]));
         Assert.Throws<ArgumentNullException>(() => AttributeRegressor.Fit(train, null!));
 
-        using var reader = AttributeRegressor.Fit(train, ["brightness"], Shortest);
-        No("images must have shape (any, 1, 8, 8), was (10, 1, 8, 12)", () => reader.Read(odd.Images));
-        No("images must have shape (any, 1, 8, 8), was (1, 8, 8)", () => reader.Read(train.Images[0]));
+        using var regressor = AttributeRegressor.Fit(train, ["brightness"], Shortest);
+        No("images must have shape (any, 1, 8, 8), was (10, 1, 8, 12)", () => regressor.Read(odd.Images));
+        No("images must have shape (any, 1, 8, 8), was (1, 8, 8)", () => regressor.Read(train.Images[0]));
         No(
             "images must be Float32 like the model's weights, was Float64",
-            () => reader.Read(train.Images.to_type(torch.float64))
+            () => regressor.Read(train.Images.to_type(torch.float64))
         );
         using var unknown = new ImageDataset("bare", train.Images.clone());
-        No("the data set 'bare' has no attributes 'brightness'; it has nothing", () => reader.Evaluate(unknown));
+        No("the data set 'bare' has no attributes 'brightness'; it has nothing", () => regressor.Evaluate(unknown));
         using var two = train.Select(1, 2);
-        No("at least three", () => reader.Evaluate(two));
+        No("at least three", () => regressor.Evaluate(two));
         using var same = new ImageDataset(
             "same",
             train.Images.clone(),
             null,
             new Dictionary<string, float[]> { ["brightness"] = new float[50] }
         );
-        No("the truth of 'brightness' is the same in all images", () => reader.Evaluate(same));
+        No("the truth of 'brightness' is the same in all images", () => regressor.Evaluate(same));
     }
 
     [Fact]
@@ -209,10 +209,10 @@ public class AttributeRegressorTests
         using var scope = torch.NewDisposeScope();
         using var folder = new TemporaryFolder();
         using var train = Pictures(20, 10);
-        using var reader = AttributeRegressor.Fit(train, ["brightness"], Shortest with { Steps = 1 });
-        reader.Save(folder.File("reader"));
-        var bytes = System.IO.File.ReadAllBytes(folder.File("reader"));
-        var metadata = Safetensors.ReadMetadata(folder.File("reader"));
+        using var regressor = AttributeRegressor.Fit(train, ["brightness"], Shortest with { Steps = 1 });
+        regressor.Save(folder.File("regressor"));
+        var bytes = System.IO.File.ReadAllBytes(folder.File("regressor"));
+        var metadata = Safetensors.ReadMetadata(folder.File("regressor"));
         using var dae = new ReluDae(6, 4, 1);
         var before = Live;
         void Damaged(byte[] content)
@@ -242,7 +242,7 @@ public class AttributeRegressorTests
         )
         {
             using var inner = torch.NewDisposeScope();
-            using var read = Safetensors.Read(folder.File("reader"));
+            using var read = Safetensors.Read(folder.File("regressor"));
             var (all, text) = (read.ToDictionary(t => t.Key, t => t.Value), new Dictionary<string, string>(metadata));
             tensors?.Invoke(all);
             foreach (var (key, value) in said)
@@ -305,19 +305,19 @@ public class AttributeRegressorTests
         using var folder = new TemporaryFolder();
         using var train = Pictures(50, 10);
         var before = Live;
-        using (var reader = AttributeRegressor.Fit(train, ["brightness"], Shortest))
+        using (var regressor = AttributeRegressor.Fit(train, ["brightness"], Shortest))
         {
             var made = Live;
             // Six layers of weight and bias, mean and scale.
             Assert.Equal(before + 14, made);
             for (var i = 0; i < 20; i++)
             {
-                reader.Read(train.Images).Dispose();
-                reader.Evaluate(train);
+                regressor.Read(train.Images).Dispose();
+                regressor.Evaluate(train);
             }
-            reader.Save(folder.File("reader"));
+            regressor.Save(folder.File("regressor"));
             Assert.Equal(made, Live);
-            using (AttributeRegressor.Load(folder.File("reader")))
+            using (AttributeRegressor.Load(folder.File("regressor")))
                 Assert.Equal(made + 14, Live);
             Assert.Equal(made, Live);
         }

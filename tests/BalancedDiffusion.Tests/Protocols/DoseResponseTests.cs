@@ -14,8 +14,8 @@ public class DoseResponseTests
 {
     private static readonly double[] Strengths = [-1, 0, 1, 3];
 
-    // A reader of two numbers: it need not be good, only be the one that is asked.
-    private static AttributeRegressor Reader()
+    // A regressor of two numbers: it need not be good, only be the one that is asked.
+    private static AttributeRegressor Regressor()
     {
         using var images = new ImageDataset(
             "noise",
@@ -35,7 +35,10 @@ public class DoseResponseTests
         var starts = SamplerExtensions.Starts([64], 5, 1.0, 2);
         return (
             model,
-            SteeringDirection.Of(model, new Dictionary<string, double[]> { ["relu"] = [1, 0, 0, 0, 0, 0, 0, 0, 0, 2] }),
+            SteeringDirection.FromVectors(
+                model,
+                new Dictionary<string, double[]> { ["relu"] = [1, 0, 0, 0, 0, 0, 0, 0, 0, 2] }
+            ),
             starts
         );
     }
@@ -45,7 +48,7 @@ public class DoseResponseTests
     {
         using var scope = torch.NewDisposeScope();
         var (model, direction, starts) = Setting();
-        using var reader = Reader();
+        using var regressor = Regressor();
         using var response = DoseResponse.Run(
             model,
             direction,
@@ -53,7 +56,7 @@ public class DoseResponseTests
             starts,
             new EulerSampler(),
             [1.0, 0],
-            reader,
+            regressor,
             new SamplingOptions { BatchSize = 2 }
         );
         using var noGrad = torch.no_grad();
@@ -63,13 +66,13 @@ public class DoseResponseTests
         {
             var expected = model.Decode(model.Encode(starts) + Strengths[k] * added);
             Assert.True(response.Images[k].allclose(expected, 1e-4, 1e-5));
-            var read = reader.Read(expected.view(5, 1, 8, 8));
+            var read = regressor.Read(expected.view(5, 1, 8, 8));
             Assert.Equal(
                 read[torch.TensorIndex.Colon, 1].contiguous().data<double>().ToArray(),
                 response.Readings("down", k),
                 (a, b) => Math.Abs(a - b) < 1e-3
             );
-            // The code is moved by strength times v, so that the picture moves by strength times W v, whatever the
+            // The activations move by strength times v, so that the picture moves by strength times W v, whatever the
             // start.
             var far = Math.Abs(Strengths[k]) * model.Decode(added.unsqueeze(0)).norm().item<float>();
             Assert.All(response.Moved(k), m => Assert.Equal(far, m, 1e-4));
@@ -89,8 +92,16 @@ public class DoseResponseTests
         using (starts)
         {
             using var scope = torch.NewDisposeScope();
-            using var reader = Reader();
-            var first = DoseResponse.Run(model, direction, Strengths, starts, new DdpmSampler(), [1.0, 0.5, 0], reader);
+            using var regressor = Regressor();
+            var first = DoseResponse.Run(
+                model,
+                direction,
+                Strengths,
+                starts,
+                new DdpmSampler(),
+                [1.0, 0.5, 0],
+                regressor
+            );
             var reports = 0;
             var options = new SamplingOptions { Progress = new CallbackProgress<int>(_ => reports++) };
             var second = DoseResponse.Run(
@@ -100,7 +111,7 @@ public class DoseResponseTests
                 starts,
                 new DdpmSampler(),
                 [1.0, 0.5, 0],
-                reader,
+                regressor,
                 options,
                 unsteered: first.Unsteered
             );
@@ -117,7 +128,7 @@ public class DoseResponseTests
                         starts,
                         new DdpmSampler(),
                         [1.0, 0.5, 0],
-                        reader,
+                        regressor,
                         unsteered: first.Unsteered[..4]
                     )
             );
@@ -131,7 +142,7 @@ public class DoseResponseTests
         using (model)
         using (starts)
         {
-            using var reader = Reader();
+            using var regressor = Regressor();
             using var response = DoseResponse.Run(
                 model,
                 direction,
@@ -139,7 +150,7 @@ public class DoseResponseTests
                 starts,
                 new EulerSampler(),
                 [1.0, 0.5, 0],
-                reader
+                regressor
             );
             for (var i = 0; i < response.Count; i++)
             {
@@ -168,7 +179,7 @@ public class DoseResponseTests
         using (model)
         using (starts)
         {
-            using var reader = Reader();
+            using var regressor = Regressor();
             using var before = model.DenoiseAt(starts, 1);
             using var stop = new CancellationTokenSource();
             var progress = new CallbackProgress<int>(n =>
@@ -184,7 +195,7 @@ public class DoseResponseTests
                     starts,
                     new EulerSampler(),
                     [1.0, 0.5, 0.2, 0],
-                    reader,
+                    regressor,
                     new SamplingOptions { Progress = progress, Cancellation = stop.Token }
                 )
             );
@@ -200,9 +211,11 @@ public class DoseResponseTests
         using (model)
         using (starts)
         {
-            using var reader = Reader();
+            using var regressor = Regressor();
             void Once() =>
-                DoseResponse.Run(model, direction, Strengths, starts, new EulerSampler(), [1.0, 0], reader).Dispose();
+                DoseResponse
+                    .Run(model, direction, Strengths, starts, new EulerSampler(), [1.0, 0], regressor)
+                    .Dispose();
             Once();
             var live = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
             Once();
@@ -221,12 +234,12 @@ public class DoseResponseTests
         using (model)
         using (starts)
         {
-            using var reader = Reader();
+            using var regressor = Regressor();
             Assert.Contains(
                 "strictly ascending, with 0 among them",
                 Assert
                     .Throws<ArgumentException>(() =>
-                        DoseResponse.Run(model, direction, strengths, starts, new EulerSampler(), [1.0, 0], reader)
+                        DoseResponse.Run(model, direction, strengths, starts, new EulerSampler(), [1.0, 0], regressor)
                     )
                     .Message
             );
@@ -240,7 +253,7 @@ public class DoseResponseTests
         using (model)
         using (starts)
         {
-            using var reader = Reader();
+            using var regressor = Regressor();
             using var response = DoseResponse.Run(
                 model,
                 direction,
@@ -248,7 +261,7 @@ public class DoseResponseTests
                 starts,
                 new EulerSampler(),
                 [1.0, 0],
-                reader
+                regressor
             );
             Assert.Contains(
                 "does not read 'age'; it reads up, down",
@@ -264,12 +277,15 @@ public class DoseResponseTests
             );
             using var wider = new ReluDae(65, 10, 1);
             using var other = SamplerExtensions.Starts([65], 2, 1.0, 2);
-            var wrong = SteeringDirection.Of(wider, new Dictionary<string, double[]> { ["relu"] = new double[10] });
+            var wrong = SteeringDirection.FromVectors(
+                wider,
+                new Dictionary<string, double[]> { ["relu"] = new double[10] }
+            );
             Assert.Contains(
                 "use one of that size",
                 Assert
                     .Throws<ArgumentException>(() =>
-                        DoseResponse.Run(wider, wrong, Strengths, other, new EulerSampler(), [1.0, 0], reader)
+                        DoseResponse.Run(wider, wrong, Strengths, other, new EulerSampler(), [1.0, 0], regressor)
                     )
                     .Message
             );

@@ -131,8 +131,8 @@ public class PretrainedProtocolTests
         var alphaBar = VariancePreserving.AlphaBar(protocol.Sigma);
         var z = samples * Math.Sqrt(alphaBar) + GaussianNoise.DrawEach(samples.shape, 11) * Math.Sqrt(1 - alphaBar);
         dit.Network.call(z, torch.full(5, 50.0), torch.full(5, dit.Classes, dtype: torch.int64)).Dispose();
-        var code = recorder.Last(protocol.Layer).flatten(1).to_type(torch.float64);
-        var expected = (code.square().mean([1L]) - code.mean([1L]).square()).sqrt().data<double>().ToArray();
+        var h = recorder.Last(protocol.Layer).flatten(1).to_type(torch.float64);
+        var expected = (h.square().mean([1L]) - h.mean([1L]).square()).sqrt().data<double>().ToArray();
         for (var i = 0; i < 5; i++)
             Assert.Equal(expected[i], scores[i], 1e-5 * expected[i]);
     }

@@ -52,12 +52,12 @@ public class SteeringConceptTests
     {
         var source = new Counted(11);
         using var references = SteeringConcept.References(source, 100);
-        using var reader = SteeringConcept.ForReader(source, 100);
+        using var regressor = SteeringConcept.ForAttributeRegressor(source, 100);
         Assert.Equal([0f, 2, 4, 6, 8, 10], references.Attributes["index"]);
-        Assert.Equal([1f, 3, 5, 7, 9], reader.Attributes["index"]);
+        Assert.Equal([1f, 3, 5, 7, 9], regressor.Attributes["index"]);
         var faces = new ParametricFaces();
         using var a = SteeringConcept.References(faces, 20);
-        using var b = SteeringConcept.ForReader(faces, 20);
+        using var b = SteeringConcept.ForAttributeRegressor(faces, 20);
         Assert.Empty(a.Attributes["Age"].Intersect(b.Attributes["Age"]));
     }
 

@@ -7,8 +7,8 @@ namespace BalancedDiffusion.Tests.Representations;
 
 public class PrincipalComponentsTests
 {
-    /// <summary>Codes that vary most along a few directions of their own, none of them an axis.</summary>
-    private static torch.Tensor Codes(
+    /// <summary>Representations that vary most along a few directions of their own, none of them an axis.</summary>
+    private static torch.Tensor Representations(
         int count,
         int units,
         long seed = 1,
@@ -37,9 +37,9 @@ public class PrincipalComponentsTests
     public void ComponentsAndVariancesAreThoseOfTheSingularValueDecompositionOfMathNet(int count, int units, int wanted)
     {
         using var scope = torch.NewDisposeScope();
-        using var codes = Codes(count, units);
-        var found = PrincipalComponents.Of(codes, wanted);
-        var h = Matrix(codes);
+        using var representations = Representations(count, units);
+        var found = PrincipalComponents.Of(representations, wanted);
+        var h = Matrix(representations);
         var mean = h.ColumnSums() / count;
         var svd = Matrix<double>.Build.Dense(count, units, (i, j) => h[i, j] - mean[j]).Svd();
         Assert.Equal((wanted, units), (found.Count, found.Units));
@@ -59,18 +59,19 @@ public class PrincipalComponentsTests
     public void WhatIsKeptIsTheNearestCodeInTheSpanAndWhatIsLeftIsOrthogonalToIt()
     {
         using var scope = torch.NewDisposeScope();
-        using var codes = Codes(30, 6);
-        var plane = PrincipalComponents.Of(codes, 2);
-        var (kept, coordinates) = (plane.Keep(codes), plane.Project(codes));
+        using var representations = Representations(30, 6);
+        var plane = PrincipalComponents.Of(representations, 2);
+        var (kept, coordinates) = (plane.Keep(representations), plane.Project(representations));
         Assert.True((kept - plane.Restore(coordinates)).abs().max().item<double>() < 1e-12);
         Assert.True(
-            plane.Project(codes - kept + torch.tensor(plane.Mean.ToArray())).abs().max().item<double>() < 1e-10
+            plane.Project(representations - kept + torch.tensor(plane.Mean.ToArray())).abs().max().item<double>()
+                < 1e-10
         );
         Assert.True((plane.Keep(kept) - kept).abs().max().item<double>() < 1e-10);
         // Left is the variance of the directions left out.
         Assert.Equal(
             plane.TotalVariance - plane.Variances.Sum(),
-            (codes - kept).square().sum(1).mean().item<double>(),
+            (representations - kept).square().sum(1).mean().item<double>(),
             1e-8
         );
         Assert.Equal(plane.Variances.Sum() / plane.TotalVariance, plane.Explained, 1e-12);
@@ -79,7 +80,7 @@ public class PrincipalComponentsTests
             var other = plane.Restore(
                 coordinates + 0.3 * GaussianNoise.Draw(coordinates.shape, 50 + trial, torch.ScalarType.Float64)
             );
-            Assert.True(((codes - other).norm(1) >= (codes - kept).norm(1)).all().item<bool>());
+            Assert.True(((representations - other).norm(1) >= (representations - kept).norm(1)).all().item<bool>());
         }
     }
 
@@ -87,10 +88,10 @@ public class PrincipalComponentsTests
     public void ProjectingKeepsTypeAndAllComponentsGiveTheCodeBack()
     {
         using var scope = torch.NewDisposeScope();
-        using var codes = Codes(20, 4, type: torch.ScalarType.Float32);
-        var all = PrincipalComponents.Of(codes, 4);
-        Assert.Equal(torch.float32, all.Project(codes).dtype);
-        Assert.True((all.Keep(codes) - codes).abs().max().item<float>() < 1e-4);
+        using var representations = Representations(20, 4, type: torch.ScalarType.Float32);
+        var all = PrincipalComponents.Of(representations, 4);
+        Assert.Equal(torch.float32, all.Project(representations).dtype);
+        Assert.True((all.Keep(representations) - representations).abs().max().item<float>() < 1e-4);
         Assert.Equal(1, all.Explained, 1e-12);
     }
 
@@ -100,7 +101,7 @@ public class PrincipalComponentsTests
         using var scope = torch.NewDisposeScope();
         Assert.StartsWith(
             "count must be at most 2, since the representations vary in so many directions only, was 3",
-            Assert.Throws<ArgumentException>(() => PrincipalComponents.Of(Codes(3, 5), 3)).Message
+            Assert.Throws<ArgumentException>(() => PrincipalComponents.Of(Representations(3, 5), 3)).Message
         );
         Assert.StartsWith(
             "count must be at most 0",
@@ -108,17 +109,19 @@ public class PrincipalComponentsTests
         );
         Assert.StartsWith(
             "the number of representations must be at least 2, was 1",
-            Assert.Throws<ArgumentOutOfRangeException>(() => PrincipalComponents.Of(Codes(1, 3), 1)).Message
+            Assert.Throws<ArgumentOutOfRangeException>(() => PrincipalComponents.Of(Representations(1, 3), 1)).Message
         );
         Assert.StartsWith(
             "count must be at least 1, was 0",
-            Assert.Throws<ArgumentOutOfRangeException>(() => PrincipalComponents.Of(Codes(4, 3), 0)).Message
+            Assert.Throws<ArgumentOutOfRangeException>(() => PrincipalComponents.Of(Representations(4, 3), 0)).Message
         );
         Assert.Contains(
             "NaN or infinity",
-            Assert.Throws<ArgumentException>(() => PrincipalComponents.Of(Codes(4, 3) * double.NaN, 1)).Message
+            Assert
+                .Throws<ArgumentException>(() => PrincipalComponents.Of(Representations(4, 3) * double.NaN, 1))
+                .Message
         );
-        var plane = PrincipalComponents.Of(Codes(9, 3), 2);
+        var plane = PrincipalComponents.Of(Representations(9, 3), 2);
         Assert.StartsWith(
             "representations must have shape (any, 3), was (2, 4)",
             Assert.Throws<ArgumentException>(() => plane.Project(torch.zeros(2, 4))).Message

@@ -39,8 +39,8 @@ public class RepresentationStatisticsTests
     [Fact]
     public void TheNumbersAreThoseOfTheCode()
     {
-        using var codes = torch.tensor(new double[] { 3, 4, 0, 0, 1, 1, 1, 1 }, [2, 4]);
-        var found = RepresentationStatistics.Of(codes);
+        using var representations = torch.tensor(new double[] { 3, 4, 0, 0, 1, 1, 1, 1 }, [2, 4]);
+        var found = RepresentationStatistics.Of(representations);
         Assert.Equal(Math.Sqrt(25 / 4.0 - 49 / 16.0), found[0].StandardDeviation, 1e-12);
         Assert.Equal((5.0, 0.0, 2.0), (found[0].Norm, found[1].StandardDeviation, found[1].Norm));
         Assert.Equal(Math.Pow(81 + 256, 0.25) / 5, found[0].L4OverL2, 1e-12);
@@ -51,9 +51,9 @@ public class RepresentationStatisticsTests
     public void WhatIsWrittenHasTheAuthorsKeysAndComesBack()
     {
         using var scratch = new ScratchFolder();
-        using var codes = torch.tensor(new double[] { 3, 4, 0, 0, 1, 2, 5, 1 }, [2, 4]);
+        using var representations = torch.tensor(new double[] { 3, 4, 0, 0, 1, 2, 5, 1 }, [2, 4]);
         var lines = RepresentationStatistics
-            .Of(codes)
+            .Of(representations)
             .Select(
                 (features, i) =>
                     new RepresentationStatistics(

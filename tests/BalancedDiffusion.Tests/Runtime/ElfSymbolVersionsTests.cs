@@ -112,9 +112,9 @@ public class ElfSymbolVersionsTests
     {
         var bytes = Library();
         var elf = new ElfSymbolVersions(bytes);
-        var mended = elf.WithWeak(elf.Needs[1]);
-        Assert.Equal([false, true], new ElfSymbolVersions(mended).Needs.Select(n => n.Weak));
-        Assert.Equal(1, bytes.Zip(mended).Count(p => p.First != p.Second));
+        var patched = elf.WithWeak(elf.Needs[1]);
+        Assert.Equal([false, true], new ElfSymbolVersions(patched).Needs.Select(n => n.Weak));
+        Assert.Equal(1, bytes.Zip(patched).Count(p => p.First != p.Second));
         Assert.Equal(Library(), bytes);
     }
 

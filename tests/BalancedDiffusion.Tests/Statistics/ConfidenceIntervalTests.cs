@@ -11,19 +11,19 @@ public class ConfidenceIntervalTests
         InlineData(10, 10, 0.7225, 1),
         InlineData(81, 263, 0.2553, 0.3662)
     ]
-    public void WilsonsIntervalHasItsKnownValues(long hits, long trials, double low, double high)
+    public void WilsonsIntervalHasItsKnownValues(long successes, long trials, double low, double high)
     {
-        var interval = ConfidenceInterval.OfShare(hits, trials);
-        Assert.Equal(hits / (double)trials, interval.Estimate, 1e-15);
+        var interval = ConfidenceInterval.OfShare(successes, trials);
+        Assert.Equal(successes / (double)trials, interval.Estimate, 1e-15);
         Assert.Equal(low, interval.Low, 1e-4);
         Assert.Equal(high, interval.High, 1e-4);
     }
 
     [Theory]
     [InlineData(1, 7, 0.9, 1.6448536), InlineData(30, 200, 0.99, 2.5758293), InlineData(199, 200, 0.95, 1.9599640)]
-    public void ItsEndsAreWhereTheScoreTestIsOnTheEdge(long hits, long trials, double level, double quantile)
+    public void ItsEndsAreWhereTheScoreTestIsOnTheEdge(long successes, long trials, double level, double quantile)
     {
-        var interval = ConfidenceInterval.OfShare(hits, trials, level);
+        var interval = ConfidenceInterval.OfShare(successes, trials, level);
         foreach (var p in new[] { interval.Low, interval.High })
             Assert.Equal(quantile, Math.Abs(p - interval.Estimate) / Math.Sqrt(p * (1 - p) / trials), 1e-6);
     }
@@ -36,9 +36,11 @@ public class ConfidenceIntervalTests
         InlineData(1, 5, 1.0, "was 1"),
         InlineData(1, 5, double.NaN, "was NaN")
     ]
-    public void BadNumbersAreRefused(long hits, long trials, double level, string said) =>
+    public void BadNumbersAreRefused(long successes, long trials, double level, string said) =>
         Assert.Contains(
             said,
-            Assert.Throws<ArgumentOutOfRangeException>(() => ConfidenceInterval.OfShare(hits, trials, level)).Message
+            Assert
+                .Throws<ArgumentOutOfRangeException>(() => ConfidenceInterval.OfShare(successes, trials, level))
+                .Message
         );
 }

@@ -262,7 +262,7 @@ public class SteeredDenoiserTests
         var (noisy, concept) = (Wide(2, 3, 2, 4, 4), Wide(7, 5, 2, 4, 4));
         var steered = new SteeredDenoiser(
             dit,
-            SteeringDirection.OfPixels(dit, concept),
+            SteeringDirection.FromPixels(dit, concept),
             new SteeringOptions { Strength = 0.3, Window = new SteeringWindow(0, 1) }
         );
         var sigma = torch.tensor([0.5, 2, 0.9]);

@@ -241,22 +241,22 @@ public class SteeringDirectionTests
         using var scope = torch.NewDisposeScope();
         using var dit = Dit();
         var (a, b) = (torch.stack([torch.zeros(2, 4, 4), torch.ones(2, 4, 4)]), torch.full([3, 2, 4, 4], 0.25f));
-        var mean = SteeringDirection.OfPixels(dit, a);
+        var mean = SteeringDirection.FromPixels(dit, a);
         Assert.Equal([SteeringDirection.Output], mean.Layers);
         Assert.Equal(Enumerable.Repeat(0.5, 32), mean[SteeringDirection.Output]);
-        Assert.Equal(Enumerable.Repeat(0.25, 32), SteeringDirection.OfPixels(dit, a, b)[SteeringDirection.Output]);
-        Assert.Equal(ModelFingerprint.Of(dit), SteeringDirection.OfPixels(dit.WithLabel(1), a).Model);
+        Assert.Equal(Enumerable.Repeat(0.25, 32), SteeringDirection.FromPixels(dit, a, b)[SteeringDirection.Output]);
+        Assert.Equal(ModelFingerprint.Of(dit), SteeringDirection.FromPixels(dit.WithLabel(1), a).Model);
         Refused<ArgumentException>(
             "positive must hold at least one image",
-            () => SteeringDirection.OfPixels(dit, torch.zeros(0, 2, 4, 4))
+            () => SteeringDirection.FromPixels(dit, torch.zeros(0, 2, 4, 4))
         );
         Refused<ArgumentException>(
             "negative holds NaN",
-            () => SteeringDirection.OfPixels(dit, a, torch.full([1, 2, 4, 4], float.NaN))
+            () => SteeringDirection.FromPixels(dit, a, torch.full([1, 2, 4, 4], float.NaN))
         );
         Refused<ArgumentException>(
             "is no network with modules",
-            () => SteeringDirection.OfPixels(new GuidedDenoiser(dit, dit, 2), a)
+            () => SteeringDirection.FromPixels(new GuidedDenoiser(dit, dit, 2), a)
         );
     }
 
@@ -572,7 +572,7 @@ public class SteeringDirectionTests
                     Draws = 2,
                 }
             );
-        SteeringDirection.OfPixels(dae, images, images);
+        SteeringDirection.FromPixels(dae, images, images);
         Assert.ThrowsAny<ArgumentException>(() =>
             SteeringDirection.FromReferences(
                 dae,

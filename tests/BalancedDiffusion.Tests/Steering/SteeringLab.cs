@@ -64,7 +64,7 @@ internal static class SteeringLab
     public static SteeringDirection Direction(
         torch.nn.Module network,
         params (string Layer, double[] Vector)[] layers
-    ) => SteeringDirection.Of(network, layers.ToDictionary(l => l.Layer, l => l.Vector));
+    ) => SteeringDirection.FromVectors(network, layers.ToDictionary(l => l.Layer, l => l.Vector));
 
     public static double[] Numbers(torch.Tensor tensor)
     {

@@ -126,10 +126,10 @@ public class ClosedFormTests
         var samples = Simplex(5, 2, 2.5, 3);
         var closed = new MemorizationMinimizer(samples, 0.1);
         using var model = closed.Denoiser(6, torch.ScalarType.Float64);
-        var code = Array(model.Encode(samples));
+        var h = Array(model.Encode(samples));
         for (var i = 0; i < 3; i++)
         for (var j = 0; j < 6; j++)
-            Assert.Equal(i == j ? closed.PeakActivations[i] : 0, code[i * 6 + j], 1e-12);
+            Assert.Equal(i == j ? closed.PeakActivations[i] : 0, h[i * 6 + j], 1e-12);
         Assert.True(torch.allclose(model.call(samples * 3), model.call(samples) * 3));
     }
 

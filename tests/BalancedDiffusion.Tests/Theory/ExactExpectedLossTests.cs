@@ -195,15 +195,15 @@ public class ExactExpectedLossTests
     }
 
     [Fact]
-    public void WeightsCountCopies()
+    public void WeightsCountDuplicates()
     {
         using var scope = torch.NewDisposeScope();
         var two = Normal(5, 2, 6);
         var five = two.index_select(0, torch.tensor(new long[] { 0, 1, 1, 1, 1 }));
         using var weighted = new ExactExpectedLoss(two, 0.5, 0.1, [0.2, 0.8]);
-        using var copied = new ExactExpectedLoss(five, 0.5, 0.1);
+        using var duplicated = new ExactExpectedLoss(five, 0.5, 0.1);
         var encoder = Normal(6, 4, 6);
-        Assert.Equal(copied.Value(encoder), weighted.Value(encoder), 1e-12);
+        Assert.Equal(duplicated.Value(encoder), weighted.Value(encoder), 1e-12);
     }
 
     [Fact]

@@ -30,8 +30,8 @@ public class MemorizedSteeringTests
         using var memorizer = new MemorizationMinimizer(samples, sigma, lambda).Denoiser(dtype: torch.float64);
         int Ends(double strength)
         {
-            var code = memorizer.Encode(samples.narrow(0, 0, 1)) + strength * memorizer.Encode(samples.narrow(0, 1, 1));
-            var picture = memorizer.Decode(code);
+            var h = memorizer.Encode(samples.narrow(0, 0, 1)) + strength * memorizer.Encode(samples.narrow(0, 1, 1));
+            var picture = memorizer.Decode(h);
             for (var t = 0; t < 2000; t++)
                 picture = torch.nn.functional.normalize(memorizer.DenoiseAt(picture, sigma), dim: 1) * 10;
             return (int)torch.nn.functional.cosine_similarity(picture, samples, dim: 1).argmax().item<long>();
@@ -65,7 +65,7 @@ public class MemorizedSteeringTests
     }
 
     [Fact]
-    public void DeviationIsThatOfTheCodesPeakUnderNoise()
+    public void StandardDeviationIsThatOfTheRepresentationsPeakUnderNoise()
     {
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
@@ -75,7 +75,7 @@ public class MemorizedSteeringTests
         var noisy = samples.narrow(0, 0, 1) + 0.5 * GaussianNoise.Draw([20_000, 5], 1, torch.float64);
         var peaks = memorizer.Encode(noisy)[torch.TensorIndex.Colon, 0];
         var relative = (peaks.std() / peaks.mean()).item<double>();
-        Assert.Equal(relative, steering.ThresholdDeviation(0, 1) / steering.Threshold(0, 1), 0.02 * relative);
+        Assert.Equal(relative, steering.ThresholdStandardDeviation(0, 1) / steering.Threshold(0, 1), 0.02 * relative);
     }
 
     [Fact]

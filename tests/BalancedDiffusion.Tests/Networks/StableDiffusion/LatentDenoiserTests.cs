@@ -175,7 +175,7 @@ public class LatentDenoiserTests
         var (noisy, sigma) = (Noisy(), 1.5);
         IDenoiser conditional = new LatentDenoiser(model, Text()),
             empty = new LatentDenoiser(model, Text(1, 9));
-        var direction = SteeringDirection.Of(
+        var direction = SteeringDirection.FromVectors(
             model,
             new Dictionary<string, double[]>
             {
