@@ -41,8 +41,9 @@ public sealed class PrincipalComponents
     /// <summary>The share of the variance that the components hold, in [0, 1].</summary>
     public double Explained => Math.Min(1, Variances.Sum() / TotalVariance);
 
-    /// <summary>A component: a vector of norm one over the units, such as <see cref="Steering.SteeringDirection.Of"/>
-    /// takes. Its largest entry by magnitude is positive.</summary>
+    /// <summary>A component: a vector of norm one over the units, such as
+    /// <see cref="Steering.SteeringDirection.FromVectors"/> takes. Its largest entry by magnitude is
+    /// positive.</summary>
     /// <param name="k">Which, from 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such component.</exception>
     public IReadOnlyList<double> this[int k] =>
