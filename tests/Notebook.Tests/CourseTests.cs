@@ -221,7 +221,7 @@ public sealed class CourseTests : IDisposable
                     "02-4-answer",
                     right["02-4-answer"] + "\nSystem.IO.File.WriteAllText(\"mine.txt\", \"\");" + Escape(folder)
                 ),
-                ("02-5-answer", "double CodeStd(int m, int p, double length) { while (true) { } }"),
+                ("02-5-answer", "double RepresentationStd(int m, int p, double norm) { while (true) { } }"),
             ]
         );
         var forged =
