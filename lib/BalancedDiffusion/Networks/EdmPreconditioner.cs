@@ -31,11 +31,15 @@ public sealed class EdmPreconditioner
         double sigmaData = 0.5,
         torch.ScalarType dtype = torch.ScalarType.Float32
     )
+        : this(options, SongUNetInitialization.Draw(options, seed, dtype), sigmaData) { }
+
+    /// <summary>A denoiser over a network with given tensors, by name in the network; it takes them over.</summary>
+    internal EdmPreconditioner(SongUNetOptions options, WeightSource weights, double sigmaData)
         : base(nameof(EdmPreconditioner))
     {
         Guard.Positive(sigmaData);
         SigmaData = sigmaData;
-        model = new SongUNet(options, seed, dtype);
+        model = new SongUNet(options, weights);
         RegisterComponents();
         eval();
     }
