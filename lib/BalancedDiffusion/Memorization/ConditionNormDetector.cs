@@ -110,7 +110,7 @@ public sealed class ConditionNormDetector : IMemorizationDetector
                 );
         return (first, count) =>
             first + count <= kept.Length
-                ? new OfClasses(model, kept[(int)first..(int)(first + count)])
+                ? Under(model, kept[(int)first..(int)(first + count)])
                 : throw new ArgumentException(
                     $"labels are given for samples 0 to {kept.Length - 1}, and sample {first + count - 1} is "
                         + "scored; give the class of each",
@@ -118,22 +118,14 @@ public sealed class ConditionNormDetector : IMemorizationDetector
                 );
     }
 
-    private sealed class OfClasses(IClassDenoiser model, long[] labels) : IDenoiser
+    private static LabelledDenoiser Under(IClassDenoiser model, long[] labels)
     {
-        public IReadOnlyList<long> SampleShape => model.SampleShape;
-
-        public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma)
-        {
-            using var one = torch.tensor(labels, device: noisy.device);
-            return model.Denoise(noisy, sigma, one);
-        }
-
-        public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma)
-        {
-            using var one = torch.tensor(labels, device: noisy.device);
-            return model.DenoiseAt(noisy, sigma, one);
-        }
-
-        public torch.nn.Module? Module => model.Module;
+        torch.Tensor On(torch.Device device) => torch.tensor(labels, device: device);
+        return new LabelledDenoiser(
+            model,
+            labels.Length,
+            (noisy, sigma) => model.Denoise(noisy, sigma, On(noisy.device)),
+            (noisy, sigma) => model.DenoiseAt(noisy, sigma, On(noisy.device))
+        );
     }
 }

@@ -151,7 +151,7 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
             )
         );
         var count = guidedChannels ?? Options.Channels;
-        var guided = torch.lerp(empty.narrow(1, 0, count), labelled.narrow(1, 0, count), weight);
+        var guided = GuidedDenoiser.Mixture(empty.narrow(1, 0, count), labelled.narrow(1, 0, count), weight);
         return torch
             .cat([guided, labelled.narrow(1, count, Options.OutputChannels - count)], 1)
             .MoveToOuterDisposeScope();
@@ -186,8 +186,7 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
     /// <summary>The weight must be finite and there must be an empty label.</summary>
     internal void CheckGuidance(double weight, long? guidedChannels)
     {
-        if (!double.IsFinite(weight))
-            throw new ArgumentOutOfRangeException(nameof(weight), $"weight must be finite, was {weight}");
+        GuidedDenoiser.CheckWeight(weight);
         if (guidedChannels is { } count && (count < 0 || count > Options.OutputChannels))
             throw new ArgumentOutOfRangeException(
                 nameof(guidedChannels),
