@@ -43,7 +43,8 @@ public static class Check
             );
         if (exercise is not null)
             Verdicts[id] = verdict;
-        Show(
+        Output.ShowVerdicts(
+            null,
             [Row(id, exercise, verdict)],
             null,
             (
@@ -71,7 +72,11 @@ public static class Check
                 Row(e.Id, e, Verdicts.GetValueOrDefault(e.Id) ?? new Verdict(Outcome.Blank, "not checked yet"))
             )
             .ToList();
-        Show(rows, $"{Verdicts.Values.Count(v => v.Outcome == Outcome.Passed)} of {all.Count} exercises solved");
+        Output.ShowVerdicts(
+            null,
+            rows,
+            $"{Verdicts.Values.Count(v => v.Outcome == Outcome.Passed)} of {all.Count} exercises solved"
+        );
     }
 
     private static string Chapter(string id) => id.Split('.')[0];
@@ -87,18 +92,4 @@ public static class Check
             $"{id}{(exercise is null ? "" : " · " + exercise.Title)}",
             verdict.Sentence,
         ];
-
-    private static void Show(IReadOnlyList<string[]> rows, string? sum, params (string Mime, string Value)[] more)
-    {
-        var html = Output.HtmlTable(
-            null,
-            rows.Select(row =>
-                row.Select((cell, i) => i == 0 ? $"<b>{Output.Escape(cell)}</b>" : Output.Escape(cell)).ToArray()
-            )
-        );
-        var plain = Output.PlainTable(null, rows);
-        if (sum is not null)
-            (html, plain) = ($"{html}<p><b>{Output.Escape(sum)}</b></p>", $"{plain}\n{sum}");
-        Output.Show([("text/html", html), ("text/plain", plain), .. more]);
-    }
 }

@@ -176,16 +176,7 @@ public static class Claims
         var rows = shown
             .Select(claim => new[] { claim.OutcomeText, claim.StatementText, claim.MeasuredText, claim.BoundText })
             .ToList();
-        var html = Output.HtmlTable(
-            header,
-            rows.Select(row =>
-                row.Select((cell, i) => i == 0 ? $"<b>{Output.Escape(cell)}</b>" : Output.Escape(cell)).ToArray()
-            )
-        );
-        var plain = Output.PlainTable(header, rows);
-        if (sum is not null)
-            (html, plain) = ($"{html}<p><b>{Output.Escape(sum)}</b></p>", $"{plain}\n{sum}");
-        Output.Show(("text/html", html), ("text/plain", plain), record);
+        Output.ShowVerdicts(header, rows, sum, record);
     }
 
     internal static string Number(double value) =>

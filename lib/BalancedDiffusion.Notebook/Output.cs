@@ -55,6 +55,28 @@ internal static class Output
         return $"<table>{top}{head}<tbody>{body}</tbody></table>";
     }
 
+    /// <summary>Shows a table of verdicts, the first cell of each row bold.</summary>
+    /// <param name="header">The titles of the columns, or null.</param>
+    /// <param name="rows">Cells in plain text.</param>
+    /// <param name="sum">A sentence below the table, or null.</param>
+    /// <param name="more">Further forms of the same.</param>
+    public static void ShowVerdicts(
+        IReadOnlyList<string>? header,
+        IReadOnlyList<string[]> rows,
+        string? sum,
+        params (string Mime, string Value)[] more
+    )
+    {
+        var html = HtmlTable(
+            header,
+            rows.Select(row => row.Select((cell, i) => i == 0 ? $"<b>{Escape(cell)}</b>" : Escape(cell)).ToArray())
+        );
+        var plain = PlainTable(header, rows);
+        if (sum is not null)
+            (html, plain) = ($"{html}<p><b>{Escape(sum)}</b></p>", $"{plain}\n{sum}");
+        Show([("text/html", html), ("text/plain", plain), .. more]);
+    }
+
     /// <summary>A table in plain text, its columns aligned.</summary>
     public static string PlainTable(IReadOnlyList<string>? header, IReadOnlyList<IReadOnlyList<string>> rows)
     {

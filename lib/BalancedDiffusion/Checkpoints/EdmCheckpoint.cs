@@ -15,7 +15,6 @@ public static class EdmCheckpoint
 {
     private const string SigmaDataKey = "sigma_data";
     private const string Prefix = "model.";
-    private const string FilterName = ".resample_filter";
 
     /// <summary>Reads a network.</summary>
     /// <param name="path">The file; which of the three formats it has is seen from its first bytes.</param>
@@ -33,7 +32,6 @@ public static class EdmCheckpoint
         using var noGrad = torch.no_grad();
         using var tensors = EdmPickle.Is(path) ? EdmPickle.Read(path) : CheckpointFile.Read(path);
         var file = Path.GetFileName(path);
-        EdmPreconditioner? model = null;
         try
         {
             if (options is null || tensors.Metadata.ContainsKey("config"))
@@ -41,19 +39,20 @@ public static class EdmCheckpoint
             var type = tensors.Values.Any(t => t.dtype == torch.ScalarType.Float64)
                 ? torch.ScalarType.Float64
                 : torch.ScalarType.Float32;
-            model = new EdmPreconditioner(options, 0, SigmaData(tensors.Metadata), type);
-            var prefixed = tensors.Keys.Any(name => name.StartsWith(Prefix, StringComparison.Ordinal));
-            var byName = tensors.ToDictionary(t => prefixed ? t.Key : Prefix + t.Key, t => t.Value);
-            var wanted = model.state_dict();
-            Check(byName, wanted, prefixed ? 0 : Prefix.Length);
-            foreach (var (name, target) in wanted)
-                if (byName.TryGetValue(name, out var value))
-                    target.copy_(value.to_type(type));
-            return model;
+            var sigmaData = SigmaData(tensors.Metadata);
+            var prefix = tensors.Keys.Any(name => name.StartsWith(Prefix, StringComparison.Ordinal)) ? Prefix : "";
+            var filter = SongUNetInitialization.Filter(options, type);
+            using (var plan = new SongUNet(options, WeightSources.Unset(type, torch.META)))
+                Check(tensors, plan.state_dict().ToDictionary(t => prefix + t.Key, t => t.Value.shape), filter);
+            return new EdmPreconditioner(
+                options,
+                (name, _) =>
+                    tensors.TryGetValue(prefix + name, out var tensor) ? tensor.to_type(type).alias() : filter.clone(),
+                sigmaData
+            );
         }
         catch (InvalidDataException e)
         {
-            model?.Dispose();
             throw new InvalidDataException($"the checkpoint '{file}' does not hold an EDM network: {e.Message}", e);
         }
     }
@@ -107,40 +106,30 @@ public static class EdmCheckpoint
         throw new InvalidDataException($"its {SigmaDataKey} must be a positive number, was {Listing.Quoted(text)}");
     }
 
-    private static void Check(
-        Dictionary<string, torch.Tensor> byName,
-        Dictionary<string, torch.Tensor> wanted,
-        int added
-    )
+    /// <summary>Throws unless the tensors are those wanted; both are named as in the file.</summary>
+    private static void Check(NamedTensors tensors, Dictionary<string, long[]> wanted, torch.Tensor filter)
     {
-        string InFile(string name) => name[added..];
         var faults = new List<string>();
-        var missing = wanted
-            .Keys.Where(n => !byName.ContainsKey(n) && !n.EndsWith(FilterName, StringComparison.Ordinal))
-            .Select(InFile)
-            .ToList();
+        var missing = wanted.Keys.Where(n => !tensors.ContainsKey(n) && !IsFilter(n)).ToList();
         if (missing.Count > 0)
             faults.Add($"missing {Listing.Of(missing)}");
-        var unexpected = byName.Keys.Where(n => !wanted.ContainsKey(n)).Select(InFile).ToList();
+        var unexpected = tensors.Keys.Where(n => !wanted.ContainsKey(n)).ToList();
         if (unexpected.Count > 0)
             faults.Add($"unexpected {Listing.Of(unexpected)}");
         var wrong = new List<string>();
-        foreach (var (name, tensor) in byName.Where(t => wanted.ContainsKey(t.Key)))
+        foreach (var (name, tensor) in tensors.Where(t => wanted.ContainsKey(t.Key)))
         {
             using var step = torch.NewDisposeScope();
-            var shown = Listing.Quoted(InFile(name));
-            if (!tensor.shape.SequenceEqual(wanted[name].shape))
-                wrong.Add(
-                    $"{shown} must have shape {Listing.Shape(wanted[name].shape)}, was {Listing.Shape(tensor.shape)}"
-                );
+            var shown = Listing.Quoted(name);
+            if (!tensor.shape.SequenceEqual(wanted[name]))
+                wrong.Add($"{shown} must have shape {Listing.Shape(wanted[name])}, was {Listing.Shape(tensor.shape)}");
             else if (!tensor.is_floating_point())
                 wrong.Add($"{shown} must hold floating-point numbers, was {tensor.dtype}");
             else if (!torch.isfinite(tensor).all().item<bool>())
                 wrong.Add($"{shown} holds NaN or infinity");
             else if (
-                name.EndsWith(FilterName, StringComparison.Ordinal)
-                && (tensor.to_type(torch.float64) - wanted[name].to_type(torch.float64)).abs().max().item<double>()
-                    > 1e-3
+                IsFilter(name)
+                && (tensor.to_type(torch.float64) - filter.to_type(torch.float64)).abs().max().item<double>() > 1e-3
             )
                 wrong.Add($"{shown} is another filter than the config's");
         }
@@ -149,4 +138,7 @@ public static class EdmCheckpoint
         if (faults.Count > 0)
             throw new InvalidDataException(string.Join("; ", faults));
     }
+
+    private static bool IsFilter(string name) =>
+        name.EndsWith(SongUNetInitialization.FilterName, StringComparison.Ordinal);
 }

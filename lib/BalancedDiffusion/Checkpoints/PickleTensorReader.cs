@@ -65,177 +65,229 @@ internal sealed partial class PickleTensorReader
         while (true)
         {
             var op = Take(1)[0];
-            switch (op)
-            {
-                case 0x80: // PROTO
-                    var version = Take(1)[0];
-                    if (version > 5)
-                        throw new InvalidDataException(
-                            $"its pickle has protocol {version}, which is newer than this reader (5)"
-                        );
-                    break;
-                case 0x95:
-                    Take(8);
-                    break; // FRAME
-                case (byte)'.':
-                    return Pop();
-                case (byte)'(':
-                    marks.Add(stack.Count);
-                    break;
-                case (byte)'0':
-                    Pop();
-                    break; // POP
-                case (byte)'N':
-                    stack.Add(null);
-                    break;
-                case 0x88:
-                    stack.Add(true);
-                    break;
-                case 0x89:
-                    stack.Add(false);
-                    break;
-                case (byte)'K':
-                    stack.Add((long)Take(1)[0]);
-                    break;
-                case (byte)'M':
-                    stack.Add((long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2)));
-                    break;
-                case (byte)'J':
-                    stack.Add((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4)));
-                    break;
-                case 0x8a:
-                    stack.Add(Long(Take(Take(1)[0])));
-                    break;
-                case 0x8b:
-                    stack.Add(Long(Take(Length(4))));
-                    break;
-                case (byte)'G':
-                    stack.Add(BinaryPrimitives.ReadDoubleBigEndian(Take(8)));
-                    break;
-                case (byte)'X':
-                    stack.Add(Text(Take(Length(4))));
-                    break;
-                case 0x8c:
-                    stack.Add(Text(Take(Take(1)[0])));
-                    break; // SHORT_BINUNICODE
-                case 0x8d:
-                    stack.Add(Text(Take(Length(8))));
-                    break; // BINUNICODE8
-                case (byte)'U':
-                    stack.Add(Encoding.Latin1.GetString(Take(Take(1)[0])));
-                    break; // SHORT_BINSTRING of Python 2
-                case (byte)'T':
-                    stack.Add(Encoding.Latin1.GetString(Take(Length(4))));
-                    break;
-                case (byte)'C':
-                    stack.Add(Bytes(Take(1)[0]));
-                    break; // SHORT_BINBYTES
-                case (byte)'B':
-                    stack.Add(Bytes(Length(4)));
-                    break;
-                case 0x8e when IsInert:
-                    stack.Add(Bytes(Length(8)));
-                    break; // BINBYTES8
-                case (byte)')':
-                    stack.Add(Array.Empty<object?>());
-                    break;
-                case 0x85:
-                    Tuple(1);
-                    break;
-                case 0x86:
-                    Tuple(2);
-                    break;
-                case 0x87:
-                    Tuple(3);
-                    break;
-                case (byte)'t':
-                    stack.Add(PopToMark());
-                    break;
-                case (byte)']':
-                    stack.Add(new List<object?>());
-                    break;
-                case (byte)'l':
-                    stack.Add(PopToMark().ToList());
-                    break;
-                case (byte)'a':
-                    var item = Pop();
-                    Peek<List<object?>>("list").Add(item);
-                    break;
-                case (byte)'e':
-                    var items = PopToMark();
-                    Peek<List<object?>>("list").AddRange(items);
-                    break;
-                case (byte)'}':
-                    stack.Add(new Map());
-                    break;
-                case (byte)'d':
-                    var pairs = PopToMark();
-                    stack.Add(new Map());
-                    Put(pairs);
-                    break;
-                case (byte)'s':
-                    var value = Pop();
-                    var key = Pop();
-                    Put([key, value]);
-                    break;
-                case (byte)'u':
-                    Put(PopToMark());
-                    break;
-                case (byte)'q':
-                    memo[Take(1)[0]] = Peek();
-                    break;
-                case (byte)'r':
-                    memo[BinaryPrimitives.ReadUInt32LittleEndian(Take(4))] = Peek();
-                    break;
-                case 0x94:
-                    memo[memo.Count] = Peek();
-                    break; // MEMOIZE
-                case (byte)'h':
-                    Recall(Take(1)[0]);
-                    break;
-                case (byte)'j':
-                    Recall(BinaryPrimitives.ReadUInt32LittleEndian(Take(4)));
-                    break;
-                case (byte)'c':
-                    stack.Add(Allowed(Line(), Line()));
-                    break;
-                case 0x93: // STACK_GLOBAL
-                    var member = Pop() as string ?? throw Damaged();
-                    stack.Add(Allowed(Pop() as string ?? throw Damaged(), member));
-                    break;
-                case (byte)'i': // INST names a class and calls it at once
-                    var module = Line();
-                    throw Refused(module, Line());
-                case 0x8f when IsInert:
-                    stack.Add(new List<object?>());
-                    break; // EMPTY_SET
-                case 0x90 when IsInert: // ADDITEMS
-                    var members = PopToMark();
-                    Peek<List<object?>>("set").AddRange(members);
-                    break;
-                case 0x81 when IsInert: // NEWOBJ
-                    var making = Pop() as object?[] ?? throw Damaged();
-                    stack.Add(Made(Pop() as Name ?? throw Damaged(), making));
-                    break;
-                case (byte)'R':
-                    var arguments = Pop() as object?[] ?? throw Damaged();
-                    stack.Add(Build(Pop() as Name ?? throw Damaged(), arguments));
-                    break;
-                case (byte)'Q':
-                    stack.Add(StorageOf(Pop()));
-                    break;
-                case (byte)'b': // BUILD: the attributes of an OrderedDict (torch's _metadata) are not needed
-                    var state = Pop();
-                    if (Peek<Map>("dictionary") is Inert made)
-                        made.State = state;
-                    break;
-                default:
-                    throw new InvalidDataException(
-                        $"its pickle holds instruction 0x{op:x2} at byte {position - 1}, which no state dict needs; "
-                            + "it was refused, nothing was run"
-                    );
-            }
+            if (op == (byte)'.')
+                return Pop();
+            if (!(Frames(op) || PutsValue(op) || Collects(op) || Remembers(op) || PutsObject(op)))
+                throw new InvalidDataException(
+                    $"its pickle holds instruction 0x{op:x2} at byte {position - 1}, which no state dict needs; "
+                        + "it was refused, nothing was run"
+                );
         }
+    }
+
+    /// <summary>Carries out an instruction about the pickle itself, if it is one.</summary>
+    private bool Frames(byte op)
+    {
+        switch (op)
+        {
+            case 0x80: // PROTO
+                var version = Take(1)[0];
+                if (version > 5)
+                    throw new InvalidDataException(
+                        $"its pickle has protocol {version}, which is newer than this reader (5)"
+                    );
+                break;
+            case 0x95:
+                Take(8);
+                break; // FRAME
+            case (byte)'0':
+                Pop();
+                break; // POP
+            default:
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Carries out an instruction that puts a number, a text, bytes or nothing on the stack, if it is one.</summary>
+    private bool PutsValue(byte op)
+    {
+        switch (op)
+        {
+            case (byte)'N':
+                stack.Add(null);
+                break;
+            case 0x88:
+                stack.Add(true);
+                break;
+            case 0x89:
+                stack.Add(false);
+                break;
+            case (byte)'K':
+                stack.Add((long)Take(1)[0]);
+                break;
+            case (byte)'M':
+                stack.Add((long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2)));
+                break;
+            case (byte)'J':
+                stack.Add((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4)));
+                break;
+            case 0x8a:
+                stack.Add(Long(Take(Take(1)[0])));
+                break;
+            case 0x8b:
+                stack.Add(Long(Take(Length(4))));
+                break;
+            case (byte)'G':
+                stack.Add(BinaryPrimitives.ReadDoubleBigEndian(Take(8)));
+                break;
+            case (byte)'X':
+                stack.Add(Text(Take(Length(4))));
+                break;
+            case 0x8c:
+                stack.Add(Text(Take(Take(1)[0])));
+                break; // SHORT_BINUNICODE
+            case 0x8d:
+                stack.Add(Text(Take(Length(8))));
+                break; // BINUNICODE8
+            case (byte)'U':
+                stack.Add(Encoding.Latin1.GetString(Take(Take(1)[0])));
+                break; // SHORT_BINSTRING of Python 2
+            case (byte)'T':
+                stack.Add(Encoding.Latin1.GetString(Take(Length(4))));
+                break;
+            case (byte)'C':
+                stack.Add(Bytes(Take(1)[0]));
+                break; // SHORT_BINBYTES
+            case (byte)'B':
+                stack.Add(Bytes(Length(4)));
+                break;
+            case 0x8e when IsInert:
+                stack.Add(Bytes(Length(8)));
+                break; // BINBYTES8
+            default:
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Carries out an instruction that builds a tuple, list, dictionary or set, if it is one.</summary>
+    private bool Collects(byte op)
+    {
+        switch (op)
+        {
+            case (byte)'(':
+                marks.Add(stack.Count);
+                break;
+            case (byte)')':
+                stack.Add(Array.Empty<object?>());
+                break;
+            case 0x85:
+                Tuple(1);
+                break;
+            case 0x86:
+                Tuple(2);
+                break;
+            case 0x87:
+                Tuple(3);
+                break;
+            case (byte)'t':
+                stack.Add(PopToMark());
+                break;
+            case (byte)']':
+                stack.Add(new List<object?>());
+                break;
+            case (byte)'l':
+                stack.Add(PopToMark().ToList());
+                break;
+            case (byte)'a':
+                var item = Pop();
+                Peek<List<object?>>("list").Add(item);
+                break;
+            case (byte)'e':
+                var items = PopToMark();
+                Peek<List<object?>>("list").AddRange(items);
+                break;
+            case (byte)'}':
+                stack.Add(new Map());
+                break;
+            case (byte)'d':
+                var pairs = PopToMark();
+                stack.Add(new Map());
+                Put(pairs);
+                break;
+            case (byte)'s':
+                var value = Pop();
+                var key = Pop();
+                Put([key, value]);
+                break;
+            case (byte)'u':
+                Put(PopToMark());
+                break;
+            case 0x8f when IsInert:
+                stack.Add(new List<object?>());
+                break; // EMPTY_SET
+            case 0x90 when IsInert: // ADDITEMS
+                var members = PopToMark();
+                Peek<List<object?>>("set").AddRange(members);
+                break;
+            default:
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Carries out an instruction that keeps or recalls what was built, if it is one.</summary>
+    private bool Remembers(byte op)
+    {
+        switch (op)
+        {
+            case (byte)'q':
+                memo[Take(1)[0]] = Peek();
+                break;
+            case (byte)'r':
+                memo[BinaryPrimitives.ReadUInt32LittleEndian(Take(4))] = Peek();
+                break;
+            case 0x94:
+                memo[memo.Count] = Peek();
+                break; // MEMOIZE
+            case (byte)'h':
+                Recall(Take(1)[0]);
+                break;
+            case (byte)'j':
+                Recall(BinaryPrimitives.ReadUInt32LittleEndian(Take(4)));
+                break;
+            default:
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Carries out an instruction about what a name stands for, if it is one.</summary>
+    private bool PutsObject(byte op)
+    {
+        switch (op)
+        {
+            case (byte)'c':
+                stack.Add(Allowed(Line(), Line()));
+                break;
+            case 0x93: // STACK_GLOBAL
+                var member = Pop() as string ?? throw Damaged();
+                stack.Add(Allowed(Pop() as string ?? throw Damaged(), member));
+                break;
+            case (byte)'i': // INST names a class and calls it at once
+                var module = Line();
+                throw Refused(module, Line());
+            case 0x81 when IsInert: // NEWOBJ
+                var making = Pop() as object?[] ?? throw Damaged();
+                stack.Add(Made(Pop() as Name ?? throw Damaged(), making));
+                break;
+            case (byte)'R':
+                var arguments = Pop() as object?[] ?? throw Damaged();
+                stack.Add(Build(Pop() as Name ?? throw Damaged(), arguments));
+                break;
+            case (byte)'Q':
+                stack.Add(StorageOf(Pop()));
+                break;
+            case (byte)'b': // BUILD: the attributes of an OrderedDict (torch's _metadata) are not needed
+                var state = Pop();
+                if (Peek<Map>("dictionary") is Inert made)
+                    made.State = state;
+                break;
+            default:
+                return false;
+        }
+        return true;
     }
 
     private bool IsInert => storages is not null;

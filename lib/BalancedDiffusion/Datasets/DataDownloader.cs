@@ -243,88 +243,10 @@ public sealed class DataDownloader : IDisposable
             using var answer = await DownloadAnswer
                 .AskAsync(client, url, have, tag, silence.Token)
                 .ConfigureAwait(false);
-            var response = answer.Response;
-            var range = response.Content.Headers.ContentRange;
-            switch (response.StatusCode)
-            {
-                case HttpStatusCode.OK:
-                    have = 0; // the server does not resume: start over
-                    break;
-                case HttpStatusCode.PartialContent
-                    when have > 0 && range?.From == have && (tag is null || answer.Tag is null || tag == answer.Tag):
-                    break;
-                case HttpStatusCode.RequestedRangeNotSatisfiable when have > 0 && range?.Length == have:
-                    return (true, answer.StatedSha256); // nothing is left to receive
-                case HttpStatusCode.RequestedRangeNotSatisfiable or HttpStatusCode.PartialContent when have > 0:
-                    Writing(part, () => Forget(part));
-                    throw new SourceException("could not go on from what had arrived", transient: true);
-                case HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden:
-                    throw new SourceException(
-                        $"wants you to log in ({(int)response.StatusCode}): accept the licence on its page in "
-                            + "a browser and fetch the file there",
-                        transient: false
-                    );
-                case HttpStatusCode.NotFound or HttpStatusCode.Gone:
-                    throw new SourceException($"has no such file ({(int)response.StatusCode})", transient: false);
-                default:
-                    var code = (int)response.StatusCode;
-                    throw new SourceException(
-                        $"answered {code} {response.ReasonPhrase}",
-                        transient: code is 408 or 429 or >= 500
-                    );
-            }
-            var total = response.Content.Headers.ContentLength is { } length ? have + length : (long?)null;
-            Writing(part, () => CheckRoom(part, total - have));
-            if (have == 0)
-                Writing(
-                    part,
-                    () =>
-                    {
-                        if (answer.Tag is { } now)
-                            File.WriteAllText(TagOf(part), now);
-                        else
-                            File.Delete(TagOf(part));
-                    }
-                );
-            await using var from = await response.Content.ReadAsStreamAsync(silence.Token).ConfigureAwait(false);
-            await using var to = Writing(
-                part,
-                () =>
-                    new FileStream(
-                        part,
-                        have > 0 ? FileMode.Append : FileMode.Create,
-                        FileAccess.Write,
-                        FileShare.None,
-                        bufferSize: 0
-                    )
-            );
-            var resumed = have > 0;
-            // packing can add a little
-            var limit = file.Bytes is { } bytes ? bytes + bytes / 100 + 4096 : long.MaxValue;
-            var buffer = new byte[1 << 17];
-            progress?.Report(new DownloadProgress(file.Path, have, total));
-            while (true)
-            {
-                silence.CancelAfter(patience);
-                var read = await from.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
-                if (read == 0)
-                    break;
-                Writing(part, () => to.Write(buffer, 0, read));
-                have += read;
-                if (have > limit)
-                {
-                    to.Close();
-                    Forget(part);
-                    throw new SourceException(
-                        $"sent more than the {file.Bytes} bytes expected, so what had arrived was deleted",
-                        transient: false
-                    );
-                }
-                progress?.Report(new DownloadProgress(file.Path, have, total));
-            }
-            if (have < total)
-                throw new SourceException($"broke off after {have} of {total} bytes", transient: true);
-            return (resumed, answer.StatedSha256);
+            if (Begin(answer, have, tag, part) is not { } begin)
+                return (true, answer.StatedSha256); // nothing is left to receive
+            await CopyAsync(answer, begin, file, part, progress, silence).ConfigureAwait(false);
+            return (begin > 0, answer.StatedSha256);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -348,6 +270,103 @@ public sealed class DataDownloader : IDisposable
                 transient: true
             );
         }
+    }
+
+    /// <summary>The byte from which the answer goes on: what we have, or 0 for all of it; null where we have all of it
+    /// already.</summary>
+    private static long? Begin(DownloadAnswer answer, long have, string? tag, string part)
+    {
+        var response = answer.Response;
+        var range = response.Content.Headers.ContentRange;
+        switch (response.StatusCode)
+        {
+            case HttpStatusCode.OK:
+                return 0; // the server does not resume: start over
+            case HttpStatusCode.PartialContent
+                when have > 0 && range?.From == have && (tag is null || answer.Tag is null || tag == answer.Tag):
+                return have;
+            case HttpStatusCode.RequestedRangeNotSatisfiable when have > 0 && range?.Length == have:
+                return null;
+            case HttpStatusCode.RequestedRangeNotSatisfiable or HttpStatusCode.PartialContent when have > 0:
+                Writing(part, () => Forget(part));
+                throw new SourceException("could not go on from what had arrived", transient: true);
+            case HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden:
+                throw new SourceException(
+                    $"wants you to log in ({(int)response.StatusCode}): accept the licence on its page in "
+                        + "a browser and fetch the file there",
+                    transient: false
+                );
+            case HttpStatusCode.NotFound or HttpStatusCode.Gone:
+                throw new SourceException($"has no such file ({(int)response.StatusCode})", transient: false);
+            default:
+                var code = (int)response.StatusCode;
+                throw new SourceException(
+                    $"answered {code} {response.ReasonPhrase}",
+                    transient: code is 408 or 429 or >= 500
+                );
+        }
+    }
+
+    /// <summary>Writes what the server sends behind the first bytes of the part.</summary>
+    private async Task CopyAsync(
+        DownloadAnswer answer,
+        long have,
+        DataFile file,
+        string part,
+        IProgress<DownloadProgress>? progress,
+        CancellationTokenSource silence
+    )
+    {
+        var content = answer.Response.Content;
+        var total = content.Headers.ContentLength is { } length ? have + length : (long?)null;
+        Writing(part, () => CheckRoom(part, total - have));
+        if (have == 0)
+            Writing(part, () => KeepTag(part, answer.Tag));
+        await using var from = await content.ReadAsStreamAsync(silence.Token).ConfigureAwait(false);
+        await using var to = Writing(
+            part,
+            () =>
+                new FileStream(
+                    part,
+                    have > 0 ? FileMode.Append : FileMode.Create,
+                    FileAccess.Write,
+                    FileShare.None,
+                    bufferSize: 0
+                )
+        );
+        // packing can add a little
+        var limit = file.Bytes is { } bytes ? bytes + bytes / 100 + 4096 : long.MaxValue;
+        var buffer = new byte[1 << 17];
+        progress?.Report(new DownloadProgress(file.Path, have, total));
+        while (true)
+        {
+            silence.CancelAfter(patience);
+            var read = await from.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
+            if (read == 0)
+                break;
+            Writing(part, () => to.Write(buffer, 0, read));
+            have += read;
+            if (have > limit)
+            {
+                to.Close();
+                Forget(part);
+                throw new SourceException(
+                    $"sent more than the {file.Bytes} bytes expected, so what had arrived was deleted",
+                    transient: false
+                );
+            }
+            progress?.Report(new DownloadProgress(file.Path, have, total));
+        }
+        if (have < total)
+            throw new SourceException($"broke off after {have} of {total} bytes", transient: true);
+    }
+
+    private static void KeepTag(string part, string? tag)
+    {
+        if (tag is not null)
+            File.WriteAllText(TagOf(part), tag);
+        else
+            File.Delete(TagOf(part));
     }
 
     private static void CheckRoom(string part, long? bytes)

@@ -203,40 +203,6 @@ public sealed class EmpiricalDenoiser : IDenoiser, IDisposable
         return PosteriorWeights(noisy, level);
     }
 
-    /// <summary>The index of the training sample nearest to each noisy one, to which
-    /// <see cref="Denoise(torch.Tensor, torch.Tensor)"/> tends as sigma → 0.</summary>
-    /// <param name="noisy">Noisy samples, (batch, SampleShape…).</param>
-    /// <returns>(batch), int64. Where samples are equally near it is one of them.</returns>
-    /// <exception cref="ArgumentException">A shape or a type is wrong, or noisy holds NaN or infinity.</exception>
-    public torch.Tensor NearestIndex(torch.Tensor noisy)
-    {
-        using var scope = torch.NewDisposeScope();
-        using var noGrad = torch.no_grad();
-        var rows = DenoiserInput.Rows(noisy, sampleShape, blocks.Device);
-        var nearest = torch.zeros(rows.shape[0], dtype: torch.int64, device: blocks.Device);
-        OverQueries(
-            rows,
-            (queries, buffer, scoreBuffer, offset, count) =>
-            {
-                var best = torch.full(count, double.NegativeInfinity, dtype: torch.float64, device: blocks.Device);
-                var part = nearest.narrow(0, offset, count);
-                OverBlocks(
-                    queries,
-                    buffer,
-                    scoreBuffer,
-                    (_, scores, first) =>
-                    {
-                        var (value, index) = scores.max(1);
-                        var higher = value.gt(best);
-                        part.copy_(torch.where(higher, index.add_(first), part));
-                        best.copy_(torch.where(higher, value, best));
-                    }
-                );
-            }
-        );
-        return nearest.MoveToOuterDisposeScope();
-    }
-
     /// <summary>How many queries are computed at once.</summary>
     private long Batch(torch.Tensor rows) =>
         Math.Max(

@@ -7,6 +7,9 @@ namespace BalancedDiffusion.Denoisers;
 /// this convention w = 0 ignores the condition, w = 1 is the conditional denoiser, w &gt; 1 goes beyond it, as Stable
 /// Diffusion's 7.5 does; the original paper's weight is w - 1. In scores, noise predictions and clean estimates it is
 /// the same mixture, because they are affine in each other.
+/// <para>It asks any two denoisers, one after the other. <see cref="Networks.Dit.Guided"/> takes the same mixture of
+/// the two halves of one batch, because hooks must see both halves in one run and the published samples guide three
+/// channels of the predicted noise only.</para>
 /// </summary>
 public sealed class GuidedDenoiser : IDenoiser
 {
@@ -23,8 +26,7 @@ public sealed class GuidedDenoiser : IDenoiser
     {
         ArgumentNullException.ThrowIfNull(conditional);
         ArgumentNullException.ThrowIfNull(unconditional);
-        if (!double.IsFinite(weight))
-            throw new ArgumentOutOfRangeException(nameof(weight), $"weight must be finite, was {weight}");
+        CheckWeight(weight);
         if (!conditional.SampleShape.SequenceEqual(unconditional.SampleShape))
             throw new ArgumentException(
                 "the two denoisers must have one sample shape, were "
@@ -51,7 +53,7 @@ public sealed class GuidedDenoiser : IDenoiser
             return unconditional.Denoise(noisy, sigma);
         using var scope = torch.NewDisposeScope();
         var without = unconditional.Denoise(noisy, sigma);
-        return Mixture(without, conditional.Denoise(noisy, sigma)).MoveToOuterDisposeScope();
+        return Mixture(without, conditional.Denoise(noisy, sigma), Weight).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -65,8 +67,17 @@ public sealed class GuidedDenoiser : IDenoiser
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var without = unconditional.DenoiseAt(noisy, sigma);
-        return Mixture(without, conditional.DenoiseAt(noisy, sigma)).MoveToOuterDisposeScope();
+        return Mixture(without, conditional.DenoiseAt(noisy, sigma), Weight).MoveToOuterDisposeScope();
     }
 
-    private torch.Tensor Mixture(torch.Tensor without, torch.Tensor with) => torch.lerp(without, with, Weight);
+    /// <summary>The mixture of two answers, <c>without + w (with - without)</c>.</summary>
+    internal static torch.Tensor Mixture(torch.Tensor without, torch.Tensor with, double weight) =>
+        torch.lerp(without, with, weight);
+
+    /// <summary>The weight must be finite.</summary>
+    internal static void CheckWeight(double weight)
+    {
+        if (!double.IsFinite(weight))
+            throw new ArgumentOutOfRangeException(nameof(weight), $"weight must be finite, was {weight}");
+    }
 }

@@ -88,10 +88,13 @@ public sealed class ReluDae : torch.nn.Module<torch.Tensor, torch.Tensor>, IDeno
     /// <summary>The representation <c>h = relu(W1ᵀ y)</c>, the output of the module <c>relu</c>.</summary>
     /// <param name="noisy">Samples, (batch, d).</param>
     /// <returns>Representations, (batch, p), ≥ 0.</returns>
-    public torch.Tensor Encode(torch.Tensor noisy)
+    public torch.Tensor Encode(torch.Tensor noisy) => Hidden(relu, encoder, noisy);
+
+    /// <summary>The hidden layer of a ReLU network, <c>relu(W y)</c>, of checked samples.</summary>
+    internal static torch.Tensor Hidden(ReLU relu, torch.Tensor encoder, torch.Tensor noisy)
     {
-        Guard.Shape(noisy, [-1, Dimension]);
-        Guard.TypeOf(Encoder, noisy);
+        Guard.Shape(noisy, [-1, encoder.shape[1]]);
+        Guard.TypeOf(encoder, noisy);
         using var scope = torch.NewDisposeScope();
         return relu.call(torch.matmul(noisy, encoder.t())).MoveToOuterDisposeScope();
     }

@@ -90,13 +90,7 @@ public sealed class ReluDiffusion : torch.nn.Module, IDenoiser
     /// <c>relu</c>.</summary>
     /// <param name="noisy">Samples, (batch, d).</param>
     /// <returns>Representations, (batch, p), ≥ 0.</returns>
-    public torch.Tensor Encode(torch.Tensor noisy)
-    {
-        Guard.Shape(noisy, [-1, Dimension]);
-        Guard.TypeOf(Encoder, noisy);
-        using var scope = torch.NewDisposeScope();
-        return relu.call(torch.matmul(noisy, Encoder.t())).MoveToOuterDisposeScope();
-    }
+    public torch.Tensor Encode(torch.Tensor noisy) => ReluDae.Hidden(relu, Encoder, noisy);
 
     /// <summary>The gains <c>g = exp(MLP(log sigma))</c>.</summary>
     /// <param name="sigma">Noise levels, &gt; 0: a scalar tensor or shape (batch).</param>

@@ -1,5 +1,4 @@
 using BalancedDiffusion.Denoisers;
-using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Memorization;
@@ -12,7 +11,7 @@ namespace BalancedDiffusion.Memorization;
 /// trajectory or at its first step, from the prompt alone; here the finished sample is given, as for every other
 /// detector.
 /// </summary>
-public sealed class ConditionNormDetector : IMemorizationDetector
+public sealed class ConditionNormDetector : AveragedDetector
 {
     private readonly Func<long, long, IDenoiser> conditional;
     private readonly IDenoiser unconditional;
@@ -30,12 +29,11 @@ public sealed class ConditionNormDetector : IMemorizationDetector
         double sigma,
         int draws = 1
     )
+        : base(sigma, draws)
     {
         ArgumentNullException.ThrowIfNull(conditional);
         ArgumentNullException.ThrowIfNull(unconditional);
-        Guard.Sigma(sigma);
-        Guard.AtLeast(draws, 1);
-        (this.conditional, this.unconditional, Sigma, Draws) = (conditional, unconditional, sigma, draws);
+        (this.conditional, this.unconditional) = (conditional, unconditional);
         Name = $"norm of the condition, sigma {DetectorInput.Number(sigma)}";
     }
 
@@ -57,36 +55,18 @@ public sealed class ConditionNormDetector : IMemorizationDetector
     )
         : this(Under(model, labels), unconditional, sigma, draws) { }
 
-    /// <inheritdoc/>
-    public string Name { get; init; }
+    private protected override IReadOnlyList<long> SampleShape => unconditional.SampleShape;
 
-    /// <summary>The noise level.</summary>
-    public double Sigma { get; }
+    private protected override object?[] Models => [unconditional];
 
-    /// <summary>Over how many draws of the noise the score is averaged.</summary>
-    public int Draws { get; }
-
-    /// <inheritdoc/>
-    public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
+    private protected override Func<torch.Tensor, torch.Tensor> Scorer(long firstIndex, long count)
     {
-        DetectorInput.Check(samples, unconditional.SampleShape, firstIndex, unconditional);
-        var conditioned = conditional(firstIndex, samples.shape[0]);
-        return DetectorInput.OverDraws(
-            samples,
-            Sigma,
-            Draws,
-            seed,
-            firstIndex,
-            noisy =>
-                (
-                    DetectorInput.Estimate(conditioned, noisy, Sigma)
-                    - DetectorInput.Estimate(unconditional, noisy, Sigma)
-                )
-                    .square()
-                    .mean([1L])
-                    .sqrt()
-                    .div_(Sigma)
-        );
+        var conditioned = conditional(firstIndex, count);
+        return noisy =>
+            DetectorInput.Norm(
+                DetectorInput.Estimate(conditioned, noisy, Sigma) - DetectorInput.Estimate(unconditional, noisy, Sigma),
+                Sigma
+            );
     }
 
     /// <summary>The model under the classes of some of the samples.</summary>
@@ -110,7 +90,7 @@ public sealed class ConditionNormDetector : IMemorizationDetector
                 );
         return (first, count) =>
             first + count <= kept.Length
-                ? new OfClasses(model, kept[(int)first..(int)(first + count)])
+                ? Under(model, kept[(int)first..(int)(first + count)])
                 : throw new ArgumentException(
                     $"labels are given for samples 0 to {kept.Length - 1}, and sample {first + count - 1} is "
                         + "scored; give the class of each",
@@ -118,22 +98,14 @@ public sealed class ConditionNormDetector : IMemorizationDetector
                 );
     }
 
-    private sealed class OfClasses(IClassDenoiser model, long[] labels) : IDenoiser
+    private static LabelledDenoiser Under(IClassDenoiser model, long[] labels)
     {
-        public IReadOnlyList<long> SampleShape => model.SampleShape;
-
-        public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma)
-        {
-            using var one = torch.tensor(labels, device: noisy.device);
-            return model.Denoise(noisy, sigma, one);
-        }
-
-        public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma)
-        {
-            using var one = torch.tensor(labels, device: noisy.device);
-            return model.DenoiseAt(noisy, sigma, one);
-        }
-
-        public torch.nn.Module? Module => model.Module;
+        torch.Tensor On(torch.Device device) => torch.tensor(labels, device: device);
+        return new LabelledDenoiser(
+            model,
+            labels.Length,
+            (noisy, sigma) => model.Denoise(noisy, sigma, On(noisy.device)),
+            (noisy, sigma) => model.DenoiseAt(noisy, sigma, On(noisy.device))
+        );
     }
 }

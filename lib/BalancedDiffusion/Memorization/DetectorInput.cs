@@ -58,29 +58,6 @@ internal static class DetectorInput
     public static torch.Tensor Renoise(torch.Tensor samples, double sigma, long seed, long firstIndex, long draw) =>
         samples.add(Noise(samples, seed, firstIndex, draw), alpha: sigma);
 
-    /// <summary>The mean of a score over draws of the noise, handed over; the score of noisy samples (batch),
-    /// float64.</summary>
-    public static torch.Tensor OverDraws(
-        torch.Tensor samples,
-        double sigma,
-        int draws,
-        long seed,
-        long firstIndex,
-        Func<torch.Tensor, torch.Tensor> score
-    )
-    {
-        using var scope = torch.NewDisposeScope();
-        using var noGrad = torch.no_grad();
-        var sum = torch.zeros(samples.shape[0], dtype: torch.float64, device: samples.device);
-        for (var draw = 0; draw < draws; draw++)
-        {
-            SafePoint.Pass();
-            using var step = torch.NewDisposeScope();
-            sum.add_(score(Renoise(samples, sigma, seed, firstIndex, draw)));
-        }
-        return ToCaller(sum.div_(draws));
-    }
-
     /// <summary>The model's estimate as float64 rows (batch, d), checked.</summary>
     public static torch.Tensor Estimate(IDenoiser denoiser, torch.Tensor noisy, double sigma)
     {
@@ -116,6 +93,9 @@ internal static class DetectorInput
 
     /// <summary>A batch as float64 rows (batch, d).</summary>
     public static torch.Tensor Rows(torch.Tensor batch) => batch.to_type(torch.float64).reshape(batch.shape[0], -1);
+
+    /// <summary>The norm of each of these rows in units of the noise, <c>‖row‖/(sigma √d)</c>.</summary>
+    public static torch.Tensor Norm(torch.Tensor rows, double sigma) => rows.square().mean([1L]).sqrt().div_(sigma);
 
     /// <summary>Scores to return: a float64 tensor on the CPU that the caller's scope, not this one's,
     /// holds.</summary>

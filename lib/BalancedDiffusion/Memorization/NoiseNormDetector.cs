@@ -1,5 +1,4 @@
 using BalancedDiffusion.Denoisers;
-using BalancedDiffusion.Runtime;
 using TorchSharp;
 
 namespace BalancedDiffusion.Memorization;
@@ -15,7 +14,7 @@ namespace BalancedDiffusion.Memorization;
 /// the prompt; this is its kin for a model without one, with one term instead of the difference, and its values cannot
 /// be compared with theirs.</para>
 /// </summary>
-public sealed class NoiseNormDetector : IMemorizationDetector
+public sealed class NoiseNormDetector : AveragedDetector
 {
     private readonly IDenoiser denoiser;
 
@@ -27,39 +26,17 @@ public sealed class NoiseNormDetector : IMemorizationDetector
     /// score deviate by about <c>1/√(2 d)</c>, in few dimensions more than the kinds differ.</param>
     /// <exception cref="ArgumentOutOfRangeException">sigma is not positive and finite, or draws is below 1.</exception>
     public NoiseNormDetector(IDenoiser denoiser, double sigma, int draws = 1)
+        : base(sigma, draws)
     {
         ArgumentNullException.ThrowIfNull(denoiser);
-        Guard.Sigma(sigma);
-        Guard.AtLeast(draws, 1);
-        (this.denoiser, Sigma, Draws) = (denoiser, sigma, draws);
+        this.denoiser = denoiser;
         Name = $"noise norm, sigma {DetectorInput.Number(sigma)}";
     }
 
-    /// <inheritdoc/>
-    public string Name { get; init; }
+    private protected override IReadOnlyList<long> SampleShape => denoiser.SampleShape;
 
-    /// <summary>The noise level.</summary>
-    public double Sigma { get; }
+    private protected override object?[] Models => [denoiser];
 
-    /// <summary>Over how many draws of the noise the score is averaged.</summary>
-    public int Draws { get; }
-
-    /// <inheritdoc/>
-    public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
-    {
-        DetectorInput.Check(samples, denoiser.SampleShape, firstIndex, denoiser);
-        return DetectorInput.OverDraws(
-            samples,
-            Sigma,
-            Draws,
-            seed,
-            firstIndex,
-            noisy =>
-                (DetectorInput.Rows(noisy) - DetectorInput.Estimate(denoiser, noisy, Sigma))
-                    .square()
-                    .mean([1L])
-                    .sqrt()
-                    .div_(Sigma)
-        );
-    }
+    private protected override Func<torch.Tensor, torch.Tensor> Scorer(long firstIndex, long count) =>
+        noisy => DetectorInput.Norm(DetectorInput.Rows(noisy) - DetectorInput.Estimate(denoiser, noisy, Sigma), Sigma);
 }

@@ -11,11 +11,9 @@ namespace BalancedDiffusion.Memorization;
 /// named module; the network should be in evaluation mode (<c>eval()</c>).
 /// </summary>
 /// <example><c>var detector = new SpikinessDetector(model, "relu", sigma: 0.05);</c></example>
-public sealed class SpikinessDetector : IMemorizationDetector
+public sealed class SpikinessDetector : AveragedDetector
 {
     private readonly Func<torch.Tensor, torch.Tensor> representation;
-    private readonly IReadOnlyList<long> sampleShape;
-    private readonly object?[] models;
 
     /// <summary>A detector that reads a module of the denoiser's network.</summary>
     /// <param name="denoiser">The model, under its empty condition. It stays its owner's.</param>
@@ -40,10 +38,11 @@ public sealed class SpikinessDetector : IMemorizationDetector
         int draws = 1,
         torch.nn.Module? network = null
     )
+        : base(sigma, draws)
     {
         ArgumentNullException.ThrowIfNull(denoiser);
         ArgumentNullException.ThrowIfNull(module);
-        Settings(sigma, measure, draws);
+        CheckMeasure(measure, nameof(measure));
         PoolingExtensions.Check(pooling);
         var holder =
             network
@@ -55,13 +54,7 @@ public sealed class SpikinessDetector : IMemorizationDetector
             );
         // Made once for its check of the name, and again for each Score, so that nothing stays hooked.
         new ActivationRecorder(holder, [module]).Dispose();
-        (Sigma, Measure, Draws, sampleShape, models) = (
-            sigma,
-            measure,
-            draws,
-            denoiser.SampleShape,
-            [denoiser, network]
-        );
+        (Measure, SampleShape, Models) = (measure, denoiser.SampleShape, [denoiser, network]);
         Name = $"{Short(measure)} of {module}, sigma {DetectorInput.Number(sigma)}";
         representation = noisy =>
         {
@@ -87,18 +80,13 @@ public sealed class SpikinessDetector : IMemorizationDetector
         SpikinessMeasure measure = SpikinessMeasure.StandardDeviation,
         int draws = 1
     )
+        : base(sigma, draws)
     {
         ArgumentNullException.ThrowIfNull(representation);
         ArgumentNullException.ThrowIfNull(sampleShape);
-        Settings(sigma, measure, draws);
+        CheckMeasure(measure, nameof(measure));
         // A method of a network, such as its Encode, knows whose it is.
-        (Sigma, Measure, Draws, this.sampleShape, models) = (
-            sigma,
-            measure,
-            draws,
-            sampleShape,
-            [representation.Target]
-        );
+        (Measure, SampleShape, Models) = (measure, sampleShape, [representation.Target]);
         Name = $"{Short(measure)}, sigma {DetectorInput.Number(sigma)}";
         this.representation = noisy =>
         {
@@ -112,43 +100,20 @@ public sealed class SpikinessDetector : IMemorizationDetector
         };
     }
 
-    /// <inheritdoc/>
-    public string Name { get; init; }
-
-    /// <summary>The noise level.</summary>
-    public double Sigma { get; }
-
     /// <summary>What spiky means.</summary>
     public SpikinessMeasure Measure { get; }
 
-    /// <summary>Over how many draws of the noise the score is averaged.</summary>
-    public int Draws { get; }
+    private protected override IReadOnlyList<long> SampleShape { get; }
 
-    /// <inheritdoc/>
-    public torch.Tensor Score(torch.Tensor samples, long seed, long firstIndex = 0)
-    {
-        DetectorInput.Check(samples, sampleShape, firstIndex, models);
-        return DetectorInput.OverDraws(
-            samples,
-            Sigma,
-            Draws,
-            seed,
-            firstIndex,
-            noisy =>
-            {
-                var h = representation(noisy);
-                CheckFinite(h, Sigma);
-                return Spiky(h, Measure);
-            }
-        );
-    }
+    private protected override object?[] Models { get; }
 
-    private static void Settings(double sigma, SpikinessMeasure measure, int draws)
-    {
-        Guard.Sigma(sigma);
-        Guard.AtLeast(draws, 1);
-        CheckMeasure(measure, nameof(measure));
-    }
+    private protected override Func<torch.Tensor, torch.Tensor> Scorer(long firstIndex, long count) =>
+        noisy =>
+        {
+            var h = representation(noisy);
+            CheckFinite(h, Sigma);
+            return Spiky(h, Measure);
+        };
 
     /// <summary>A measure must exist.</summary>
     internal static void CheckMeasure(SpikinessMeasure measure, string name)

@@ -18,7 +18,7 @@ public static class SpikinessSweep
     /// <param name="sigmas">At least one noise level, each &gt; 0.</param>
     /// <param name="samples">Finished samples, (n, SampleShape…), floating point, finite, on the model's device; at
     /// least one.</param>
-    /// <param name="seed">The seed of the noise: that of <see cref="SpikinessDetector.Score"/>, whose scores these
+    /// <param name="seed">The seed of the noise: that of <see cref="AveragedDetector.Score"/>, whose scores these
     /// are.</param>
     /// <param name="measures">What spiky means; null for the standard deviation alone.</param>
     /// <param name="pooling">How an activation becomes (batch, units); null goes by its shape, as in

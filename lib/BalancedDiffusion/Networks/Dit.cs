@@ -151,43 +151,16 @@ public sealed class Dit : torch.nn.Module<torch.Tensor, torch.Tensor, torch.Tens
             )
         );
         var count = guidedChannels ?? Options.Channels;
-        var guided = torch.lerp(empty.narrow(1, 0, count), labelled.narrow(1, 0, count), weight);
+        var guided = GuidedDenoiser.Mixture(empty.narrow(1, 0, count), labelled.narrow(1, 0, count), weight);
         return torch
             .cat([guided, labelled.narrow(1, count, Options.OutputChannels - count)], 1)
-            .MoveToOuterDisposeScope();
-    }
-
-    /// <summary>Labels for a step of training: each is replaced by the empty one with probability
-    /// <see cref="DitOptions.ClassDropout"/>.</summary>
-    /// <param name="labels">Labels (batch), int64, on the CPU.</param>
-    /// <param name="generator">The source of randomness, on the CPU.</param>
-    /// <returns>New labels (batch), which the caller owns.</returns>
-    /// <exception cref="InvalidOperationException">The network has no empty label.</exception>
-    public torch.Tensor DropLabels(torch.Tensor labels, torch.Generator generator)
-    {
-        ArgumentNullException.ThrowIfNull(labels);
-        ArgumentNullException.ThrowIfNull(generator);
-        if (!Options.HasEmptyLabel)
-            throw new InvalidOperationException(
-                "the network has no empty label, so labels cannot be dropped; make it with Classes and "
-                    + "ClassDropout above 0"
-            );
-        using var scope = torch.NewDisposeScope();
-        var each = Checked(labels, labels.dim() == 1 ? labels.shape[0] : -1)!;
-        return torch
-            .where(
-                torch.rand(each.shape, generator: generator).lt(Options.ClassDropout),
-                torch.full_like(each, Options.Classes),
-                each
-            )
             .MoveToOuterDisposeScope();
     }
 
     /// <summary>The weight must be finite and there must be an empty label.</summary>
     internal void CheckGuidance(double weight, long? guidedChannels)
     {
-        if (!double.IsFinite(weight))
-            throw new ArgumentOutOfRangeException(nameof(weight), $"weight must be finite, was {weight}");
+        GuidedDenoiser.CheckWeight(weight);
         if (guidedChannels is { } count && (count < 0 || count > Options.OutputChannels))
             throw new ArgumentOutOfRangeException(
                 nameof(guidedChannels),

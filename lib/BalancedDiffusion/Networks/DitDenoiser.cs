@@ -129,7 +129,7 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
     /// <exception cref="ArgumentException">There is no label, the network has no classes, or guidance is asked for
     /// without an empty label.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
-    public IDenoiser WithLabels(IReadOnlyList<long> labels, double guidance = 1, long? guidedChannels = null)
+    public LabelledDenoiser WithLabels(IReadOnlyList<long> labels, double guidance = 1, long? guidedChannels = null)
     {
         ArgumentNullException.ThrowIfNull(labels);
         if (network.Options.Classes == 0)
@@ -149,11 +149,16 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
         long[] kept = [.. labels];
         using (var one = torch.tensor(kept))
             network.Checked(one, kept.Length)!.Dispose();
-        return new Labelled(this, kept, guidance, guidedChannels);
+        return new LabelledDenoiser(
+            this,
+            kept.Length,
+            (noisy, sigma) => Denoise(noisy, NoiseLevels.Of(sigma), kept, guidance, guidedChannels),
+            (noisy, sigma) => DenoiseAt(noisy, sigma, kept, guidance, guidedChannels)
+        );
     }
 
     /// <summary>One label for every sample; see <see cref="WithLabels"/>.</summary>
-    public IDenoiser WithLabel(long label, double guidance = 1, long? guidedChannels = null) =>
+    public LabelledDenoiser WithLabel(long label, double guidance = 1, long? guidedChannels = null) =>
         WithLabels([label], guidance, guidedChannels);
 
     private torch.Tensor DenoiseAt(
@@ -224,18 +229,4 @@ public sealed class DitDenoiser : torch.nn.Module, IClassDenoiser
             0 when guidedChannels is null => network.call(x, times, null),
             _ => network.Guided(x, times, labels, guidance, guidedChannels),
         };
-
-    private sealed class Labelled(DitDenoiser denoiser, long[] labels, double guidance, long? guidedChannels)
-        : IDenoiser
-    {
-        public IReadOnlyList<long> SampleShape => denoiser.SampleShape;
-
-        public torch.Tensor Denoise(torch.Tensor noisy, torch.Tensor sigma) =>
-            denoiser.Denoise(noisy, NoiseLevels.Of(sigma), labels, guidance, guidedChannels);
-
-        public torch.Tensor DenoiseAt(torch.Tensor noisy, double sigma) =>
-            denoiser.DenoiseAt(noisy, sigma, labels, guidance, guidedChannels);
-
-        public torch.nn.Module Module => denoiser;
-    }
 }

@@ -128,30 +128,15 @@ internal sealed class DitTimes : torch.nn.Module<torch.Tensor, torch.Tensor>
     }
 }
 
-/// <summary>A table of vectors, one a label.</summary>
-internal sealed class DitTable : torch.nn.Module<torch.Tensor, torch.Tensor>
-{
-    private readonly Parameter weight;
-
-    public DitTable(WeightSource weights, string name, long rows, long width)
-        : base(nameof(DitTable))
-    {
-        weight = new Parameter(weights($"{name}.weight", rows, width));
-        RegisterComponents();
-    }
-
-    public override torch.Tensor forward(torch.Tensor labels) => weight.index_select(0, labels);
-}
-
 /// <summary>Turns labels (batch), int64, into vectors (batch, width).</summary>
 internal sealed class DitLabels : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly DitTable embedding_table;
+    private readonly VectorTable embedding_table;
 
     public DitLabels(WeightSource weights, string name, DitOptions options)
         : base(nameof(DitLabels))
     {
-        embedding_table = new DitTable(
+        embedding_table = new VectorTable(
             weights,
             $"{name}.embedding_table",
             options.HasEmptyLabel ? options.Classes + 1 : options.Classes,

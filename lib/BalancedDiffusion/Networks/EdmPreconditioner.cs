@@ -31,11 +31,15 @@ public sealed class EdmPreconditioner
         double sigmaData = 0.5,
         torch.ScalarType dtype = torch.ScalarType.Float32
     )
+        : this(options, SongUNetInitialization.Draw(options, seed, dtype), sigmaData) { }
+
+    /// <summary>A denoiser over a network with given tensors, by name in the network; it takes them over.</summary>
+    internal EdmPreconditioner(SongUNetOptions options, WeightSource weights, double sigmaData)
         : base(nameof(EdmPreconditioner))
     {
         Guard.Positive(sigmaData);
         SigmaData = sigmaData;
-        model = new SongUNet(options, seed, dtype);
+        model = new SongUNet(options, weights);
         RegisterComponents();
         eval();
     }
@@ -162,30 +166,7 @@ public sealed class EdmPreconditioner
         var rows = new double[labels.Count * Options.LabelDim];
         for (var i = 0; i < labels.Count; i++)
             rows[i * Options.LabelDim + labels[i]] = 1;
-        return new LabelledDenoiser(this, rows);
-    }
-
-    /// <summary>This network as the denoiser of given class weights. (Not an overload of WithLabels: TorchSharp turns
-    /// an int into a tensor by itself.)</summary>
-    /// <param name="labels">(1, LabelDim) for every batch, or one row a sample of the batches to come; finite. They are
-    /// copied.</param>
-    /// <exception cref="ArgumentException">The network has no classes, or the labels have another shape or are not
-    /// finite.</exception>
-    public LabelledDenoiser WithLabelWeights(torch.Tensor labels)
-    {
-        RequireClasses();
-        Guard.Shape(labels, [-1, Options.LabelDim]);
-        if (labels.shape[0] == 0)
-            throw new ArgumentException(
-                "labels must have at least one row, had none; for no class take WithoutLabels",
-                nameof(labels)
-            );
-        Guard.Finite(labels);
-        using var scope = torch.NewDisposeScope();
-        return new LabelledDenoiser(
-            this,
-            labels.detach().cpu().to_type(torch.float64).contiguous().data<double>().ToArray()
-        );
+        return Under(rows);
     }
 
     /// <summary>This network as the denoiser of no class: label weights of zero, as in training with label dropout and
@@ -194,7 +175,24 @@ public sealed class EdmPreconditioner
     public LabelledDenoiser WithoutLabels()
     {
         RequireClasses();
-        return new LabelledDenoiser(this, new double[Options.LabelDim]);
+        return Under(new double[Options.LabelDim]);
+    }
+
+    /// <summary>This network under rows of class weights, one after another.</summary>
+    private LabelledDenoiser Under(double[] rows)
+    {
+        long count = rows.Length / Options.LabelDim;
+        torch.Tensor Labels(torch.Tensor noisy)
+        {
+            ArgumentNullException.ThrowIfNull(noisy);
+            return torch.tensor(rows, [count, Options.LabelDim], dtype: noisy.dtype, device: noisy.device);
+        }
+        return new LabelledDenoiser(
+            this,
+            count,
+            (noisy, sigma) => call(noisy, sigma, Labels(noisy)),
+            (noisy, sigma) => LabelledAt(noisy, sigma, Labels(noisy))
+        );
     }
 
     private void RequireClasses()

@@ -1,6 +1,5 @@
 using BalancedDiffusion.Runtime;
 using TorchSharp;
-using TorchSharp.Modules;
 
 namespace BalancedDiffusion.Networks;
 
@@ -30,32 +29,33 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
     /// <param name="dtype">float32 (default) or float64.</param>
     /// <exception cref="ArgumentException">The options do not go together.</exception>
     public SongUNet(SongUNetOptions options, long seed, torch.ScalarType dtype = torch.ScalarType.Float32)
+        : this(options, SongUNetInitialization.Draw(options, seed, dtype)) { }
+
+    /// <summary>A network with given tensors, by name; it takes them over.</summary>
+    internal SongUNet(SongUNetOptions options, WeightSource weights)
         : base(nameof(SongUNet))
     {
-        ArgumentNullException.ThrowIfNull(options);
         options.Check();
-        if (dtype is not (torch.ScalarType.Float32 or torch.ScalarType.Float64))
-            throw new ArgumentException($"dtype must be Float32 or Float64, was {dtype}", nameof(dtype));
         Options = options;
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        long noiseLength = (long)options.ModelChannels * options.NoiseMultiplier,
-            embedding = (long)options.ModelChannels * options.EmbeddingMultiplier;
+        long noise = options.NoiseWidth,
+            embedding = options.EmbeddingWidth;
         map_noise = new UNetNoiseEmbedding(
-            noiseLength,
-            options.Embedding == SongUNetEmbedding.Fourier ? Frequencies(noiseLength / 2, seed, dtype) : null
+            weights,
+            "map_noise",
+            noise,
+            isRandom: options.Embedding == SongUNetEmbedding.Fourier
         );
         if (options.LabelDim > 0)
-            map_label = new UNetLinear(options.LabelDim, noiseLength, dtype);
+            map_label = new UNetLinear(weights, "map_label", options.LabelDim, noise);
         if (options.AugmentDim > 0)
-            map_augment = new UNetLinear(options.AugmentDim, noiseLength, dtype, hasBias: false);
-        map_layer0 = new UNetLinear(noiseLength, embedding, dtype);
-        map_layer1 = new UNetLinear(embedding, embedding, dtype);
-        var plan = new Plan(options, embedding, dtype);
+            map_augment = new UNetLinear(weights, "map_augment", options.AugmentDim, noise, hasBias: false);
+        map_layer0 = new UNetLinear(weights, "map_layer0", noise, embedding);
+        map_layer1 = new UNetLinear(weights, "map_layer1", embedding, embedding);
+        var plan = new Plan(options, weights);
         (enc, dec) = (plan.Down(), plan.Up());
         RegisterComponents();
-        foreach (var (name, parameter) in named_parameters())
-            Draw(name, parameter, Seeds.Derive(seed, name));
         // A module owns its tensors: they outlive the dispose scope it was made in.
         foreach (var tensor in state_dict().Values)
             tensor.DetachFromDisposeScope();
@@ -210,31 +210,8 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
     private static torch.Tensor Call(torch.nn.Module module, torch.Tensor input) =>
         ((torch.nn.Module<torch.Tensor, torch.Tensor>)module).call(input);
 
-    private static torch.Tensor Frequencies(long count, long seed, torch.ScalarType dtype)
-    {
-        using var generator = Seeds.Generator(Seeds.Derive(seed, "map_noise.freqs"));
-        return torch.randn([count], dtype: dtype, generator: generator) * 16;
-    }
-
-    /// <summary>Glorot's uniform distribution, times 1e-5 for the last layer of a branch and √0.2 for queries, keys
-    /// and values.</summary>
-    private static void Draw(string name, Parameter parameter, long seed)
-    {
-        if (parameter.dim() < 2)
-            return;
-        var layer = name.Split('.')[^2];
-        var gain =
-            layer is "conv1" or "proj" || layer.EndsWith("aux_conv", StringComparison.Ordinal) ? 1e-5
-            : layer == "qkv" ? Math.Sqrt(0.2)
-            : 1;
-        var area = parameter.NumberOfElements / (parameter.shape[0] * parameter.shape[1]);
-        var bound = gain * Math.Sqrt(6.0 / ((parameter.shape[0] + parameter.shape[1]) * area));
-        using var generator = Seeds.Generator(seed);
-        parameter.uniform_(-bound, bound, generator);
-    }
-
     /// <summary>Lays out the two halves; the second needs what the first left behind.</summary>
-    private sealed class Plan(SongUNetOptions options, long embedding, torch.ScalarType dtype)
+    private sealed class Plan(SongUNetOptions options, WeightSource weights)
     {
         private readonly Stack<long> skips = new();
         private long channels = options.Channels;
@@ -254,38 +231,43 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
                     stages.Add(
                         $"{prefix}_conv",
                         UNetStageKind.Convolution,
-                        new UNetConvolution(channels, channels = options.ModelChannels, 3, dtype)
+                        name => Convolution(name, channels, channels = options.ModelChannels, 3)
                     );
                     skips.Push(channels);
                 }
                 else
                 {
-                    stages.Add($"{prefix}_down", UNetStageKind.Block, Block(channels, channels, UNetResampling.Down));
+                    stages.Add(
+                        $"{prefix}_down",
+                        UNetStageKind.Block,
+                        name => Block(name, channels, channels, UNetResampling.Down)
+                    );
                     skips.Push(channels);
                     if (options.Encoder == SongUNetEncoder.Skip)
                     {
                         stages.Add(
                             $"{prefix}_aux_down",
                             UNetStageKind.AuxDown,
-                            Filter(auxChannels, UNetResampling.Down)
+                            name => Filter(name, auxChannels, UNetResampling.Down)
                         );
                         stages.Add(
                             $"{prefix}_aux_skip",
                             UNetStageKind.AuxSkip,
-                            new UNetConvolution(auxChannels, channels, 1, dtype)
+                            name => Convolution(name, auxChannels, channels, 1)
                         );
                     }
                     if (options.Encoder == SongUNetEncoder.Residual)
                         stages.Add(
                             $"{prefix}_aux_residual",
                             UNetStageKind.AuxResidual,
-                            new UNetConvolution(
+                            name => new UNetConvolution(
+                                weights,
+                                name,
                                 auxChannels,
                                 auxChannels = channels,
                                 3,
-                                dtype,
                                 UNetResampling.Down,
-                                options.ResampleFilter,
+                                options.ResampleFilter.Count,
                                 kernelFirst: true
                             )
                         );
@@ -295,11 +277,13 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
                     stages.Add(
                         $"{prefix}_block{i}",
                         UNetStageKind.Block,
-                        Block(
-                            channels,
-                            channels = Width(level),
-                            attends: options.AttentionResolutions.Contains(resolution)
-                        )
+                        name =>
+                            Block(
+                                name,
+                                channels,
+                                channels = Width(level),
+                                attends: options.AttentionResolutions.Contains(resolution)
+                            )
                     );
                     skips.Push(channels);
                 }
@@ -317,30 +301,48 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
                 var isDeepest = level == Levels - 1;
                 if (isDeepest)
                 {
-                    stages.Add($"{prefix}_in0", UNetStageKind.Block, Block(channels, channels, attends: true));
-                    stages.Add($"{prefix}_in1", UNetStageKind.Block, Block(channels, channels));
+                    stages.Add(
+                        $"{prefix}_in0",
+                        UNetStageKind.Block,
+                        name => Block(name, channels, channels, attends: true)
+                    );
+                    stages.Add($"{prefix}_in1", UNetStageKind.Block, name => Block(name, channels, channels));
                 }
                 else
-                    stages.Add($"{prefix}_up", UNetStageKind.Block, Block(channels, channels, UNetResampling.Up));
+                    stages.Add(
+                        $"{prefix}_up",
+                        UNetStageKind.Block,
+                        name => Block(name, channels, channels, UNetResampling.Up)
+                    );
                 for (var i = 0; i <= options.Blocks; i++)
                     stages.Add(
                         $"{prefix}_block{i}",
                         UNetStageKind.BlockWithSkip,
-                        Block(
-                            channels + skips.Pop(),
-                            channels = Width(level),
-                            attends: i == options.Blocks && options.AttentionResolutions.Contains(resolution)
-                        )
+                        name =>
+                            Block(
+                                name,
+                                channels + skips.Pop(),
+                                channels = Width(level),
+                                attends: i == options.Blocks && options.AttentionResolutions.Contains(resolution)
+                            )
                     );
                 if (options.Decoder != SongUNetDecoder.Skip && level > 0)
                     continue;
                 if (options.Decoder == SongUNetDecoder.Skip && !isDeepest)
-                    stages.Add($"{prefix}_aux_up", UNetStageKind.AuxUp, Filter(options.Channels, UNetResampling.Up));
-                stages.Add($"{prefix}_aux_norm", UNetStageKind.AuxNorm, new UNetGroupNorm(channels, dtype));
+                    stages.Add(
+                        $"{prefix}_aux_up",
+                        UNetStageKind.AuxUp,
+                        name => Filter(name, options.Channels, UNetResampling.Up)
+                    );
+                stages.Add(
+                    $"{prefix}_aux_norm",
+                    UNetStageKind.AuxNorm,
+                    name => new UNetGroupNorm(weights, name, channels)
+                );
                 stages.Add(
                     $"{prefix}_aux_conv",
                     UNetStageKind.AuxConvolution,
-                    new UNetConvolution(channels, options.Channels, 3, dtype)
+                    name => Convolution(name, channels, options.Channels, 3)
                 );
             }
             return stages;
@@ -349,13 +351,17 @@ public sealed class SongUNet : torch.nn.Module<torch.Tensor, torch.Tensor, torch
         private long Width(int level) => (long)options.ModelChannels * options.ChannelMultipliers[level];
 
         private UNetBlock Block(
+            string name,
             long inputs,
             long outputs,
             UNetResampling resampling = UNetResampling.None,
             bool attends = false
-        ) => new(inputs, outputs, embedding, options.Dropout, dtype, resampling, options.ResampleFilter, attends);
+        ) => new(weights, name, options, inputs, outputs, resampling, attends);
 
-        private UNetConvolution Filter(long count, UNetResampling resampling) =>
-            new(count, count, 0, dtype, resampling, options.ResampleFilter);
+        private UNetConvolution Convolution(string name, long inputs, long outputs, int kernel) =>
+            new(weights, name, inputs, outputs, kernel);
+
+        private UNetConvolution Filter(string name, long count, UNetResampling resampling) =>
+            new(weights, name, count, count, 0, resampling, options.ResampleFilter.Count);
     }
 }

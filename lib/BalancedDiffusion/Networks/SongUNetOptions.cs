@@ -185,6 +185,12 @@ public sealed record SongUNetOptions
         }
     } = 4;
 
+    /// <summary>The width of the noise embedding.</summary>
+    internal long NoiseWidth => (long)ModelChannels * NoiseMultiplier;
+
+    /// <summary>The width of the embedding of noise and class.</summary>
+    internal long EmbeddingWidth => (long)ModelChannels * EmbeddingMultiplier;
+
     /// <summary>How the way down sees the input.</summary>
     public SongUNetEncoder Encoder
     {

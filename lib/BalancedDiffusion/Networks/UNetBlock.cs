@@ -23,32 +23,32 @@ internal sealed class UNetBlock : torch.nn.Module<torch.Tensor, torch.Tensor, to
     private readonly double dropout;
 
     public UNetBlock(
+        WeightSource weights,
+        string name,
+        SongUNetOptions options,
         long inputs,
         long outputs,
-        long embedding,
-        double dropout,
-        torch.ScalarType dtype,
         UNetResampling resampling,
-        IReadOnlyList<double> filter,
         bool attends
     )
         : base(nameof(UNetBlock))
     {
-        this.dropout = dropout;
-        norm0 = new UNetGroupNorm(inputs, dtype);
+        dropout = options.Dropout;
+        var filterSide = options.ResampleFilter.Count;
+        norm0 = new UNetGroupNorm(weights, $"{name}.norm0", inputs);
         silu0 = new UNetSilu();
-        conv0 = new UNetConvolution(inputs, outputs, 3, dtype, resampling, filter);
-        affine = new UNetLinear(embedding, outputs, dtype);
-        norm1 = new UNetGroupNorm(outputs, dtype);
+        conv0 = new UNetConvolution(weights, $"{name}.conv0", inputs, outputs, 3, resampling, filterSide);
+        affine = new UNetLinear(weights, $"{name}.affine", options.EmbeddingWidth, outputs);
+        norm1 = new UNetGroupNorm(weights, $"{name}.norm1", outputs);
         silu1 = new UNetSilu();
-        conv1 = new UNetConvolution(outputs, outputs, 3, dtype);
+        conv1 = new UNetConvolution(weights, $"{name}.conv1", outputs, outputs, 3);
         if (inputs != outputs || resampling != UNetResampling.None)
-            skip = new UNetConvolution(inputs, outputs, 1, dtype, resampling, filter);
+            skip = new UNetConvolution(weights, $"{name}.skip", inputs, outputs, 1, resampling, filterSide);
         if (attends)
         {
-            norm2 = new UNetGroupNorm(outputs, dtype);
-            qkv = new UNetConvolution(outputs, 3 * outputs, 1, dtype);
-            proj = new UNetConvolution(outputs, outputs, 1, dtype);
+            norm2 = new UNetGroupNorm(weights, $"{name}.norm2", outputs);
+            qkv = new UNetConvolution(weights, $"{name}.qkv", outputs, 3 * outputs, 1);
+            proj = new UNetConvolution(weights, $"{name}.proj", outputs, outputs, 1);
         }
         RegisterComponents();
     }

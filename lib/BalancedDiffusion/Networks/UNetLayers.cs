@@ -20,16 +20,6 @@ internal sealed class UNetLinear : torch.nn.Module<torch.Tensor, torch.Tensor>
     private readonly Parameter weight;
     private readonly Parameter? bias;
 
-    public UNetLinear(long inputs, long outputs, torch.ScalarType dtype, bool hasBias = true)
-        : base(nameof(UNetLinear))
-    {
-        weight = new Parameter(torch.zeros([outputs, inputs], dtype: dtype));
-        if (hasBias)
-            bias = new Parameter(torch.zeros([outputs], dtype: dtype));
-        RegisterComponents();
-    }
-
-    /// <summary>A layer of given tensors.</summary>
     public UNetLinear(WeightSource weights, string name, long inputs, long outputs, bool hasBias = true)
         : base(nameof(UNetLinear))
     {
@@ -58,21 +48,24 @@ internal sealed class UNetConvolution : torch.nn.Module<torch.Tensor, torch.Tens
     private readonly UNetResampling resampling;
     private readonly bool kernelFirst;
 
+    /// <param name="weights">Where its tensors come from.</param>
+    /// <param name="name">What it is called in the network.</param>
     /// <param name="inputs">The channels of its input, ≥ 1.</param>
     /// <param name="outputs">The channels of its output, ≥ 1.</param>
     /// <param name="kernel">The side of its kernel in pixels, odd, or 0 for none.</param>
-    /// <param name="dtype">The floating-point type of its weights.</param>
     /// <param name="resampling">Whether it halves or doubles the resolution.</param>
-    /// <param name="filter">The weights of the low-pass filter along one side, or null for none.</param>
+    /// <param name="filterSide">The side of the low-pass filter in pixels; it is there where the resolution
+    /// changes.</param>
     /// <param name="kernelFirst">Whether a halving convolution applies its kernel at the full resolution and then the
     /// filter, instead of the other way round.</param>
     public UNetConvolution(
+        WeightSource weights,
+        string name,
         long inputs,
         long outputs,
         int kernel,
-        torch.ScalarType dtype,
         UNetResampling resampling = UNetResampling.None,
-        IReadOnlyList<double>? filter = null,
+        int filterSide = 0,
         bool kernelFirst = false
     )
         : base(nameof(UNetConvolution))
@@ -80,14 +73,11 @@ internal sealed class UNetConvolution : torch.nn.Module<torch.Tensor, torch.Tens
         (this.resampling, this.kernelFirst) = (resampling, kernelFirst);
         if (kernel > 0)
         {
-            weight = new Parameter(torch.zeros([outputs, inputs, kernel, kernel], dtype: dtype));
-            bias = new Parameter(torch.zeros([outputs], dtype: dtype));
+            weight = new Parameter(weights($"{name}.weight", outputs, inputs, kernel, kernel));
+            bias = new Parameter(weights($"{name}.bias", outputs));
         }
         if (resampling != UNetResampling.None)
-        {
-            var row = torch.tensor(filter!.Select(f => f / filter!.Sum()).ToArray(), dtype: torch.float64);
-            resample_filter = torch.outer(row, row).view(1, 1, filter!.Count, filter.Count).to_type(dtype);
-        }
+            resample_filter = weights($"{name}{SongUNetInitialization.FilterName}", 1, 1, filterSide, filterSide);
         RegisterComponents();
     }
 
@@ -119,24 +109,12 @@ internal sealed class UNetGroupNorm : torch.nn.Module<torch.Tensor, torch.Tensor
     private readonly Parameter weight,
         bias;
     private readonly long groups;
-    private readonly double epsilon = 1e-6;
+    private readonly double epsilon;
 
     /// <summary>At most 32 groups of at least four channels.</summary>
-    public UNetGroupNorm(long channels, torch.ScalarType dtype)
-        : base(nameof(UNetGroupNorm))
-    {
-        groups = Math.Min(32, channels / 4);
-        if (channels % groups != 0)
-            throw new ArgumentException(
-                $"a layer of {channels} channels cannot be normalized in {groups} equal groups; take a "
-                    + "multiple of 32 as ModelChannels, or fewer"
-            );
-        weight = new Parameter(torch.ones([channels], dtype: dtype));
-        bias = new Parameter(torch.zeros([channels], dtype: dtype));
-        RegisterComponents();
-    }
+    public UNetGroupNorm(WeightSource weights, string name, long channels)
+        : this(weights, name, channels, Groups(channels), 1e-6) { }
 
-    /// <summary>A layer of given tensors.</summary>
     public UNetGroupNorm(WeightSource weights, string name, long channels, long groups, double epsilon)
         : base(nameof(UNetGroupNorm))
     {
@@ -148,6 +126,17 @@ internal sealed class UNetGroupNorm : torch.nn.Module<torch.Tensor, torch.Tensor
 
     public override torch.Tensor forward(torch.Tensor input) =>
         torch.nn.functional.group_norm(input, groups, weight, bias, epsilon);
+
+    private static long Groups(long channels)
+    {
+        var groups = Math.Min(32, channels / 4);
+        return channels % groups == 0
+            ? groups
+            : throw new ArgumentException(
+                $"a layer of {channels} channels cannot be normalized in {groups} equal groups; take a "
+                    + "multiple of 32 as ModelChannels, or fewer"
+            );
+    }
 }
 
 /// <summary>The SiLU inside a block as a module of its own, so that what follows the nonlinearity can be read and
@@ -164,10 +153,12 @@ internal sealed class UNetNoiseEmbedding : torch.nn.Module<torch.Tensor, torch.T
     private readonly torch.Tensor? freqs;
     private readonly long half;
 
-    public UNetNoiseEmbedding(long length, torch.Tensor? frequencies)
+    public UNetNoiseEmbedding(WeightSource weights, string name, long length, bool isRandom)
         : base(nameof(UNetNoiseEmbedding))
     {
-        (half, freqs) = (length / 2, frequencies);
+        half = length / 2;
+        if (isRandom)
+            freqs = weights($"{name}.freqs", half);
         RegisterComponents();
     }
 

@@ -239,28 +239,6 @@ public sealed class DoseResponse : IDisposable
         return Jumps((k, i) => Math.Abs(readings[k, i, column] - readings[k - 1, i, column]));
     }
 
-    /// <summary>How far an attribute rose over all strengths without its largest single change, in every sample: near
-    /// the whole rise where it comes step by step, near 0 where the sample stays, or jumps once.</summary>
-    /// <param name="attribute">A name of <see cref="Attributes"/>.</param>
-    /// <exception cref="ArgumentException">There is no such attribute.</exception>
-    public IReadOnlyList<double> SteadyRise(string attribute)
-    {
-        var column = Column(attribute);
-        return
-        [
-            .. Enumerable
-                .Range(0, Count)
-                .Select(i =>
-                {
-                    var changes = Enumerable
-                        .Range(1, Strengths.Count - 1)
-                        .Select(k => readings[k, i, column] - readings[k - 1, i, column])
-                        .ToArray();
-                    return changes.Sum() - changes.MaxBy(Math.Abs);
-                }),
-        ];
-    }
-
     /// <summary>The largest jump of the picture: the longest of its steps through pixel space over the length of the
     /// whole path.</summary>
     public IReadOnlyList<double> LargestPixelJump() => Jumps((k, i) => steps[k, i]);

@@ -16,6 +16,16 @@ internal sealed record Block(double[] Eigenvalues, torch.Tensor Vectors, double 
         return new(values, vectors, cluster.shape[0]);
     }
 
+    /// <summary>The block of this cluster.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such cluster.</exception>
+    public static Block At(Block[] blocks, int cluster) =>
+        cluster >= 0 && cluster < blocks.Length
+            ? blocks[cluster]
+            : throw new ArgumentOutOfRangeException(
+                nameof(cluster),
+                $"cluster must be between 0 and {blocks.Length - 1}, was {cluster}"
+            );
+
     /// <summary>The gains of the first directions.</summary>
     public double[] Gains(int rank, double total, double sigma, double lambda) =>
         [.. Eigenvalues.Take(rank).Select(value => Gain.Of(value, Count, total, sigma, lambda))];

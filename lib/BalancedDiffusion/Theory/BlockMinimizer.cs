@@ -104,10 +104,11 @@ public sealed class BlockMinimizer : IDisposable
         blocks.Zip(ranks).All(b => b.Second == 0 || b.First.Eigenvalues[b.Second - 1] > Count * Lambda);
 
     /// <summary>The eigenvalues L_k of <c>X_k X_kᵀ</c>, descending.</summary>
-    public IReadOnlyList<double> Eigenvalues(int cluster) => At(cluster).Eigenvalues;
+    public IReadOnlyList<double> Eigenvalues(int cluster) => Block.At(blocks, cluster).Eigenvalues;
 
     /// <summary>The gains s of the p_k stored directions of a cluster.</summary>
-    public IReadOnlyList<double> Gains(int cluster) => At(cluster).Gains(ranks[cluster], Count, Sigma, Lambda);
+    public IReadOnlyList<double> Gains(int cluster) =>
+        Block.At(blocks, cluster).Gains(ranks[cluster], Count, Sigma, Lambda);
 
     /// <summary>The predicted expected loss without penalty.</summary>
     public double Loss => blocks.Zip(ranks, (block, rank) => block.Loss(rank, Count, Sigma, Lambda)).Sum();
@@ -133,7 +134,7 @@ public sealed class BlockMinimizer : IDisposable
 
     /// <summary>The block of one cluster, W_Xkᵀ, (p_k, d), float64; the caller owns it.</summary>
     public torch.Tensor BlockEncoder(int cluster) =>
-        At(cluster).Encoder(ranks[cluster], Count, Sigma, Lambda, rotations[cluster]);
+        Block.At(blocks, cluster).Encoder(ranks[cluster], Count, Sigma, Lambda, rotations[cluster]);
 
     /// <summary>The weights W1ᵀ = W2ᵀ: blocks below each other, then rows of zeros.</summary>
     /// <param name="units">p ≥ Σ p_k; null for equality.</param>
@@ -195,12 +196,4 @@ public sealed class BlockMinimizer : IDisposable
         foreach (var tensor in clusters.Concat(rotations).Concat(blocks.Select(block => block.Vectors)))
             tensor.Dispose();
     }
-
-    private Block At(int cluster) =>
-        cluster >= 0 && cluster < blocks.Length
-            ? blocks[cluster]
-            : throw new ArgumentOutOfRangeException(
-                nameof(cluster),
-                $"cluster must be between 0 and {blocks.Length - 1}, was {cluster}"
-            );
 }

@@ -102,13 +102,14 @@ public sealed class GeneralizationLimit : IDisposable
 
     /// <summary>The eigenvalues e_j of S_k, descending.</summary>
     public IReadOnlyList<double> Eigenvalues(int cluster) =>
-        [.. At(cluster).Eigenvalues.Select(value => value / weights[cluster])];
+        [.. Block.At(blocks, cluster).Eigenvalues.Select(value => value / weights[cluster])];
 
     /// <summary>The limit of <c>W_Xk W_Xkᵀ</c>, (d, d), float64; the caller owns it.</summary>
     public torch.Tensor Gram(int cluster)
     {
         using var scope = torch.NewDisposeScope();
-        var rows = At(cluster)
+        var rows = Block
+            .At(blocks, cluster)
             .Encoder(ranks[cluster], 1, Sigma, Lambda, torch.eye(ranks[cluster], dtype: torch.ScalarType.Float64));
         return torch.matmul(rows.t(), rows).MoveToOuterDisposeScope();
     }
@@ -171,10 +172,10 @@ public sealed class GeneralizationLimit : IDisposable
     {
         using var scope = torch.NewDisposeScope();
         var e = Eigenvalues(cluster);
-        var squares = Float64.Array(torch.mv(At(cluster).Vectors, means[cluster]).square());
+        var squares = Float64.Array(torch.mv(Block.At(blocks, cluster).Vectors, means[cluster]).square());
         double[] gains =
         [
-            .. At(cluster).Gains(ranks[cluster], 1, Sigma, Lambda),
+            .. Block.At(blocks, cluster).Gains(ranks[cluster], 1, Sigma, Lambda),
             .. new double[e.Count - ranks[cluster]],
         ];
         var noise = Sigma * Sigma;
@@ -277,12 +278,4 @@ public sealed class GeneralizationLimit : IDisposable
         foreach (var tensor in Held)
             tensor.Dispose();
     }
-
-    private Block At(int cluster) =>
-        cluster >= 0 && cluster < blocks.Length
-            ? blocks[cluster]
-            : throw new ArgumentOutOfRangeException(
-                nameof(cluster),
-                $"cluster must be between 0 and {blocks.Length - 1}, was {cluster}"
-            );
 }

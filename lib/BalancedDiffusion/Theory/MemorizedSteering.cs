@@ -75,19 +75,6 @@ public sealed class MemorizedSteering
     public double ThresholdStandardDeviation(int from, int to) =>
         Threshold(from, to) * Sigma / Math.Sqrt(squares[from]);
 
-    /// <summary>The strength from which the single steered output <c>c_i x_i + a c_j x_j</c> is nearer to sample j than
-    /// to sample i:
-    /// <c>a = [c_i (‖x_i‖² + k) + (‖x_j‖² - ‖x_i‖²)/2] / [c_j (‖x_j‖² + k)]</c>.</summary>
-    /// <param name="from">i.</param>
-    /// <param name="to">j.</param>
-    /// <exception cref="ArgumentException">As for <see cref="Threshold"/>.</exception>
-    public double NearerFrom(int from, int to)
-    {
-        var k = Obtuse(from, to);
-        return (gains[from] * (squares[from] + k) + (squares[to] - squares[from]) / 2)
-            / (gains[to] * (squares[to] + k));
-    }
-
     private double Obtuse(int from, int to)
     {
         foreach (var i in new[] { from, to })

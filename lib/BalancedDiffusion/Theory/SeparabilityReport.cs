@@ -15,8 +15,4 @@ public sealed record SeparabilityReport(
     (int First, int Second) WorstPair,
     int WidestCluster,
     int Clusters
-)
-{
-    /// <summary>Whether the theorems' first assumption holds: every two means at an obtuse angle.</summary>
-    public bool IsObtuse => Beta < 0;
-}
+);

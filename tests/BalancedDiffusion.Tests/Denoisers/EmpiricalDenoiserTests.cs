@@ -273,23 +273,6 @@ public class EmpiricalDenoiserTests
     }
 
     [Fact]
-    public void TheNearestIndexIsTheBruteForceOne()
-    {
-        using var scope = torch.NewDisposeScope();
-        var samples = Normal(9, 5000, 400);
-        var order = Enumerable.Range(0, 60).Select(i => (long)(i * 83 % 5000)).ToArray();
-        var noisy = samples.index_select(0, torch.tensor(order)) + Normal(10, 60, 400) * 0.5;
-        using var denoiser = new EmpiricalDenoiser(samples);
-        Assert.Equal(order, denoiser.NearestIndex(noisy).data<long>().ToArray());
-        var wide = Normal(11, 7, 400) * 3;
-        var truth = (wide.to_type(torch.float64).unsqueeze(1) - samples.to_type(torch.float64))
-            .square()
-            .sum(2)
-            .argmin(1);
-        Assert.Equal(truth.data<long>().ToArray(), denoiser.NearestIndex(wide).data<long>().ToArray());
-    }
-
-    [Fact]
     public void ADenoiserOutlivesTheScopeItWasMadeInAndLeaksNothing()
     {
         EmpiricalDenoiser denoiser;
@@ -302,7 +285,6 @@ public class EmpiricalDenoiserTests
             denoiser.DenoiseAt(noisy, 0.5).Dispose();
             denoiser.Score(noisy, 0.5).Dispose();
             denoiser.PosteriorWeights(noisy, 0.5).Dispose();
-            denoiser.NearestIndex(noisy).Dispose();
         }
         Assert.Equal(1, scope.DisposablesCount);
         denoiser.Dispose();

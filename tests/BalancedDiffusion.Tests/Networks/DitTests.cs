@@ -285,19 +285,6 @@ public class DitTests
     }
 
     [Fact]
-    public void LabelsAreDroppedAtTheirRate()
-    {
-        using var scope = torch.NewDisposeScope();
-        using var model = new Dit(Little with { ClassDropout = 0.25 }, 1);
-        using var generator = Seeds.Generator(3);
-        var labels = torch.arange(3, dtype: torch.int64).repeat(4000);
-        var dropped = model.DropLabels(labels, generator);
-        var empty = dropped.eq(3);
-        Assert.InRange(empty.to_type(torch.float32).mean().item<float>(), 0.23, 0.27); // 5 deviations of 0.004
-        Assert.True(torch.where(empty, labels, dropped).eq(labels).all().item<bool>());
-    }
-
-    [Fact]
     public void OneSampleIsTheSameAloneAndInABatchAndNothingLeaks()
     {
         using var scope = torch.NewDisposeScope();
@@ -383,7 +370,6 @@ public class DitTests
         using var model = new Dit(Little, 1);
         using var free = new Dit(Little with { Classes = 0 }, 1);
         using var always = new Dit(Little with { ClassDropout = 0 }, 1);
-        using var generator = Seeds.Generator(1);
         var (x, t, y) = (torch.zeros(2, 2, 4, 4), torch.zeros(2), torch.tensor([0L, 1]));
         void Refused(string words, Func<object> attempt)
         {
@@ -411,7 +397,6 @@ public class DitTests
         Refused("guidance needs an empty label", () => always.Guided(x, t, y, 2));
         Refused("weight must be finite, was NaN", () => model.Guided(x, t, y, double.NaN));
         Refused("guidedChannels must be from 0 to 4, was 5", () => model.Guided(x, t, y, 2, 5));
-        Refused("the network has no empty label, so labels cannot be dropped", () => always.DropLabels(y, generator));
         Refused(
             "InputSize must be a multiple of PatchSize = 3, was 4",
             () => new Dit(Little with { PatchSize = 3 }, 1)

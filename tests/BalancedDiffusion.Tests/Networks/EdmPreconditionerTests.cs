@@ -89,9 +89,7 @@ public class EdmPreconditionerTests
         var io = Safetensors.Read(File("edm-cond-tiny-io.safetensors"));
         var classes = io["labels"].argmax(1).data<long>().ToArray();
         Assert.True(Difference(model.WithLabels(classes).Denoise(io["x"], io["sigma"]), io["denoised"]) < 1e-5);
-        Assert.True(
-            Difference(model.WithLabelWeights(io["labels"]).Denoise(io["x"], io["sigma"]), io["denoised"]) < 1e-5
-        );
+        Assert.True(Difference(model.call(io["x"], io["sigma"], io["labels"]), io["denoised"]) < 1e-5);
         var first = model.WithLabels(classes[0]);
         Assert.Equal(1, first.Count);
         Assert.True(Difference(first.Denoise(io["x"], io["sigma"])[..1], io["denoised"][..1]) < 1e-5);
@@ -356,8 +354,10 @@ public class EdmPreconditionerTests
             "labels must have shape (2, 10) or (1, 10), was (3, 10)",
             () => conditional.WithLabels(1, 2, 3).Denoise(x, one)
         );
-        Refused("labels must have shape (any, 10), was (2, 9)", () => conditional.WithLabelWeights(torch.zeros(2, 9)));
-        Refused("labels holds NaN or infinity", () => conditional.WithLabelWeights(torch.full(1, 10, double.NaN)));
-        Refused("labels must have at least one row", () => conditional.WithLabelWeights(torch.zeros(0, 10)));
+        Refused(
+            "labels must have shape (2, 10) or (1, 10), was (2, 9)",
+            () => conditional.call(x, one, torch.zeros(2, 9))
+        );
+        Refused("labels holds NaN or infinity", () => conditional.call(x, one, torch.full(1, 10, double.NaN)));
     }
 }

@@ -1,6 +1,7 @@
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Networks;
 using BalancedDiffusion.Noise;
+using BalancedDiffusion.Runtime;
 using TorchSharp;
 using static BalancedDiffusion.Tests.Networks.UNetFixtures;
 
@@ -104,6 +105,52 @@ public class SongUNetTests
             .Select(p => (p.parameter.flatten()[0] / p.parameter.abs().max()).item<float>())
             .ToList();
         Assert.Equal(firsts.Count, firsts.Distinct().Count());
+    }
+
+    // Drawn here in another way: into the finished parameter, each from the stream of its name.
+    [Theory]
+    [InlineData(torch.ScalarType.Float32)]
+    [InlineData(torch.ScalarType.Float64)]
+    public void EveryWeightIsTheFirstDrawOfTheStreamOfItsName(torch.ScalarType type)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        using var model = new SongUNet(
+            Nano with
+            {
+                LabelDim = 3,
+                AugmentDim = 9,
+                Embedding = SongUNetEmbedding.Fourier,
+                Encoder = SongUNetEncoder.Residual,
+                Decoder = SongUNetDecoder.Skip,
+                ResampleFilter = [1, 3, 3, 1],
+            },
+            11,
+            type
+        );
+        var filter = torch.tensor(new[] { 1.0, 3, 3, 1 }, dtype: type) / 8;
+        foreach (var (name, weight) in model.state_dict())
+        {
+            using var generator = new torch.Generator((ulong)Seeds.Derive(11, name), torch.CPU);
+            var expected = weight.clone();
+            if (name == "map_noise.freqs")
+                expected = torch.randn(expected.shape, dtype: type, generator: generator) * 16;
+            else if (name.EndsWith("resample_filter"))
+                expected = torch.outer(filter, filter).view(1, 1, 4, 4);
+            else if (expected.dim() < 2)
+                expected.fill_(name.Contains("norm") && name.EndsWith("weight") ? 1 : 0);
+            else
+            {
+                var gain =
+                    name.Contains("qkv") ? Math.Sqrt(0.2)
+                    : name.Contains("conv1") || name.Contains("proj") || name.Contains("aux_conv") ? 1e-5
+                    : 1;
+                var area = expected.dim() == 4 ? expected.shape[2] * expected.shape[3] : 1;
+                var bound = gain * Math.Sqrt(6.0 / ((expected.shape[0] + expected.shape[1]) * area));
+                expected.uniform_(-bound, bound, generator);
+            }
+            Assert.True(weight.eq(expected).all().item<bool>(), name);
+        }
     }
 
     [Fact]

@@ -13,7 +13,6 @@ public class MemorizedSteeringTests
         using var samples = Simplex(5, 16, 16, 16, 16);
         var steering = new MemorizedSteering(samples, 0.2);
         Assert.Equal(1, steering.Threshold(0, 1), 1e-12);
-        Assert.Equal(1, steering.NearerFrom(2, 3), 1e-12);
     }
 
     [Theory]
@@ -39,29 +38,6 @@ public class MemorizedSteeringTests
         var threshold = steering.Threshold(0, 1);
         Assert.Equal(0, Ends(threshold * 0.999));
         Assert.Equal(1, Ends(threshold * 1.001));
-    }
-
-    [Theory]
-    [InlineData(16, 9)]
-    [InlineData(9, 16)]
-    [InlineData(12, 12)]
-    public void FromThereTheSingleAnswerIsNearerToTheOther(double first, double second)
-    {
-        using var scope = torch.NewDisposeScope();
-        using var noGrad = torch.no_grad();
-        var samples = Simplex(5, first, second);
-        var steering = new MemorizedSteering(samples, 0.2);
-        using var memorizer = new MemorizationMinimizer(samples, 0.2).Denoiser(dtype: torch.float64);
-        double Gap(double strength)
-        {
-            var answer = memorizer.Decode(
-                memorizer.Encode(samples.narrow(0, 0, 1)) + strength * memorizer.Encode(samples.narrow(0, 1, 1))
-            );
-            var distances = (samples - answer).square().sum(1);
-            return (distances[1] - distances[0]).item<double>();
-        }
-        Assert.Equal(0, Gap(steering.NearerFrom(0, 1)), 1e-9);
-        Assert.True(Gap(steering.NearerFrom(0, 1) - 0.01) > 0);
     }
 
     [Fact]
@@ -114,7 +90,7 @@ public class MemorizedSteeringTests
         );
         Assert.Contains(
             "which must be negative",
-            Assert.Throws<ArgumentException>(() => new MemorizedSteering(acute, 0.2).NearerFrom(0, 1)).Message
+            Assert.Throws<ArgumentException>(() => new MemorizedSteering(acute, 0.2).Threshold(0, 1)).Message
         );
         using var one = torch.ones(1, 5, dtype: torch.float64);
         Assert.Throws<ArgumentOutOfRangeException>(() => new MemorizedSteering(one, 0.2));

@@ -16,7 +16,6 @@ public class SeparabilityTests
             );
             Assert.Equal(-1.0 / (count - 1), report.Beta, 1e-12);
             Assert.Equal(0, report.Alpha, 1e-12);
-            Assert.True(report.IsObtuse);
             Assert.Equal(count, Separability.MaximumClusters(report.Beta, 8));
         }
     }

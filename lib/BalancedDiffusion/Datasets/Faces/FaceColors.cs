@@ -27,7 +27,7 @@ internal static class FaceColors
         Vector3 dark = new(0.44f, 0.28f, 0.2f),
             middle = new(0.86f, 0.64f, 0.5f),
             pale = new(1f, 0.91f, 0.83f);
-        var color = tone < 0.5f ? Vector3.Lerp(dark, middle, 2 * tone) : Vector3.Lerp(middle, pale, 2 * tone - 1);
+        var color = Between(dark, middle, pale, tone);
         Vector3 cool = new(0.95f, 1f, 1f),
             ruddy = new(1f, 0.93f, 0.87f);
         return color * Vector3.Lerp(cool, ruddy, warmth);
@@ -39,7 +39,7 @@ internal static class FaceColors
         Vector3 black = new(0.14f, 0.12f, 0.12f),
             brown = new(0.48f, 0.33f, 0.22f),
             blond = new(0.98f, 0.86f, 0.6f);
-        var color = tone < 0.5f ? Vector3.Lerp(black, brown, 2 * tone) : Vector3.Lerp(brown, blond, 2 * tone - 1);
+        var color = Between(black, brown, blond, tone);
         Vector3 ash = new(0.95f, 1f, 1f),
             ginger = new(1f, 0.68f, 0.5f);
         return color * Vector3.Lerp(ash, ginger, red);
@@ -51,8 +51,12 @@ internal static class FaceColors
         Vector3 brown = new(0.16f, 0.09f, 0.05f),
             green = new(0.3f, 0.36f, 0.24f),
             blue = new(0.45f, 0.6f, 0.74f);
-        return tone < 0.5f ? Vector3.Lerp(brown, green, 2 * tone) : Vector3.Lerp(green, blue, 2 * tone - 1);
+        return Between(brown, green, blue, tone);
     }
+
+    /// <summary>The first colour at 0, the middle one at 1/2, the last one at 1.</summary>
+    private static Vector3 Between(Vector3 first, Vector3 middle, Vector3 last, float tone) =>
+        tone < 0.5f ? Vector3.Lerp(first, middle, 2 * tone) : Vector3.Lerp(middle, last, 2 * tone - 1);
 
     /// <summary>A colour of this hue, lightest channel 1; saturation 0 is white.</summary>
     public static Vector3 Hue(float hue, float saturation)

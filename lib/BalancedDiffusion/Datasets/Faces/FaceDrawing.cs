@@ -18,6 +18,9 @@ internal readonly unsafe ref struct FaceDrawing
     private const float LeastBumpWidth = 0.5f;
     private const float LeastWidth = 0.4f;
 
+    // How far the jaw leans with the turn of the head.
+    private const float LeanOfTurn = 0.16f;
+
     private static readonly Vector3 Black = new(0.03f, 0.03f, 0.035f);
 
     private readonly FaceFactors f;
@@ -87,18 +90,21 @@ internal readonly unsafe ref struct FaceDrawing
             mostShiftX = 0.12f,
             mostShiftY = 0.10f,
             headSize = 1.1f,
-            edgeWidth = 1.15f;
+            edgeWidth = 1.15f,
+            lowered = 0.01f, // all of it, in the picture
+            aside = 0.02f, // the head, against its turn
+            sway = 0.1f; // the body, against the head's roll
         var roll = mostRoll * f.Tilt;
         head = new Frame(
-            mostShiftX * f.ShiftX - 0.02f * f.Yaw,
-            mostShiftY * f.ShiftY + 0.01f,
+            mostShiftX * f.ShiftX - aside * f.Yaw,
+            mostShiftY * f.ShiftY + lowered,
             Soft.Cos(roll),
             Soft.Sin(roll),
             headSize * f.Scale
         );
         body = new Frame(
-            mostShiftX * f.ShiftX - 0.1f * Soft.Sin(roll),
-            mostShiftY * f.ShiftY + 0.01f,
+            mostShiftX * f.ShiftX - sway * Soft.Sin(roll),
+            mostShiftY * f.ShiftY + lowered,
             1,
             0,
             headSize * f.Scale
@@ -118,9 +124,11 @@ internal readonly unsafe ref struct FaceDrawing
             squareTaper = 0.2f,
             pointedCorner = 0.2f,
             squareCorner = 0.75f,
-            leanOfTurn = 0.16f;
+            saggingTaper = 0.06f,
+            earlyAge = 0.35f, // the share of age that shows from the start; the rest comes late
+            lateAge = 0.65f;
         width = Soft.Lerp(narrowFace, wideFace, f.FaceWidth);
-        old = f.Age * (0.35f + 0.65f * f.Age);
+        old = f.Age * (earlyAge + lateAge * f.Age);
         sag = Soft.Step(f.Age, sagsFrom, 1f);
         chin = chinY + 0.02f * sinPitch + 0.02f * (1 - f.Jaw);
         shape = new HeadShape(
@@ -128,9 +136,9 @@ internal readonly unsafe ref struct FaceDrawing
             SkullY,
             SkullHeight,
             chin,
-            Soft.Lerp(pointedTaper, squareTaper, f.Jaw) - 0.06f * sag,
+            Soft.Lerp(pointedTaper, squareTaper, f.Jaw) - saggingTaper * sag,
             Soft.Lerp(pointedCorner, squareCorner, f.Jaw),
-            leanOfTurn * sinYaw,
+            LeanOfTurn * sinYaw,
             pixel
         );
         form = MeasureHair(f, width, sinYaw, sinPitch);
@@ -147,10 +155,20 @@ internal readonly unsafe ref struct FaceDrawing
 
         // Light.
         const float evenLight = 0.7f,
-            hardLight = 0.16f;
+            hardLight = 0.16f,
+            lampAcross = 0.95f,
+            lampUpAndDown = 0.75f,
+            lampRaised = 0.12f,
+            lampNearest = 0.35f, // how far in front of the face
+            lampFront = 0.75f,
+            lostToTheSide = 0.6f;
         strength = f.LightStrength;
         var lamp = Vector3.Normalize(
-            new Vector3(0.95f * f.LightX, 0.75f * f.LightY - 0.12f, 0.35f + 0.75f * (1 - 0.6f * MathF.Abs(f.LightX)))
+            new Vector3(
+                lampAcross * f.LightX,
+                lampUpAndDown * f.LightY - lampRaised,
+                lampNearest + lampFront * (1 - lostToTheSide * MathF.Abs(f.LightX))
+            )
         );
         light = new Vector3(lamp.X * head.Cos + lamp.Y * head.Sin, lamp.Y * head.Cos - lamp.X * head.Sin, lamp.Z);
         ambient = Soft.Lerp(evenLight, hardLight, strength);
@@ -158,14 +176,17 @@ internal readonly unsafe ref struct FaceDrawing
         // Inks.
         const float greyFrom = 0.45f,
             greyAt = 0.95f,
-            mostGrey = 0.92f;
+            mostGrey = 0.92f,
+            darkHair = 0.16f, // of the hair's colour
+            darkBeard = 0.2f,
+            lightBeard = 0.85f;
         skinColor = FaceColors.Skin(f.SkinTone, f.SkinWarmth);
         skin = new Ink(skinColor * new Vector3(0.2f, 0.13f, 0.11f), skinColor);
         shadow = skinColor * new Vector3(0.3f, 0.2f, 0.18f);
         var white = Soft.Step(f.Age, greyFrom, greyAt);
         hairColor = Vector3.Lerp(FaceColors.Hair(f.HairTone, f.HairRed), FaceColors.GreyHair, mostGrey * white);
-        hair = new Ink(hairColor * 0.16f, hairColor);
-        beard = new Ink(hairColor * 0.2f, hairColor * 0.85f);
+        hair = new Ink(hairColor * darkHair, hairColor);
+        beard = new Ink(hairColor * darkBeard, hairColor * lightBeard);
 
         // Features; only now that the pose and the skull stand, can places on the head be found.
         const float closeEyes = 0.175f,
@@ -175,19 +196,26 @@ internal readonly unsafe ref struct FaceDrawing
             smallNose = 0.7f,
             largeNose = 1.35f,
             smallMouth = 0.135f,
-            wideMouth = 0.195f;
+            wideMouth = 0.195f,
+            widerBySmile = 0.22f,
+            narrowestMouth = 0.5f,
+            noseY = 0.2f,
+            bridgeY = 0.02f,
+            mouthY = 0.375f;
         eyeX = Soft.Lerp(closeEyes, farEyes, f.EyeSpacing) * (0.85f + 0.3f * (width - 0.33f) / 0.2f * 0.5f);
         eyeScale = Soft.Lerp(smallEyes, largeEyes, f.EyeSize);
         noseScale = Soft.Lerp(smallNose, largeNose, f.NoseSize);
         smile = f.Smile;
         gladness = MathF.Max(0, smile);
-        nose = Place(0, y: 0.2f, lift: 0.1f);
-        var bridge = Place(0, y: 0.02f, lift: 0.0f);
+        nose = Place(0, noseY, lift: 0.1f);
+        var bridge = Place(0, bridgeY, lift: 0.0f);
         noseMiddleX = 0.5f * (nose.X + bridge.X);
         noseMiddleY = 0.5f * (nose.Y + bridge.Y);
-        mouth = Place(0, y: 0.375f, lift: 0.03f);
+        mouth = Place(0, mouthY, lift: 0.03f);
         mouthHalf =
-            Soft.Lerp(smallMouth, wideMouth, f.MouthWidth) * (1 + 0.22f * gladness) * Math.Clamp(mouth.Narrow, 0.5f, 1);
+            Soft.Lerp(smallMouth, wideMouth, f.MouthWidth)
+            * (1 + widerBySmile * gladness)
+            * Math.Clamp(mouth.Narrow, narrowestMouth, 1);
     }
 
     /// <summary>Paints the picture: what lies behind first.</summary>
@@ -225,18 +253,20 @@ internal readonly unsafe ref struct FaceDrawing
         const float halfTurn = 3.1415927f,
             saturation = 0.26f,
             darkest = 0.02f,
-            range = 0.96f;
+            range = 0.96f,
+            contrast = 0.9f, // between the two ends of the steepest gradient
+            length = 1.1f;
         var whole = new Frame(0, 0, 1, 0, 1);
         var angle = (f.BackgroundAngle - 0.5f) * halfTurn;
         var tint = FaceColors.Hue(f.BackgroundHue, saturation);
         var steep = MathF.Abs(f.BackgroundGradient);
-        float darkTone = f.BackgroundTone * (1 - 0.9f * steep),
-            lightTone = 1 - (1 - f.BackgroundTone) * (1 - 0.9f * steep);
+        float darkTone = f.BackgroundTone * (1 - contrast * steep),
+            lightTone = 1 - (1 - f.BackgroundTone) * (1 - contrast * steep);
         canvas.Paint(
             whole,
             new Box(-1, -1, 1, 1),
             new Ink(tint * (darkest + range * darkTone), tint * (darkest + range * lightTone)),
-            new Backdrop(-Soft.Sin(angle), Soft.Cos(angle), 1.1f * (f.BackgroundGradient < 0 ? -1 : 1))
+            new Backdrop(-Soft.Sin(angle), Soft.Cos(angle), length * (f.BackgroundGradient < 0 ? -1 : 1))
         );
     }
 
@@ -250,7 +280,10 @@ internal readonly unsafe ref struct FaceDrawing
             slope = 0.38f,
             saturation = 0.5f,
             darkest = 0.04f,
-            range = 0.92f;
+            range = 0.92f,
+            darkCloth = 0.2f, // of the cloth's colour
+            neckline = 0.13f,
+            wideNeckline = 0.08f;
         var neckWidth = Soft.Lerp(thinNeck, thickNeck, 0.5f * (f.Jaw + f.FaceWidth));
         canvas.Paint(
             body,
@@ -262,8 +295,8 @@ internal readonly unsafe ref struct FaceDrawing
         canvas.Paint(
             body,
             new Box(-2, 0.7f, 2, 2),
-            new Ink(clothes * 0.2f, clothes),
-            new Torso(0, shoulders, slope, neckline: 0.13f + 0.08f * f.FaceWidth, light, ambient, pixel)
+            new Ink(clothes * darkCloth, clothes),
+            new Torso(0, shoulders, slope, neckline + wideNeckline * f.FaceWidth, light, ambient, pixel)
         );
     }
 
@@ -272,12 +305,15 @@ internal readonly unsafe ref struct FaceDrawing
         const float hiddenBelow = 0.25f,
             halfWidth = 0.085f,
             widest = 1.15f,
-            halfHeight = 0.15f;
-        var y = 0.06f - 0.2f * sinPitch;
+            halfHeight = 0.15f,
+            earY = 0.06f,
+            raisedByNod = 0.2f,
+            shownByTurn = 1.6f;
+        var y = earY - raisedByNod * sinPitch;
         for (var side = -1; side <= 1; side += 2)
         {
             // How much of the ear the turned head shows.
-            var turned = 1 - 1.6f * side * sinYaw;
+            var turned = 1 - shownByTurn * side * sinYaw;
             if (turned < hiddenBelow)
                 continue;
             var shade = Math.Clamp(ambient + (0.7f - ambient) * (0.55f + 0.6f * side * light.X), 0f, 1f);
@@ -446,11 +482,19 @@ internal readonly unsafe ref struct FaceDrawing
     {
         const float irisRadius = 0.056f,
             pupilRadius = 0.03f,
-            glintRadius = 0.03f;
+            glintRadius = 0.03f,
+            halfLength = 0.105f,
+            narrowest = 0.35f,
+            widest = 1.1f,
+            upperLid = 0.062f,
+            lowerLid = 0.04f,
+            sagOfLid = 0.35f,
+            upperSquint = 0.12f, // in a smile
+            lowerSquint = 0.3f;
         var eye = Place(side * eyeX, 0, 0);
-        var half = 0.105f * eyeScale * Math.Clamp(eye.Narrow, 0.35f, 1.1f);
-        var lidTop = 0.062f * eyeScale * (1 - 0.35f * sag) * (1 - 0.12f * gladness);
-        var lidLow = 0.04f * eyeScale * (1 - 0.3f * gladness);
+        var half = halfLength * eyeScale * Math.Clamp(eye.Narrow, narrowest, widest);
+        var lidTop = upperLid * eyeScale * (1 - sagOfLid * sag) * (1 - upperSquint * gladness);
+        var lidLow = lowerLid * eyeScale * (1 - lowerSquint * gladness);
         var tilt = side * (0.02f + 0.08f * sag);
         Glow(eye.X, eye.Y - 0.02f, half * 1.7f, 0.13f, opacity: 0.4f + 0.15f * strength, Ink.Flat(shadow));
 
@@ -478,7 +522,10 @@ internal readonly unsafe ref struct FaceDrawing
     private void Brow(int side)
     {
         const float thin = 0.014f,
-            thick = 0.042f;
+            thick = 0.042f,
+            halfLength = 0.145f,
+            widest = 1.1f,
+            bend = 0.035f;
         var color = Vector3.Lerp(hairColor * 0.45f, skinColor * 0.25f, 0.3f);
         var brow = Place(side * (eyeX + 0.012f), y: -0.155f - 0.02f * gladness + 0.02f * sag, lift: 0.015f);
         var tilt = side * (0.06f + 0.12f * MathF.Min(0, smile) + 0.1f * sag);
@@ -487,8 +534,8 @@ internal readonly unsafe ref struct FaceDrawing
             brow.Y,
             cos: 1,
             sin: tilt,
-            halfLength: 0.145f * Math.Clamp(brow.Narrow, LeastWidth, 1.1f),
-            bend: 0.035f,
+            halfLength * Math.Clamp(brow.Narrow, LeastWidth, widest),
+            bend,
             thickness: Soft.Lerp(thin, thick, f.BrowWeight),
             opacity: 0.92f,
             Ink.Flat(color)
@@ -502,7 +549,6 @@ internal readonly unsafe ref struct FaceDrawing
             squareTaper = 0.2f,
             pointedCorner = 0.3f,
             squareCorner = 0.75f,
-            leanOfTurn = 0.16f,
             phase = 0.3f;
         var jawline = new HeadShape(
             width * (1 + 0.04f * f.Beard),
@@ -511,7 +557,7 @@ internal readonly unsafe ref struct FaceDrawing
             chin * (1 + 0.14f * f.Beard),
             Soft.Lerp(pointedTaper, squareTaper, f.Jaw),
             Soft.Lerp(pointedCorner, squareCorner, f.Jaw),
-            leanOfTurn * sinYaw,
+            LeanOfTurn * sinYaw,
             pixel
         );
         var density = 0.25f * Soft.Step(f.Beard, 0, 0.1f) + 0.75f * f.Beard;
@@ -531,13 +577,22 @@ internal readonly unsafe ref struct FaceDrawing
     /// and the moustache above.</summary>
     private void Mouth()
     {
-        var bend = -0.085f * smile - 0.01f + 0.03f * sag;
+        const float bendOfSmile = -0.085f,
+            bendAtRest = 0.01f,
+            bendOfSag = 0.03f,
+            widestGap = 0.075f,
+            thinUpper = 0.018f,
+            fullerUpper = 0.03f,
+            thinLower = 0.026f,
+            fullerLower = 0.04f,
+            thinnerBySag = 0.25f;
+        var bend = bendOfSmile * smile - bendAtRest + bendOfSag * sag;
         var y = mouth.Y + -0.5f * bend;
-        var gap = 0.075f * f.MouthOpen;
-        float lipUp = 0.018f + 0.03f * f.LipFullness,
-            lipLow = 0.026f + 0.04f * f.LipFullness;
-        lipUp *= 1 - 0.25f * sag;
-        lipLow *= 1 - 0.25f * sag;
+        var gap = widestGap * f.MouthOpen;
+        float lipUp = thinUpper + fullerUpper * f.LipFullness,
+            lipLow = thinLower + fullerLower * f.LipFullness;
+        lipUp *= 1 - thinnerBySag * sag;
+        lipLow *= 1 - thinnerBySag * sag;
 
         var color = FaceColors.Lips(skinColor, f.LipColor);
         var lips = Ink.Flat(color * Soft.Lerp(0.75f, 0.95f, ambient));
@@ -622,21 +677,26 @@ internal readonly unsafe ref struct FaceDrawing
     {
         const float paneHeight = 0.125f,
             paneOverRim = 1.04f,
-            shortestTemple = 0.02f;
+            shortestTemple = 0.02f,
+            paneHalfWidth = 0.165f,
+            narrowest = 0.45f,
+            widest = 1.05f,
+            clearGlass = 0.06f,
+            darkGlass = 0.9f;
         var shown = Soft.Step(f.Glasses, 0, 0.5f);
         var thick = 0.02f + 0.04f * MathF.Max(0, f.Glasses - 0.3f);
         var frame = Ink.Flat(Black);
         for (var side = -1; side <= 1; side += 2)
         {
             var eye = Place(side * (eyeX + 0.008f), y: 0.02f, lift: 0.04f);
-            var paneWidth = 0.165f * Math.Clamp(eye.Narrow, 0.45f, 1.05f);
+            var paneWidth = paneHalfWidth * Math.Clamp(eye.Narrow, narrowest, widest);
             var pane = new Disc(
                 eye.X,
                 eye.Y,
                 paneWidth * paneOverRim,
                 paneHeight * paneOverRim,
                 pixel,
-                opacity: shown * (0.06f + 0.9f * f.GlassesTint),
+                opacity: shown * (clearGlass + darkGlass * f.GlassesTint),
                 shade: 0
             );
             canvas.Paint(head, pane.Box, Ink.Flat(Black + new Vector3(0.03f)), pane);
@@ -681,12 +741,15 @@ internal readonly unsafe ref struct FaceDrawing
             range = 0.9f,
             crownHeight = 0.52f,
             narrowBrim = 1.18f, // of the face's width
-            wideBrim = 1.75f;
+            wideBrim = 1.75f,
+            highestEdge = -0.42f,
+            pulledDown = 0.2f,
+            darkCloth = 0.18f; // of the cloth's colour
         var shown = Soft.Step(f.Hat, 0, 0.5f);
         var cloth = FaceColors.Hue(f.ClothesHue + 0.5f, saturation) * (darkest + range * f.HatTone);
-        var ink = new Ink(cloth * 0.18f, cloth);
+        var ink = new Ink(cloth * darkCloth, cloth);
         var x = 0.04f * sinYaw;
-        var edge = -0.42f + 0.2f * f.Hat + 0.15f * sinPitch;
+        var edge = highestEdge + pulledDown * f.Hat + 0.15f * sinPitch;
         var bend = 0.05f + 0.12f * sinPitch;
         var crown = new Crown(
             x,

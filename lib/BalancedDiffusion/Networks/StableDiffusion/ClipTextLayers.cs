@@ -26,39 +26,17 @@ internal sealed class ClipTextModel : torch.nn.Module<torch.Tensor, torch.Tensor
     }
 }
 
-/// <summary>A table of vectors, one a token or a position.</summary>
-internal sealed class ClipTable : torch.nn.Module<torch.Tensor, torch.Tensor>
-{
-    private readonly Parameter weight;
-
-    public ClipTable(WeightSource weights, string name, long rows, long width)
-        : base(nameof(ClipTable))
-    {
-        weight = new Parameter(weights($"{name}.weight", rows, width));
-        RegisterComponents();
-    }
-
-    public override torch.Tensor forward(torch.Tensor rows)
-    {
-        using var scope = torch.NewDisposeScope();
-        return weight
-            .index_select(0, rows.flatten())
-            .reshape([.. rows.shape, weight.shape[1]])
-            .MoveToOuterDisposeScope();
-    }
-}
-
 /// <summary>The sum of a token's vector and its position's.</summary>
 internal sealed class ClipEmbeddings : torch.nn.Module<torch.Tensor, torch.Tensor>
 {
-    private readonly ClipTable token_embedding,
+    private readonly VectorTable token_embedding,
         position_embedding;
 
     public ClipEmbeddings(ClipTextOptions options, WeightSource weights, string name)
         : base(nameof(ClipEmbeddings))
     {
-        token_embedding = new ClipTable(weights, $"{name}.token_embedding", options.Vocabulary, options.Width);
-        position_embedding = new ClipTable(weights, $"{name}.position_embedding", options.Positions, options.Width);
+        token_embedding = new VectorTable(weights, $"{name}.token_embedding", options.Vocabulary, options.Width);
+        position_embedding = new VectorTable(weights, $"{name}.position_embedding", options.Positions, options.Width);
         RegisterComponents();
     }
 
