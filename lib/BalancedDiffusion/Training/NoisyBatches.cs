@@ -22,6 +22,7 @@ internal sealed class NoisyBatches
     private readonly torch.Tensor? indices,
         batch;
     private readonly torch.Tensor? fixedLevels;
+    private bool holdsAll;
 
     /// <param name="data">Clean samples (n, …), contiguous; the batches view or copy it.</param>
     /// <param name="options">Batch size, noise distribution and seed.</param>
@@ -64,7 +65,7 @@ internal sealed class NoisyBatches
             DrawRows(step, noisy, levels.Numbers<float>());
             return (batch ?? data, levels);
         }
-        var clean = batch is null ? data : Gather();
+        var clean = batch is null ? data : Gather(batch);
         if (noise is FixedSigma fixedSigma)
         {
             if (HasOwnNormals)
@@ -77,6 +78,44 @@ internal sealed class NoisyBatches
         var normals = HasOwnNormals ? Normals(step, noisy) : noisy.normal_(0, 1, generator);
         normals.mul_(sigma.view([Size, .. Enumerable.Repeat(1L, (int)noisy.dim() - 1)])).add_(clean);
         return (clean, sigma);
+    }
+
+    /// <summary>The squared norm of every sample, (n), float64, which the caller owns.</summary>
+    public torch.Tensor SquaredNorms()
+    {
+        const long block = 4096;
+        using var scope = torch.NewDisposeScope();
+        var norms = torch.zeros([count], dtype: torch.float64, device: data.device);
+        for (var first = 0L; first < count; first += block)
+        {
+            using var step = torch.NewDisposeScope();
+            var size = Math.Min(block, count - first);
+            norms.narrow(0, first, size).copy_(data.narrow(0, first, size).to_type(torch.float64).square().sum(1));
+        }
+        return norms.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Draws the batch of a step with its noise not in the samples but in p numbers: the same samples and
+    /// levels as <see cref="Draw"/>.</summary>
+    /// <param name="step">How many updates were made before.</param>
+    /// <param name="clean">Receives the clean samples, (batch, d). Where a step takes all samples it is filled by the
+    /// first call, and is to be the same buffer after it.</param>
+    /// <param name="normals">Receives standard normal numbers times the noise level of their sample, (k · batch, p):
+    /// row r belongs to sample r mod batch.</param>
+    /// <returns>The noise levels, shape (batch).</returns>
+    public torch.Tensor DrawProjected(long step, torch.Tensor clean, torch.Tensor normals)
+    {
+        generator.manual_seed(Seeds.Derive(seed, step));
+        if (indices is not null)
+            Gather(clean);
+        else if (!holdsAll)
+            clean.copy_(data);
+        holdsAll = true;
+        var sigma = fixedLevels ?? noise.Draw(Size, generator, data.device).to_type(data.dtype);
+        (HasOwnNormals ? Normals(step, normals) : normals.normal_(0, 1, generator))
+            .view(-1, Size, normals.shape[1])
+            .mul_(sigma.view(Size, 1));
+        return sigma;
     }
 
     // One pass that works on a row while it is in the cache; the numbers are those of the general path, bit by bit.
@@ -123,23 +162,22 @@ internal sealed class NoisyBatches
     public torch.Tensor Pick(torch.Tensor perSample) =>
         indices is null ? perSample : perSample.index_select(0, indices);
 
-    private torch.Tensor Gather()
+    private torch.Tensor Gather(torch.Tensor target)
     {
         indices!.random_(0, count, generator);
-        if (data.device_type != DeviceType.CPU)
-            return batch!.copy_(data.index_select(0, indices));
+        var length = data.NumberOfElements * data.ElementSize;
+        if (data.device_type != DeviceType.CPU || length > int.MaxValue)
+            return target.copy_(data.index_select(0, indices));
         // Rows copied into a buffer that stays: a fresh tensor of this size costs more than the copy.
-        var row = checked((int)(data.NumberOfElements / count * data.ElementSize));
+        var row = (int)(length / count);
         Span<byte> source = data.bytes,
-            target = batch!.bytes;
-        if (data.NumberOfElements * data.ElementSize > int.MaxValue)
-            return batch.copy_(data.index_select(0, indices));
+            rows = target.bytes;
         var offset = 0;
         foreach (var i in indices.Numbers<long>())
         {
-            source.Slice((int)i * row, row).CopyTo(target[offset..]);
+            source.Slice((int)i * row, row).CopyTo(rows[offset..]);
             offset += row;
         }
-        return batch;
+        return target;
     }
 }

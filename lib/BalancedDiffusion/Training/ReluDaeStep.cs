@@ -13,7 +13,7 @@ namespace BalancedDiffusion.Training;
 /// </summary>
 public sealed class ReluDaeStep : IDisposable
 {
-    private readonly Owned owned = new();
+    private readonly OwnedTensors owned = new();
     private readonly torch.Tensor encoder,
         encoderT,
         decoder,
@@ -128,22 +128,4 @@ public sealed class ReluDaeStep : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => owned.Dispose();
-
-    private sealed class Owned : IDisposable
-    {
-        private readonly List<torch.Tensor> tensors = [];
-
-        public torch.Tensor Add(torch.Tensor tensor)
-        {
-            tensors.Add(tensor.DetachFromDisposeScope());
-            return tensor;
-        }
-
-        public void Dispose()
-        {
-            foreach (var tensor in tensors)
-                tensor.Dispose();
-            tensors.Clear();
-        }
-    }
 }

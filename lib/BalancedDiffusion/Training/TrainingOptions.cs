@@ -100,6 +100,35 @@ public sealed record TrainingOptions
         }
     } = LossWeighting.None;
 
+    /// <summary>How the gradient of a ReLU-DAE is estimated.</summary>
+    public GradientEstimator Gradient
+    {
+        get;
+        init
+        {
+            if (!Enum.IsDefined(value))
+                throw new ArgumentOutOfRangeException(
+                    nameof(Gradient),
+                    $"Gradient must be Automatic, Sampled or Projected, was {value}"
+                );
+            field = value;
+        }
+    } = GradientEstimator.Automatic;
+
+    /// <summary>Noises that are drawn for a sample in a step: 1, or an even number of which one half is the other's
+    /// negative; or null for what is cheapest by variance (2 where the noise is projected). More than one needs
+    /// <see cref="GradientEstimator.Projected"/>, which Automatic then takes.</summary>
+    public int? NoiseDraws
+    {
+        get;
+        init
+        {
+            if (value is { } draws)
+                ProjectedStep.CheckDraws(draws, nameof(NoiseDraws));
+            field = value;
+        }
+    }
+
     /// <summary>The seed of batches, noise levels and noise. Those of step k depend on the seed and on k
     /// only.</summary>
     public long Seed { get; init; }

@@ -10,14 +10,17 @@ public sealed class TrainingResult : IDisposable
         double seconds,
         long stepsDone,
         bool cancelled,
+        GradientPlan plan,
         IReadOnlyDictionary<string, torch.Tensor>? ema,
         string? checkpointFailure
     ) =>
-        (History, Seconds, StepsDone, Cancelled, EmaWeights, CheckpointFailure) = (
+        (History, Seconds, StepsDone, Cancelled, Gradient, NoiseDraws, EmaWeights, CheckpointFailure) = (
             history,
             seconds,
             stepsDone,
             cancelled,
+            plan.Estimator,
+            plan.NoiseDraws,
             ema,
             checkpointFailure
         );
@@ -33,6 +36,12 @@ public sealed class TrainingResult : IDisposable
 
     /// <summary>Whether the run was cancelled before its end.</summary>
     public bool Cancelled { get; }
+
+    /// <summary>How the gradients were estimated: sampled or projected.</summary>
+    public GradientEstimator Gradient { get; }
+
+    /// <summary>How many noises were drawn for a sample in a step.</summary>
+    public int NoiseDraws { get; }
 
     /// <summary>The EMA of the parameters by name, or null where none was asked for. They live as long as
     /// this result.</summary>

@@ -15,8 +15,6 @@ internal sealed class TrainingRun
 
     private const string NormalNumbers = "normal numbers";
 
-    private static readonly Lock GlobalGenerator = new();
-
     private readonly torch.nn.Module model;
     private readonly IDenoiser denoiser;
     private readonly TrainingOptions options;
@@ -27,18 +25,15 @@ internal sealed class TrainingRun
         snapshot,
         ema = [],
         emaSnapshot = [];
-    private readonly torch.Tensor data,
-        noisy,
-        losses;
+    private readonly torch.Tensor losses;
     private readonly torch.Tensor? labels;
-    private readonly ReluDaeStep? byHand;
     private readonly double weightDecay;
     private readonly bool onCpu;
     private readonly string dataDigest;
-    private readonly long globalSeed;
     private readonly List<TrainingRow> history = [];
     private readonly List<double> pending = [];
     private readonly Stopwatch stopwatch = Stopwatch.StartNew();
+    private GradientPlan plan;
     private string initialDigest;
     private string? checkpointFailure;
     private long step,
@@ -67,11 +62,10 @@ internal sealed class TrainingRun
 
         using var noGrad = torch.no_grad();
         onCpu = reference.device_type == DeviceType.CPU;
-        globalSeed = Seeds.Derive(options.Seed, "model");
         dataDigest = options.CheckpointPath is null ? "" : DigestOf(data, labels);
-        this.data = data.detach().to(reference.device).contiguous();
         this.labels = labels?.to(reference.device);
-        batches = new NoisyBatches(this.data, options);
+        batches = new NoisyBatches(data.detach().to(reference.device).contiguous(), options);
+        plan = GradientPlan.Choose(model, parameters.Count, batches.Size, options);
         optimizer = new ParameterOptimizer(
             options.Optimizer,
             [.. parameters.Select(p => (p.Name, (torch.Tensor)p.Value))]
@@ -84,10 +78,6 @@ internal sealed class TrainingRun
         foreach (var (name, value) in ema)
             emaSnapshot[name] = value.clone();
         losses = torch.zeros([VerifyEvery], dtype: torch.float64, device: reference.device);
-        byHand = StepByHand();
-        noisy =
-            byHand?.Noisy
-            ?? torch.zeros([batches.Size, .. denoiser.SampleShape], dtype: data.dtype, device: reference.device);
         initialDigest = options.CheckpointPath is null ? "" : TrainingCheckpoint.Digest(live);
         if (options.CheckpointPath is { } path)
             CheckWritable(path);
@@ -135,12 +125,30 @@ internal sealed class TrainingRun
         return TrainingCheckpoint.Digest(tensors);
     }
 
-    /// <summary>The formulas for a ReLU-DAE's gradients; null where a frozen parameter, a weighting or another model
-    /// asks for the general way.</summary>
-    private ReluDaeStep? StepByHand() =>
-        model is ReluDae dae && parameters.Count == (dae.IsTied ? 1 : 2) && options.Weighting == LossWeighting.None
-            ? new ReluDaeStep(dae, batches.Size)
-            : null;
+    /// <summary>What finds the gradients: formulas for a ReLU-DAE; torch where a frozen parameter, a weighting or
+    /// another model asks for the general way.</summary>
+    private IBatchGradient CreateGradient()
+    {
+        using var noGrad = torch.no_grad();
+        if (plan.Estimator == GradientEstimator.Projected)
+            return new ProjectedGradient(
+                model is ReluDiffusion diffusion
+                    ? new ProjectedStep(diffusion, batches.Size, plan.NoiseDraws)
+                    : new ProjectedStep((ReluDae)model, batches.Size, plan.NoiseDraws),
+                batches
+            );
+        return
+            model is ReluDae dae && parameters.Count == (dae.IsTied ? 1 : 2) && options.Weighting == LossWeighting.None
+            ? new SampledGradient(dae, batches)
+            : new DifferentiatedGradient(
+                model,
+                denoiser,
+                [.. parameters.Select(p => p.Value)],
+                batches,
+                labels,
+                options
+            );
+    }
 
     /// <summary>Goes on from the checkpoint where there is one.</summary>
     public void Resume()
@@ -149,6 +157,8 @@ internal sealed class TrainingRun
             return;
         using var scope = torch.NewDisposeScope();
         var (state, tensors) = TrainingCheckpoint.Read(path);
+        if (options is { Gradient: GradientEstimator.Automatic, NoiseDraws: null })
+            plan = GradientPlan.Read(state.Options).For(model, parameters.Count, batches.Size, options);
         var weights = TrainingCheckpoint.ModelTensors(tensors);
         if (Difference(state, weights) is { } difference)
             throw new InvalidOperationException(
@@ -169,6 +179,8 @@ internal sealed class TrainingRun
 
     private string? Difference(TrainingState state, IReadOnlyDictionary<string, torch.Tensor> weights)
     {
+        if (GradientPlan.Read(state.Options) is var begun && begun != plan)
+            return $"its gradient is {begun}, this run's {plan}";
         var identity = Identity(state.Options.ContainsKey(NormalNumbers));
         foreach (var (name, value) in identity)
             if (!state.Options.TryGetValue(name, out var saved))
@@ -192,8 +204,10 @@ internal sealed class TrainingRun
     // A file without this name is from a run that draws from torch's generator, and goes on so.
     private IReadOnlyDictionary<string, string> Identity(bool ownNormals)
     {
-        var identity = options.Identity();
-        return ownNormals ? new Dictionary<string, string>(identity) { [NormalNumbers] = "a stream a row" } : identity;
+        var identity = new Dictionary<string, string>(options.Identity().Concat(plan.Identity()));
+        if (ownNormals)
+            identity[NormalNumbers] = "a stream a row";
+        return identity;
     }
 
     /// <summary>Trains until the end or until cancelled: by the token, with what there is so far as the result, or by
@@ -203,6 +217,7 @@ internal sealed class TrainingRun
         var wasTraining = model.training;
         var saved = step;
         var host = SafePoint.Token;
+        using var gradient = CreateGradient();
         try
         {
             model.train();
@@ -210,7 +225,7 @@ internal sealed class TrainingRun
             while (step < options.Steps && !cancellation.IsCancellationRequested && !host.IsCancellationRequested)
             {
                 SafePoint.Serve();
-                TakeStep();
+                TakeStep(gradient);
                 var isRow = step % options.LogEvery == 0 || step == options.Steps;
                 if (onCpu || unread == VerifyEvery || isRow)
                     ReadLosses();
@@ -236,19 +251,16 @@ internal sealed class TrainingRun
         finally
         {
             model.train(wasTraining);
-            if (byHand is null)
-                model.zero_grad();
-            byHand?.Dispose();
             optimizer.Dispose();
         }
     }
 
     /// <summary>Draws a batch, finds loss and gradients, and updates the weights and their EMA.</summary>
-    private void TakeStep()
+    private void TakeStep(IBatchGradient gradient)
     {
         using var scope = torch.NewDisposeScope();
         var rate = Rate(step);
-        var (loss, gradients) = byHand is null ? FindByTorch() : FindByHand(byHand);
+        var (loss, gradients) = gradient.Find(step);
         using (torch.no_grad())
         {
             losses.narrow(0, unread, 1).copy_(loss.detach());
@@ -261,69 +273,6 @@ internal sealed class TrainingRun
                     ema[name].mul_(decay).add_(value, 1 - decay);
         }
         step++;
-    }
-
-    /// <summary>Loss and gradients by the formulas.</summary>
-    private (torch.Tensor Loss, IReadOnlyList<torch.Tensor?> Gradients) FindByHand(ReluDaeStep formulas)
-    {
-        using var noGrad = torch.no_grad();
-        var (clean, _) = batches.Draw(step, noisy);
-        return (formulas.Compute(clean), formulas.Gradients);
-    }
-
-    /// <summary>Loss and gradients by torch's own differentiation.</summary>
-    private (torch.Tensor Loss, IReadOnlyList<torch.Tensor?> Gradients) FindByTorch()
-    {
-        torch.Tensor clean,
-            sigma;
-        using (torch.no_grad())
-            (clean, sigma) = batches.Draw(step, noisy);
-        model.zero_grad();
-        using (torch.enable_grad())
-        {
-            var loss = Weighted((DenoiseSeeded(sigma) - clean).square(), sigma).mean();
-            if (!loss.requires_grad)
-                throw new InvalidOperationException(
-                    $"{model.GetType().Name}.Denoise records no gradient, so it cannot be trained; "
-                        + "compute it without no_grad"
-                );
-            loss.backward();
-            return (loss, [.. parameters.Select(p => p.Value.grad)]);
-        }
-    }
-
-    /// <summary>The squared errors of a batch, each sample's times the weight of its noise level.</summary>
-    private torch.Tensor Weighted(torch.Tensor squares, torch.Tensor sigma)
-    {
-        if (options.Weighting == LossWeighting.None)
-            return squares;
-        var ones = Enumerable.Repeat(1L, (int)noisy.dim() - 1);
-        return squares * options.Weighting.Of(sigma).view([batches.Size, .. ones]);
-    }
-
-    /// <summary>
-    /// Layers such as dropout draw from torch's global generator, which all threads share. For the time of one forward
-    /// pass it is seeded by the step and then put back, so that runs side by side do not disturb each other. (Only a
-    /// thread that draws from the global generator outside of training, e.g. by building layers, at the same instant
-    /// still could.)
-    /// </summary>
-    private torch.Tensor DenoiseSeeded(torch.Tensor sigma)
-    {
-        lock (GlobalGenerator)
-        {
-            using var before = torch.get_rng_state();
-            try
-            {
-                torch.manual_seed(Seeds.Derive(globalSeed, step));
-                return labels is null
-                    ? denoiser.Denoise(noisy, sigma)
-                    : ((IClassDenoiser)denoiser).Denoise(noisy, sigma, batches.Pick(labels));
-            }
-            finally
-            {
-                torch.set_rng_state(before);
-            }
-        }
     }
 
     private double Rate(long k) => options.LearningRate * options.Schedule.Factor(k, options.Steps);
@@ -478,6 +427,7 @@ internal sealed class TrainingRun
             Seconds,
             step,
             cancelled,
+            plan,
             options.EmaDecay is null
                 ? null
                 : ema.ToDictionary(t => t.Key, t => t.Value.clone().DetachFromDisposeScope()),

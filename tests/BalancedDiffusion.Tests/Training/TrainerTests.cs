@@ -1,6 +1,7 @@
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
+using BalancedDiffusion.Theory;
 using BalancedDiffusion.Training;
 using TorchSharp;
 
@@ -145,6 +146,136 @@ public class TrainerTests
             Assert.Equal(loss.to_type(torch.float64).item<double>(), result.History[step].Loss, tolerance);
         }
         Assert.True((model.Encoder - plain.Encoder).abs().max().to_type(torch.float64).item<double>() < tolerance);
+    }
+
+    [Theory]
+    [InlineData(1), InlineData(2), InlineData(6)]
+    public void AProjectedRunIsTheLoopOfItsStepsOverTheSameBatches(int draws)
+    {
+        using var scope = torch.NewDisposeScope();
+        const long d = 64,
+            p = 20,
+            batch = 32;
+        var data = Data(50, d);
+        var noise = new LogUniformSigma(0.1, 1);
+        using var model = new ReluDae(d, p, 3);
+        using var result = Trainer.Fit(
+            model,
+            data,
+            TrainingRecipes.AuthorsGeneralizing with
+            {
+                Steps = 20,
+                BatchSize = (int)batch,
+                Seed = 7,
+                LogEvery = 1,
+                Noise = noise,
+                Gradient = GradientEstimator.Projected,
+                NoiseDraws = draws,
+            }
+        );
+        using var plain = new ReluDae(d, p, 3);
+        using var adam = torch.optim.Adam([plain.Encoder], 1e-4, weight_decay: 1e-4);
+        using var projected = new ProjectedStep(plain, batch, draws);
+        var seed = Seeds.Derive(7, "training");
+        using var noGrad = torch.no_grad();
+        for (var step = 0; step < 20; step++)
+        {
+            using var generator = Seeds.Generator(Seeds.Derive(seed, step));
+            var indices = torch.zeros([batch], dtype: torch.int64).random_(0, 50, generator);
+            var clean = data.index_select(0, indices);
+            var sigma = noise.Draw(batch, generator, torch.CPU);
+            var pairs = Math.Max(1, draws / 2);
+            projected.Clean.copy_(clean);
+            projected.Normals.copy_(
+                GaussianNoise.DrawEach([pairs * batch, p], seed, draw: step) * sigma.repeat([pairs]).unsqueeze(1)
+            );
+            var loss = projected.Compute(clean.square().sum(1));
+            plain.Encoder.grad = projected.Gradients[0];
+            adam.step();
+            Assert.Equal(loss.to_type(torch.float64).item<double>(), result.History[step].Loss, 1e-6);
+        }
+        Assert.True((model.Encoder - plain.Encoder).abs().max().to_type(torch.float64).item<double>() < 1e-6);
+    }
+
+    [Theory]
+    [InlineData(true), InlineData(false)]
+    public void BothGradientsLeadToTheSameExpectedLoss(bool tied)
+    {
+        using var scope = torch.NewDisposeScope();
+        // Fewer samples than units, so that every start ends in the same place: each sample is stored.
+        const double lambda = 0.5;
+        var data = Data(3, 16);
+        using var exact = new ExactExpectedLoss(data, 0.3, lambda);
+        double Reached(GradientEstimator estimator, int? draws)
+        {
+            using var model = new ReluDae(16, 8, 3, tied);
+            var options = new TrainingOptions
+            {
+                Steps = 3000,
+                LearningRate = 1e-2,
+                Schedule = LearningRateSchedule.Cosine,
+                Regularization = Regularization.FromLambda(lambda),
+                Noise = new FixedSigma(0.3),
+                Gradient = estimator,
+                NoiseDraws = draws,
+            };
+            Trainer.Fit(model, data, options).Dispose();
+            return exact.Value(model);
+        }
+        var sampled = Reached(GradientEstimator.Sampled, null);
+        using var untrained = new ReluDae(16, 8, 3, tied);
+        Assert.True(sampled < 0.8 * exact.Value(untrained));
+        foreach (var draws in new[] { 1, 2, 8 })
+            Assert.Equal(sampled, Reached(GradientEstimator.Projected, draws), 0.01 * sampled);
+    }
+
+    [Fact]
+    public void TheCheaperGradientIsTakenAndReported()
+    {
+        using var scope = torch.NewDisposeScope();
+        (GradientEstimator, int) Taken(long n, long d, long p, int batch, TrainingOptions? options = null)
+        {
+            using var model = new ReluDae(d, p, 3);
+            var data = Data(n, d);
+            options ??= new TrainingOptions();
+            using var result = Trainer.Fit(model, data, options with { Steps = 1, BatchSize = batch });
+            return (result.Gradient, result.NoiseDraws);
+        }
+        Assert.Equal((GradientEstimator.Projected, 2), Taken(300, 1024, 100, 256));
+        // Five images in a batch: the Gram matrix of the units alone would cost more than the whole sampled step.
+        Assert.Equal((GradientEstimator.Sampled, 1), Taken(5, 1024, 100, 0));
+        Assert.Equal((GradientEstimator.Sampled, 1), Taken(300, 64, 512, 256));
+        Assert.Equal((GradientEstimator.Projected, 6), Taken(5, 1024, 100, 0, new TrainingOptions { NoiseDraws = 6 }));
+        var sampled = new TrainingOptions { Gradient = GradientEstimator.Sampled };
+        Assert.Equal((GradientEstimator.Sampled, 1), Taken(300, 1024, 100, 256, sampled));
+        using var network = new SmallNetwork(6, 3);
+        using var other = Trainer.Fit(network, Data(), new TrainingOptions { Steps = 1 });
+        Assert.Equal((GradientEstimator.Sampled, 1), (other.Gradient, other.NoiseDraws));
+    }
+
+    [Fact]
+    public void AGradientThatAModelCannotHaveIsRefused()
+    {
+        using var scope = torch.NewDisposeScope();
+        static string Message(Action fit) => Assert.ThrowsAny<ArgumentException>(fit).Message;
+        var projected = new TrainingOptions { Steps = 1, Gradient = GradientEstimator.Projected };
+        using var network = new SmallNetwork(6, 3);
+        Assert.Contains("SmallNetwork", Message(() => Trainer.Fit(network, Data(), projected)));
+        using var model = new ReluDae(6, 5, 3, tied: false);
+        Assert.Contains(
+            "weighting",
+            Message(() => Trainer.Fit(model, Data(), projected with { Weighting = LossWeighting.Edm() }))
+        );
+        Assert.Contains(
+            "needs the projected gradient",
+            Message(() =>
+                Trainer.Fit(model, Data(), projected with { Gradient = GradientEstimator.Sampled, NoiseDraws = 2 })
+            )
+        );
+        Assert.Contains("even", Message(() => projected = projected with { NoiseDraws = 5 }));
+        Assert.Contains("Automatic", Message(() => projected = projected with { Gradient = (GradientEstimator)7 }));
+        model.Decoder.requires_grad_(false);
+        Assert.Contains("every parameter", Message(() => Trainer.Fit(model, Data(), projected)));
     }
 
     [Fact]

@@ -46,9 +46,12 @@ public sealed class TrainingCheckpointTests : IDisposable
                 stop.Cancel();
         });
         using var own = data is null ? Data() : null;
-        return model is ReluDae dae
-            ? Trainer.Fit(dae, data ?? own!, options, watch, stop.Token)
-            : Trainer.Fit((SmallNetwork)model, data ?? own!, options, watch, stop.Token);
+        return model switch
+        {
+            ReluDae dae => Trainer.Fit(dae, data ?? own!, options, watch, stop.Token),
+            ReluDiffusion diffusion => Trainer.Fit(diffusion, data ?? own!, options, watch, stop.Token),
+            _ => Trainer.Fit((SmallNetwork)model, data ?? own!, options, watch, stop.Token),
+        };
     }
 
     private static void AssertSame(torch.nn.Module a, torch.nn.Module b)
@@ -59,7 +62,19 @@ public sealed class TrainingCheckpointTests : IDisposable
     }
 
     public static TheoryData<string> Runs =>
-        ["adam", "adamw-cosine", "rmsprop-onecycle", "momentum-loguniform", "untied", "full", "network"];
+        [
+            "adam",
+            "adamw-cosine",
+            "rmsprop-onecycle",
+            "momentum-loguniform",
+            "untied",
+            "full",
+            "network",
+            "projected",
+            "projected-full",
+            "projected-untied",
+            "projected-diffusion",
+        ];
 
     private static (Func<torch.nn.Module> Model, TrainingOptions Options) Run(string name) =>
         name switch
@@ -95,6 +110,35 @@ public sealed class TrainingCheckpointTests : IDisposable
             ),
             "untied" => (() => new ReluDae(6, 5, 3, tied: false), Plain with { BatchSize = 8, EmaDecay = 0.5 }),
             "full" => (() => new ReluDae(6, 5, 3, dtype: torch.float32), Plain),
+            "projected" => (
+                () => new ReluDae(6, 5, 3),
+                Plain with
+                {
+                    BatchSize = 8,
+                    Gradient = GradientEstimator.Projected,
+                    EmaDecay = 0.9,
+                }
+            ),
+            "projected-full" => (() => new ReluDae(6, 5, 3), Plain with { NoiseDraws = 6 }),
+            "projected-untied" => (
+                () => new ReluDae(6, 5, 3, tied: false),
+                Plain with
+                {
+                    BatchSize = 8,
+                    Gradient = GradientEstimator.Projected,
+                    NoiseDraws = 1,
+                    Noise = new LogUniformSigma(0.1, 1),
+                }
+            ),
+            "projected-diffusion" => (
+                () => new ReluDiffusion(6, 5, 3, width: 4),
+                Plain with
+                {
+                    BatchSize = 8,
+                    Gradient = GradientEstimator.Projected,
+                    Noise = new LogUniformSigma(0.1, 1),
+                }
+            ),
             _ => (
                 () => new SmallNetwork(6, 3),
                 Plain with
@@ -164,6 +208,30 @@ public sealed class TrainingCheckpointTests : IDisposable
         using var again = new ReluDae(6, 5, 3);
         Fit(again, options).Dispose();
         Assert.DoesNotContain("normal numbers", Safetensors.Read(Place()).Metadata["training"]);
+    }
+
+    [Fact]
+    public void ARunGoesOnWithTheGradientItWasBegunWith()
+    {
+        var options = Plain with { CheckpointPath = Place(), BatchSize = 8 };
+        using (var first = new ReluDae(6, 5, 3))
+            Fit(first, options with { NoiseDraws = 4 }, 14).Dispose();
+        using var second = new ReluDae(6, 5, 3);
+        // By itself a run of this size would sample.
+        using var result = Fit(second, options);
+        Assert.Equal((GradientEstimator.Projected, 4), (result.Gradient, result.NoiseDraws));
+        using var whole = new ReluDae(6, 5, 3);
+        using var expected = Fit(whole, options with { NoiseDraws = 4, CheckpointPath = null });
+        AssertSame(whole, second);
+        using var third = new ReluDae(6, 5, 3);
+        Assert.Contains(
+            "its gradient is projected with 4 noises a sample, this run's sampled",
+            Assert
+                .Throws<InvalidOperationException>(() =>
+                    Fit(third, options with { Gradient = GradientEstimator.Sampled })
+                )
+                .Message
+        );
     }
 
     [Fact]
@@ -288,6 +356,13 @@ public sealed class TrainingCheckpointTests : IDisposable
         Refused("its seed is 0, this run's 5", options with { Seed = 5 });
         Refused("its EMA decay is none, this run's 0.9", options with { EmaDecay = 0.9 });
         Refused("gradient clip", options with { GradientClip = 1 });
+        Refused(
+            "its gradient is sampled, this run's projected with 2 noises a sample",
+            options with
+            {
+                Gradient = GradientEstimator.Projected,
+            }
+        );
         using var moreUnits = new ReluDae(6, 7, 3);
         Refused("its 'encoder' has shape (5, 6), the model's (7, 6)", options, moreUnits);
         using var untied = new ReluDae(6, 5, 3, tied: false);
