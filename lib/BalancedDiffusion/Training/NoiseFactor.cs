@@ -18,6 +18,9 @@ namespace BalancedDiffusion.Training;
 /// </summary>
 internal sealed class NoiseFactor : IDisposable
 {
+    // Below it the products of float32 lose their digits on the way to the smallest number.
+    private const double LeastSquaredNorm = 1e-30;
+
     private const double FloatJitter = 1e-6,
         DoubleJitter = 1e-12,
         GreatestJitter = 1e-2;
@@ -75,11 +78,12 @@ internal sealed class NoiseFactor : IDisposable
         inverse.fill_(double.NaN);
     }
 
-    /// <summary>Norms and correlations of the rows; a zero row is correlated with itself only.</summary>
+    /// <summary>Norms and correlations of the rows; a zero row, or one of norm below 1e-15, which counts as such, is
+    /// correlated with itself only.</summary>
     private void ReadCorrelations(ReadOnlySpan<double> products)
     {
         for (var j = 0; j < units; j++)
-            norms[j] = Math.Sqrt(Math.Max(products[j * units + j], 0));
+            norms[j] = products[j * units + j] < LeastSquaredNorm ? 0 : Math.Sqrt(products[j * units + j]);
         for (var j = 0; j < units; j++)
         for (var k = 0; k < j; k++)
         {

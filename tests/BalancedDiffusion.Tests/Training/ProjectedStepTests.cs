@@ -193,6 +193,8 @@ public class ProjectedStepTests
                 var rows = model.Encoder;
                 if (what == "zero")
                     rows[1].zero_();
+                if (what == "vanishing")
+                    rows.narrow(0, 1, 2).mul_(torch.tensor(new[] { 1e-13, 1e-21 }).to_type(type).unsqueeze(1));
                 if (what == "equal")
                     rows[1].copy_(rows[0]);
                 if (what == "opposite")
