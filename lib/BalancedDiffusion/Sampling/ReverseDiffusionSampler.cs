@@ -40,6 +40,8 @@ public sealed record ReverseDiffusionSampler(double? Clamp = null, bool NoiseInt
             options,
             step =>
             {
+                // A clamp would hide an infinite estimate from the check of the samples.
+                step.IsChecking |= Clamp is not null;
                 var removed = (1 - step.Next / step.Sigma) * (1 + step.Next / step.Sigma);
                 step.X.lerp_(step.Estimate(step.X, step.Sigma), removed);
                 if (step.Next > 0 || NoiseIntoZero)

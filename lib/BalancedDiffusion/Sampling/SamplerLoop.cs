@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using BalancedDiffusion.Denoisers;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
@@ -8,6 +9,12 @@ namespace BalancedDiffusion.Sampling;
 /// the denoiser gives.</summary>
 internal static class SamplerLoop
 {
+    // A look for NaN passes over the batch, which for a small network is a twentieth of a step. So it is done when this
+    // many steps or this much time have gone by since the last; where it finds something, those steps are taken again,
+    // each checked by itself, to name the one.
+    private const int StepsBetweenChecks = 8;
+    private static readonly TimeSpan TimeBetweenChecks = TimeSpan.FromMilliseconds(20);
+
     /// <summary>Integrates along decreasing levels; <paramref name="step"/> takes X from Sigma to Next, in
     /// place.</summary>
     public static torch.Tensor Run(
@@ -38,24 +45,72 @@ internal static class SamplerLoop
         using var scope = torch.NewDisposeScope();
         options.Record?.Begin(sigmas, options.FirstIndex, start.shape[0]);
         var state = new SamplerStep(denoiser, options, sigmas, start.detach().clone());
-        for (var i = 0; i + 1 < sigmas.Count; i++)
+        var sinceCheck = Stopwatch.StartNew();
+        for (var i = 0; i < state.Count; i++)
         {
             options.Cancellation.ThrowIfCancellationRequested();
             SafePoint.Pass();
-            using var inner = torch.NewDisposeScope();
-            state.Begin(i);
-            step(state);
+            if (i == 0 || i == state.Kept + StepsBetweenChecks || sinceCheck.Elapsed >= TimeBetweenChecks)
+            {
+                Check(state, step, i);
+                state.Keep(i);
+                sinceCheck.Restart();
+            }
+            TakeStep(state, step, i);
             options.Progress?.Report(i + 1);
         }
+        Check(state, step, state.Count);
         if (denoise)
+        {
+            state.IsChecking = true;
             state.X.copy_(state.Estimate(state.X, sigmas[^1]));
-        if (!Guard.AllFinite(state.X))
-            throw new InvalidOperationException(
-                $"the samples are not finite after step {sigmas.Count - 1} of {sigmas.Count - 1} (sigma = "
-                    + $"{sigmas[^1]}); take smaller steps"
-            );
+        }
         options.Record?.End();
         return state.X.MoveToOuterDisposeScope();
+    }
+
+    private static void TakeStep(SamplerStep state, Action<SamplerStep> step, int index)
+    {
+        using var scope = torch.NewDisposeScope();
+        state.Begin(index);
+        try
+        {
+            step(state);
+        }
+        catch (InvalidOperationException) when (!state.IsChecking)
+        {
+            // A denoiser that looks at its input itself may stop a step or more after what was wrong.
+            TakeAgain(state, step, index + 1);
+            throw;
+        }
+    }
+
+    /// <summary>Throws where the samples before this step are not finite.</summary>
+    private static void Check(SamplerStep state, Action<SamplerStep> step, int next)
+    {
+        if (next == state.Kept || Guard.AllFinite(state.X))
+            return;
+        TakeAgain(state, step, next);
+        throw new InvalidOperationException(
+            $"the samples are not finite between step {state.Kept + 1} and step {next} of {state.Count}, but were when "
+                + "these were taken again; check that the denoiser gives the same outputs for the same inputs"
+        );
+    }
+
+    /// <summary>Takes the steps since the last check again, each checked.</summary>
+    private static void TakeAgain(SamplerStep state, Action<SamplerStep> step, int next)
+    {
+        state.IsChecking = true;
+        state.GoBack();
+        for (var i = state.Kept; i < next; i++)
+        {
+            TakeStep(state, step, i);
+            if (!Guard.AllFinite(state.X))
+                throw new InvalidOperationException(
+                    $"the samples are not finite after step {i + 1} of {state.Count} (sigma = {state.Next}); take "
+                        + "smaller steps"
+                );
+        }
     }
 
     public static void CheckStart(IDenoiser denoiser, torch.Tensor start)

@@ -13,7 +13,10 @@ internal sealed class SamplerStep
     private readonly SamplingOptions options;
     private readonly IReadOnlyList<double> sigmas;
     private readonly long seed;
-    private torch.Tensor? noise;
+    private torch.Tensor? noise,
+        keptX,
+        keptMemory;
+    private bool keptRemembers;
     private int index;
     private bool recordEstimate;
 
@@ -40,6 +43,33 @@ internal sealed class SamplerStep
 
     /// <summary>What the sampler remembers from the step before, or null.</summary>
     public torch.Tensor? Memory { get; private set; }
+
+    /// <summary>Whether what the denoiser gives is looked at in every step.</summary>
+    public bool IsChecking { get; set; }
+
+    /// <summary>The step that <see cref="GoBack"/> goes back to.</summary>
+    public int Kept { get; private set; }
+
+    /// <summary>Keeps what the steps from this one on begin with.</summary>
+    public void Keep(int step)
+    {
+        Kept = step;
+        keptX ??= torch.empty_like(X);
+        keptX.copy_(X);
+        keptRemembers = Memory is not null;
+        if (Memory is null)
+            return;
+        keptMemory ??= torch.empty_like(X);
+        keptMemory.copy_(Memory);
+    }
+
+    /// <summary>Makes everything as it was at <see cref="Keep"/>.</summary>
+    public void GoBack()
+    {
+        X.copy_(keptX!);
+        if (keptRemembers)
+            Memory!.copy_(keptMemory!);
+    }
 
     public void Begin(int step)
     {
@@ -70,7 +100,8 @@ internal sealed class SamplerStep
             : noise.to(X.device).to_type(X.dtype);
     }
 
-    /// <summary>The clean samples as the denoiser estimates them; checked.</summary>
+    /// <summary>The clean samples as the denoiser estimates them, of the right shape; that they are finite is seen at
+    /// the latest when the loop looks at X.</summary>
     public torch.Tensor Estimate(torch.Tensor x, double sigma)
     {
         string At() => $"at step {index + 1} of {Count} (sigma = {sigma})";
@@ -88,7 +119,7 @@ internal sealed class SamplerStep
                 $"the denoiser returned shape ({string.Join(", ", clean.shape)}) for "
                     + $"({string.Join(", ", x.shape)}) {At()}"
             );
-        if (!Guard.AllFinite(clean))
+        if (IsChecking && !Guard.AllFinite(clean))
             throw new InvalidOperationException(
                 $"the denoiser returned NaN or infinity {At()}; check its weights and that it was trained at "
                     + "this noise level"

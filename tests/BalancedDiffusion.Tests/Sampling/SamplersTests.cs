@@ -132,6 +132,40 @@ public class SamplersTests
         }
     }
 
+    /// <summary>Levels 20, 19, …: the step that asks at level s is step 21 - s, wherever the loop looks.</summary>
+    [Fact]
+    public void TheStepIsNamedWhereverItLies()
+    {
+        using var scope = torch.NewDisposeScope();
+        double[] levels = [.. Enumerable.Range(0, 21).Select(i => 20.0 - i)];
+        foreach (var sampler in All.Append(new ReverseDiffusionSampler(Clamp: 5)))
+        foreach (var bad in new[] { float.NaN, float.PositiveInfinity })
+        foreach (var failing in new[] { 19, 13, 12, 11, 1 })
+        {
+            var denoiser = new Broken((x, sigma) => sigma.item<float>() == failing ? x * 0 + bad : x * 0.5);
+            var message = Assert
+                .Throws<InvalidOperationException>(() => sampler.Sample(denoiser, torch.ones(2, 2), levels, 1))
+                .Message;
+            // Heun asks at the lower end of a step first.
+            var step = 21 - failing - (sampler is HeunSampler ? 1 : 0);
+            Assert.StartsWith($"the denoiser returned NaN or infinity at step {step} of 20", message);
+        }
+    }
+
+    [Fact]
+    public void ADenoiserThatFailsOnceIsNamedWithItsSteps()
+    {
+        using var scope = torch.NewDisposeScope();
+        double[] levels = [.. Enumerable.Range(0, 21).Select(i => 20.0 - i)];
+        var calls = 0;
+        var denoiser = new Broken((x, _) => ++calls == 5 ? x * float.NaN : x * 0.5);
+        var message = Assert
+            .Throws<InvalidOperationException>(() => new EulerSampler().Sample(denoiser, torch.ones(2, 2), levels, 1))
+            .Message;
+        Assert.Matches("^the samples are not finite between step \\d+ and step \\d+ of 20", message);
+        Assert.Contains("same outputs", message);
+    }
+
     [Theory]
     [InlineData(new[] { 1.0 }, "at least two")]
     [InlineData(new[] { 1.0, 2 }, "sigmas must decrease, but 2 at position 1 follows 1")]
