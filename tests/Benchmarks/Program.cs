@@ -10,6 +10,7 @@ var threads =
 Console.WriteLine(threads);
 (Type Run, Action<string> Into)[] longRuns =
 [
+    (typeof(Goals), Goals.Run),
     (typeof(TimeToSolution), TimeToSolution.Run),
     (typeof(StableDiffusionForward), StableDiffusionForward.Run),
 ];

@@ -55,7 +55,9 @@ public static class TimeToSolution
                     TrainingRecipes.AuthorsMemorizing,
                     TrainingRecipes.Memorizing with
                     {
-                        Steps = 1000,
+                        Steps = 200,
+                        Optimizer = OptimizerOptions.Adam(beta2: 0.99),
+                        LearningRate = 1e-2,
                     },
                     p => torch.optim.RMSProp(p, 1e-3, weight_decay: 1e-2),
                     (model, lambda) =>

@@ -9,8 +9,9 @@ namespace BalancedDiffusion.Training;
 /// <param name="NoiseDraws">Noises a sample.</param>
 internal sealed record GradientPlan(GradientEstimator Estimator, int NoiseDraws)
 {
-    // The best trade at the paper's sizes: a pair costs a tenth more than one noise (tests/Benchmarks).
-    private const int UsualDraws = 2;
+    // The best trade at the paper's sizes (tests/Benchmarks): a pair costs a tenth more time than one noise, and the
+    // variance that is left comes from the choice of samples.
+    private const int UsualDraws = 1;
     private const string EstimatorName = "gradient estimator",
         DrawsName = "noise draws";
 

@@ -116,7 +116,7 @@ public sealed record TrainingOptions
     } = GradientEstimator.Automatic;
 
     /// <summary>Noises that are drawn for a sample in a step: 1, or an even number of which one half is the other's
-    /// negative; or null for what is cheapest by variance (2 where the noise is projected). More than one needs
+    /// negative; or null for 1. More than one needs
     /// <see cref="GradientEstimator.Projected"/>, which Automatic then takes.</summary>
     public int? NoiseDraws
     {

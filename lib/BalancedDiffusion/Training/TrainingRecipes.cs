@@ -63,17 +63,17 @@ public static class TrainingRecipes
             LogEvery = 50,
         };
 
-    /// <summary>Generalizes from many images: Adam with a shorter memory for squares and a one-cycle rate up to 1.2e-2,
-    /// batches of 256. A fiftieth of the steps of <see cref="AuthorsGeneralizing"/>, and ends within one per cent of
-    /// its loss.</summary>
+    /// <summary>Generalizes from many images: Adam with a shorter memory for squares and a one-cycle rate up to 1.6e-2,
+    /// batches of 256. A sixtieth of the steps of <see cref="AuthorsGeneralizing"/>, and ends within one per cent of its
+    /// loss.</summary>
     public static TrainingOptions Generalizing { get; } =
         new()
         {
-            Steps = 1_000,
+            Steps = 800,
             BatchSize = 256,
             Optimizer = OptimizerOptions.Adam(beta2: 0.99),
-            LearningRate = 1.2e-2,
-            Schedule = LearningRateSchedule.OneCycle(0.1),
+            LearningRate = 1.6e-2,
+            Schedule = LearningRateSchedule.OneCycle(0.3),
             Regularization = Regularization.FromLambda(GeneralizingLambda),
             Noise = new FixedSigma(0.2),
             LogEvery = 20,

@@ -125,31 +125,6 @@ internal sealed class TrainingRun
         return TrainingCheckpoint.Digest(tensors);
     }
 
-    /// <summary>What finds the gradients: formulas for a ReLU-DAE; torch where a frozen parameter, a weighting or
-    /// another model asks for the general way.</summary>
-    private IBatchGradient CreateGradient()
-    {
-        using var noGrad = torch.no_grad();
-        if (plan.Estimator == GradientEstimator.Projected)
-            return new ProjectedGradient(
-                model is ReluDiffusion diffusion
-                    ? new ProjectedStep(diffusion, batches.Size, plan.NoiseDraws)
-                    : new ProjectedStep((ReluDae)model, batches.Size, plan.NoiseDraws),
-                batches
-            );
-        return
-            model is ReluDae dae && parameters.Count == (dae.IsTied ? 1 : 2) && options.Weighting == LossWeighting.None
-            ? new SampledGradient(dae, batches)
-            : new DifferentiatedGradient(
-                model,
-                denoiser,
-                [.. parameters.Select(p => p.Value)],
-                batches,
-                labels,
-                options
-            );
-    }
-
     /// <summary>Goes on from the checkpoint where there is one.</summary>
     public void Resume()
     {
@@ -217,7 +192,15 @@ internal sealed class TrainingRun
         var wasTraining = model.training;
         var saved = step;
         var host = SafePoint.Token;
-        using var gradient = CreateGradient();
+        using var gradient = BatchGradient.Create(
+            model,
+            denoiser,
+            [.. parameters.Select(p => p.Value)],
+            batches,
+            labels,
+            plan,
+            options
+        );
         try
         {
             model.train();

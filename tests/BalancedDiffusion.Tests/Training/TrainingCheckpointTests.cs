@@ -357,7 +357,7 @@ public sealed class TrainingCheckpointTests : IDisposable
         Refused("its EMA decay is none, this run's 0.9", options with { EmaDecay = 0.9 });
         Refused("gradient clip", options with { GradientClip = 1 });
         Refused(
-            "its gradient is sampled, this run's projected with 2 noises a sample",
+            "its gradient is sampled, this run's projected with 1 noise a sample",
             options with
             {
                 Gradient = GradientEstimator.Projected,
