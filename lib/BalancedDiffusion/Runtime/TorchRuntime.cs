@@ -42,17 +42,8 @@ public static class TorchRuntime
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        // glibc keeps what was freed; another C library, or an allocator loaded before it, has no such call.
-        if (
-            OperatingSystem.IsLinux()
-            && NativeLibrary.TryLoad("libc.so.6", out var library)
-            && NativeLibrary.TryGetExport(library, "malloc_trim", out var address)
-        )
-            Marshal.GetDelegateForFunctionPointer<Trim>(address)(0);
+        FreedMemory.Return();
     }
-
-    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-    private delegate int Trim(nuint keep);
 
     // a library that must load natives before its first use by a notebook kernel has no other moment
 #pragma warning disable CA2255
@@ -91,6 +82,8 @@ public static class TorchRuntime
     {
         if (ProcessorLimits.ConvolutionsAreWrong)
             Messages.Add("On this processor convolutions are computed as products, since libtorch's own are wrong.");
+        if (FreedMemory.Keep())
+            Messages.Add("Freed memory is kept for the next tensors, up to 512 MB (glibc's mallopt).");
         var folder = FindNativeFolder();
         if (folder is null)
         {
