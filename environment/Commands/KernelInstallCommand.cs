@@ -86,6 +86,8 @@ public sealed class KernelInstallCommand : AsyncCommand<KernelInstallCommand.Set
             {
                 ["DOTNET_gcServer"] = "0",
                 ["DOTNET_gcConcurrent"] = "0",
+                // Of several arenas all but the first give freed memory back at once, which FreedMemory is to avoid.
+                ["MALLOC_ARENA_MAX"] = "1",
                 ["OMP_WAIT_POLICY"] = "passive",
                 ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1",
                 ["DOTNET_INTERACTIVE_CLI_TELEMETRY_OPTOUT"] = "1",

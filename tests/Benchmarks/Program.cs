@@ -11,6 +11,7 @@ Console.WriteLine(threads);
 (Type Run, Action<string> Into)[] longRuns =
 [
     (typeof(Goals), Goals.Run),
+    (typeof(Scaling), Scaling.Run),
     (typeof(TimeToSolution), TimeToSolution.Run),
     (typeof(StableDiffusionForward), StableDiffusionForward.Run),
 ];

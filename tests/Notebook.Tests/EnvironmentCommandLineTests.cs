@@ -169,6 +169,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         var words = spec["argv"]!.AsArray().Select(w => (string)w!).ToList();
         Assert.Equal("dotnet", words[0]);
         Assert.Equal("0", (string?)spec["env"]!["DOTNET_gcConcurrent"]);
+        Assert.Equal("1", (string?)spec["env"]!["MALLOC_ARENA_MAX"]);
         Assert.Contains("{connection_file}", words);
         Assert.Contains("--http-local-only", words);
         Assert.True(File.Exists(words[1]), $"{words[1]} is no file");
