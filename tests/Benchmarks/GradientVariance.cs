@@ -4,8 +4,8 @@ using BalancedDiffusion.Training;
 
 namespace BalancedDiffusion.Benchmarks;
 
-/// <summary>The variance of a gradient over batches and noise, for a ReLU-DAE of the paper's size on 10,000 faces: at the
-/// random weights that a training begins with, and halfway through the generalizing recipe.</summary>
+/// <summary>The variance of a gradient over batches and noise, for a ReLU-DAE of the paper's size on 10,000 faces: at
+/// the random weights that a training begins with, and halfway through the generalizing recipe.</summary>
 public static class GradientVariance
 {
     private static readonly Dictionary<(int, bool), double> Known = [];

@@ -99,7 +99,8 @@ internal sealed partial class PickleTensorReader
         return true;
     }
 
-    /// <summary>Carries out an instruction that puts a number, a text, bytes or nothing on the stack, if it is one.</summary>
+    /// <summary>Carries out an instruction that puts a number, a text, bytes or nothing on the stack, if it is
+    /// one.</summary>
     private bool PutsValue(byte op)
     {
         switch (op)

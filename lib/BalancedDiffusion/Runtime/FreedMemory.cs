@@ -20,8 +20,8 @@ internal static class FreedMemory
     // What may stand free at the end of the heap.
     private const int MostKept = 512 << 20;
 
-    /// <summary>Keeps freed memory for the next tensor, up to half a gigabyte, in pieces of at most 32 MB. A process that
-    /// was started with its own settings of malloc keeps those.</summary>
+    /// <summary>Keeps freed memory for the next tensor, up to half a gigabyte, in pieces of at most 32 MB. A process
+    /// that was started with its own settings of malloc keeps those.</summary>
     /// <returns>Whether it is kept.</returns>
     public static bool Keep()
     {

@@ -7,8 +7,8 @@ namespace BalancedDiffusion.Training;
 /// <summary>Makes what finds a model's gradients.</summary>
 internal static class BatchGradient
 {
-    /// <summary>Formulas for a ReLU-DAE; torch where a frozen parameter, a weighting or another model asks for the general
-    /// way.</summary>
+    /// <summary>Formulas for a ReLU-DAE; torch where a frozen parameter, a weighting or another model asks for the
+    /// general way.</summary>
     /// <param name="model">The model.</param>
     /// <param name="denoiser">The same model.</param>
     /// <param name="parameters">What is trained.</param>

@@ -11,7 +11,8 @@ public sealed class GradientMoments : IDisposable
     private GradientMoments(torch.Tensor mean, double variance, int repeats) =>
         (Mean, Variance, Repeats) = (mean, variance, repeats);
 
-    /// <summary>The mean gradient of all parameters in their order, one after the other, (parameters), float64.</summary>
+    /// <summary>The mean gradient of all parameters in their order, one after the other, (parameters),
+    /// float64.</summary>
     public torch.Tensor Mean { get; }
 
     /// <summary>The trace of the gradient's covariance, without bias.</summary>
@@ -20,7 +21,8 @@ public sealed class GradientMoments : IDisposable
     /// <summary>How many steps they were taken over.</summary>
     public int Repeats { get; }
 
-    /// <summary>The standard error of the mean as a vector: the root of <c>E‖Mean - its expectation‖²</c>.</summary>
+    /// <summary>The standard error of the mean as a vector: the root of <c>E‖Mean - its
+    /// expectation‖²</c>.</summary>
     public double MonteCarloError => Math.Sqrt(Variance / Repeats);
 
     /// <summary>Measures them.</summary>

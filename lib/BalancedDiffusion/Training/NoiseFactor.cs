@@ -4,16 +4,16 @@ using TorchSharp;
 namespace BalancedDiffusion.Training;
 
 /// <summary>
-/// A square root of the Gram matrix of the encoder's rows, <c>G = W Wᵀ ≈ L Lᵀ</c>, and its inverse, in float64. The
-/// noise that units see is <c>sigma Z Lᵀ</c> with standard normal Z (batch, p), and given it the noise of the samples is
-/// <c>sigma Z L⁻¹ W</c> in the mean.
+/// A square root of the Gram matrix of the encoder's rows, <c>G = W Wᵀ ≈ L Lᵀ</c>, and its inverse, in float64.
+/// The noise that units see is <c>sigma Z Lᵀ</c> with standard normal Z (batch, p), and given it the noise of the
+/// samples is <c>sigma Z L⁻¹ W</c> in the mean.
 /// <para>
 /// A model that memorizes has zero rows and rows that coincide, where G is singular. So the correlations <c>C</c> of
-/// the rows are factored instead of G, with a jitter δ that leaves ones on the diagonal: <c>(C + δ I)/(1 + δ)</c>. The
-/// variance of every unit's noise stays as it is, a zero row has none, and a correlation r becomes r/(1 + δ): for two
-/// equal rows the share of noises that only one of them sees as active is at most <c>sqrt(2δ)/π</c>, and 0 without
-/// jitter. δ is 1e-6 for float32, where G itself is known to some 1e-7, and 1e-12 for float64; ten times as much
-/// where the factorization breaks down.
+/// the rows are factored instead of G, with a jitter δ that leaves ones on the diagonal: <c>(C + δ I)/(1 + δ)</c>.
+/// The variance of every unit's noise stays as it is, a zero row has none, and a correlation r becomes r/(1 + δ): for
+/// two equal rows the share of noises that only one of them sees as active is at most <c>sqrt(2δ)/π</c>, and 0
+/// without jitter. δ is 1e-6 for float32, where G itself is known to some 1e-7, and 1e-12 for float64; ten times as
+/// much where the factorization breaks down.
 /// </para>
 /// </summary>
 internal sealed class NoiseFactor : IDisposable
@@ -102,8 +102,8 @@ internal sealed class NoiseFactor : IDisposable
             target[j * units + k] = correlations[j * units + k] * factor;
     }
 
-    /// <summary>From the root R of the correlations: <c>L = diag(norms) R</c> and <c>L⁻¹ = R⁻¹ diag(1/norms)</c>, in
-    /// place.</summary>
+    /// <summary>From the root R of the correlations: <c>L = diag(norms) R</c> and <c>L⁻¹ = R⁻¹
+    /// diag(1/norms)</c>, in place.</summary>
     private void Scale(torch.Tensor root, torch.Tensor inverted)
     {
         Span<double> below = root.Numbers<double>(),

@@ -10,8 +10,8 @@ internal static class ProjectedPasses
     // What stays in the core's nearest cache, and what float32 adds up before float64 takes over.
     private const int Chunk = 1024;
 
-    /// <summary>How the rows lie: those of noise are (pairs · batch, units); those of one noise a sample as many, those of
-    /// both signs twice as many, all of the first sign first.</summary>
+    /// <summary>How the rows lie: those of noise are (pairs · batch, units); those of one noise a sample as many,
+    /// those of both signs twice as many, all of the first sign first.</summary>
     /// <param name="Batch">Samples.</param>
     /// <param name="Units">p.</param>
     /// <param name="Pairs">Noises drawn a sample.</param>
@@ -57,8 +57,9 @@ internal static class ProjectedPasses
     private static T Rectify<T>(T value)
         where T : unmanaged, INumber<T> => value < T.Zero ? T.Zero : value;
 
-    /// <summary>From <c>R = H Gᵥ</c> the error <c>D = R - M</c> and <c>Δ = D ∘ 1[H &gt; 0]</c>; summed over the noises of
-    /// a sample for the products with clean samples, and subtracted within each pair for that with the noise.</summary>
+    /// <summary>From <c>R = H Gᵥ</c> the error <c>D = R - M</c> and <c>Δ = D ∘ 1[H &gt; 0]</c>; summed over the
+    /// noises of a sample for the products with clean samples, and subtracted within each pair for that with the
+    /// noise.</summary>
     /// <param name="shape">How the rows lie.</param>
     /// <param name="hidden">H.</param>
     /// <param name="reconstructed">R, like H.</param>

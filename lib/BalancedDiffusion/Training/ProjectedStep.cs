@@ -16,15 +16,15 @@ namespace BalancedDiffusion.Training;
 /// </code>
 /// <para>
 /// This is the expectation of the plain step's gradient (<see cref="ReluDaeStep"/>) given the pre-activations: the
-/// noise E of a sample enters through <c>N = σ E Wᵀ</c> alone, and <c>E[σ E | N] = N G⁻¹ W = σ Z L⁻¹ W</c>. So its
-/// expectation is the same and its variance is not larger (Rao–Blackwell). Several noises may be drawn for each sample,
-/// in pairs Z and -Z; they share the two products with X, which are most of the work. Where G is singular see
-/// <see cref="Jitter"/>.
+/// noise E of a sample enters through <c>N = σ E Wᵀ</c> alone, and <c>E[σ E | N] = N G⁻¹ W = σ Z L⁻¹ W</c>.
+/// So its expectation is the same and its variance is not larger (Rao–Blackwell). Several noises may be drawn for
+/// each sample, in pairs Z and -Z; they share the two products with X, which are most of the work. Where G is singular
+/// see <see cref="Jitter"/>.
 /// </para>
 /// <para>
 /// For the time-conditioned <see cref="ReluDiffusion"/>, <c>f = U W + s y</c> with <c>U = H ∘ g(σ)</c>, the same
-/// holds with <c>D = U G - (1 - s) M + s N</c>; what the skip connection adds to the loss, <c>2 s N ∘ U + (1 - s)²‖X‖²
-/// + s² σ² d</c>, has the expectation over what N leaves open taken exactly.
+/// holds with <c>D = U G - (1 - s) M + s N</c>; what the skip connection adds to the loss, <c>2 s N ∘ U + (1 -
+/// s)²‖X‖² + s² σ² d</c>, has the expectation over what N leaves open taken exactly.
 /// </para>
 /// </summary>
 public sealed class ProjectedStep : IDisposable
@@ -156,17 +156,17 @@ public sealed class ProjectedStep : IDisposable
     public torch.Tensor Clean { get; }
 
     /// <summary>The buffer that the caller fills before <see cref="Compute"/> with standard normal numbers, each row
-    /// times the noise level of its sample: (batch, p) for one noise or one pair a sample, else (pairs · batch, p), the
-    /// first of all samples, then the second of all, and so on.</summary>
+    /// times the noise level of its sample: (batch, p) for one noise or one pair a sample, else (pairs · batch, p),
+    /// the first of all samples, then the second of all, and so on.</summary>
     public torch.Tensor Normals { get; }
 
     /// <summary>The gradients of the mean squared error after <see cref="Compute"/>, in the order of the model's
     /// parameters. They belong to this object and are overwritten by the next step.</summary>
     public IReadOnlyList<torch.Tensor> Gradients { get; } = [];
 
-    /// <summary>The jitter δ of the last step: the noises of two units had the correlation r/(1 + δ) where their weights
-    /// have r, so that G could be factored although rows vanish or coincide. The variance of each is exact. 1e-6 in
-    /// float32 and 1e-12 in float64, ten times as much where that does not suffice, up to 1e-2.</summary>
+    /// <summary>The jitter δ of the last step: the noises of two units had the correlation r/(1 + δ) where their
+    /// weights have r, so that G could be factored although rows vanish or coincide. The variance of each is exact.
+    /// 1e-6 in float32 and 1e-12 in float64, ten times as much where that does not suffice, up to 1e-2.</summary>
     public double Jitter => factor.Jitter;
 
     /// <summary>Throws where a number of noises a sample is neither 1 nor even.</summary>

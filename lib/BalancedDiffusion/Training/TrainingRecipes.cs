@@ -64,8 +64,8 @@ public static class TrainingRecipes
         };
 
     /// <summary>Generalizes from many images: Adam with a shorter memory for squares and a one-cycle rate up to 1.6e-2,
-    /// batches of 256. A sixtieth of the steps of <see cref="AuthorsGeneralizing"/>, and ends within one per cent of its
-    /// loss.</summary>
+    /// batches of 256. A sixtieth of the steps of <see cref="AuthorsGeneralizing"/>, and ends within one per cent of
+    /// its loss.</summary>
     public static TrainingOptions Generalizing { get; } =
         new()
         {
