@@ -236,8 +236,8 @@ public sealed class KernelTests
         }
 
         /// <summary>Runs a cell without end, stops it where it has shown its progress twice, and waits for its end.
-        /// Where it goes on, it is stopped again after thirty more: on a busy machine the kernel may lose a command that
-        /// comes while it begins a cell.</summary>
+        /// Where it goes on, it is stopped again after thirty more: on a busy machine the kernel may lose a command
+        /// that comes while it begins a cell.</summary>
         public async Task StopAsync(string code, Func<Task>? stop = null)
         {
             var seen = 0;
