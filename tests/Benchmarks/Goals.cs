@@ -78,7 +78,7 @@ public static class Goals
             table.Note(
                 $"projected, {draws} noise{(draws == 1 ? "" : "s")} a sample{suffix}",
                 Invariant(
-                    $"{time:F2} × the steps; variance at random weights {random:F2} × less, halfway {trained:F2} × less"
+                    $"{time:F2} × the steps; variance {random:F2} × less at random weights, {trained:F2} × halfway"
                 )
             );
             if (draws != 1)

@@ -1,4 +1,5 @@
 using BalancedDiffusion.Noise;
+using BalancedDiffusion.Training;
 using TorchSharp;
 
 namespace BalancedDiffusion.Benchmarks;
@@ -7,6 +8,7 @@ namespace BalancedDiffusion.Benchmarks;
 /// are there: the floor of such a step.</summary>
 public sealed class ProjectedProducts : IDisposable
 {
+    private readonly OwnedTensors owned = new();
     private readonly torch.Tensor rows,
         weightsT,
         factors,
@@ -24,7 +26,7 @@ public sealed class ProjectedProducts : IDisposable
     /// <summary>Products of these shapes.</summary>
     public ProjectedProducts(long batch, long dimension, long units)
     {
-        torch.Tensor Own(torch.Tensor t) => t.DetachFromDisposeScope();
+        torch.Tensor Own(torch.Tensor tensor) => owned.Add(tensor);
         rows = Own(GaussianNoise.Draw([units + batch, dimension], 1));
         weightsT = Own(rows.narrow(0, 0, units).t());
         factors = Own(torch.zeros(units + batch, units));
@@ -57,26 +59,5 @@ public sealed class ProjectedProducts : IDisposable
     }
 
     /// <summary>Frees them.</summary>
-    public void Dispose()
-    {
-        foreach (
-            var tensor in new[]
-            {
-                rows,
-                weightsT,
-                factors,
-                factorsT,
-                gradient,
-                normals,
-                normalsT,
-                noise,
-                hidden,
-                hiddenT,
-                reconstructed,
-                square,
-                root,
-            }
-        )
-            tensor.Dispose();
-    }
+    public void Dispose() => owned.Dispose();
 }

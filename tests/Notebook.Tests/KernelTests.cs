@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -157,6 +158,26 @@ public sealed class KernelTests
     }
 
     [Fact]
+    public async Task MemoryOfFreedTensorsServesTheNext()
+    {
+        await using var kernel = await Kernel.StartAsync(Path.Combine(Root, "notebooks"));
+        await kernel.RunAsync("#!import \"lab.dib\"\nLab.Start(\"kernel-test\");");
+        var log = string.Concat((await kernel.RunAsync("string.Join('\\n', TorchRuntime.Log)")).Values);
+        Assert.SkipUnless(log.Contains("mallopt", StringComparison.Ordinal), "this C library has no such setting");
+        // Six tensors of 16 MB, or 4,096 pages, at a time. Handed back each time they would be 740,000 page faults, of
+        // which /proc/self/stat counts those without a disk in the eighth place after the name.
+        var faults = await kernel.RunAsync(
+            "var stat = \"/proc/self/stat\"; long Faults() => long.Parse(\n"
+                + "System.IO.File.ReadAllText(stat).Split(')')[^1].Trim().Split(' ')[7]);\n"
+                + "void Use() { var all = Enumerable.Range(0, 6).Select(_ => ones(4 << 20)).ToList();\n"
+                + "all.ForEach(t => t.Dispose()); }\n"
+                + "Use(); Use(); var before = Faults(); for (var i = 0; i < 30; i++) Use();\n"
+                + "Console.Write(Faults() - before);"
+        );
+        Assert.InRange(long.Parse(string.Concat(faults.Values), CultureInfo.InvariantCulture), 0, 100_000);
+    }
+
+    [Fact]
     public async Task NumbersHaveAPointWhereTheMachinesLanguageWritesAComma()
     {
         await using var kernel = await Kernel.StartAsync(Path.Combine(Root, "notebooks"), "de_DE.UTF-8");
@@ -235,6 +256,7 @@ public sealed class KernelTests
                 start.Environment.Remove("BALANCED_DIFFUSION_" + name);
             start.Environment["BALANCED_DIFFUSION_DEVICE"] = "cpu";
             start.Environment["DOTNET_gcServer"] = "0";
+            start.Environment["MALLOC_ARENA_MAX"] = "1";
             if (language is not null)
             {
                 start.Environment.Remove("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");

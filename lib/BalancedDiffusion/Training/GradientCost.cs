@@ -4,9 +4,8 @@ namespace BalancedDiffusion.Training;
 
 /// <summary>
 /// What the gradient of a ReLU-DAE costs by each estimator, in multiplications and additions of float32 as a matrix
-/// product does them. The products are counted; what else a step does is counted at what it took on two cores of an AMD
-/// EPYC, in units of those (tests/Benchmarks measures it). It decides which one is taken, so that a factor of
-/// two in a constant costs little.
+/// product does them. The products are counted; the constants of what else a step does are estimates, not fitted to
+/// measurements. They decide which estimator is taken, where both cost about the same.
 /// </summary>
 public static class GradientCost
 {

@@ -92,33 +92,22 @@ internal static class ProjectedPasses
         for (var from = 0; from < block; from += Chunk)
         {
             int length = Math.Min(Chunk, block - from),
-                plus = pair * block + from,
-                minus = plus + shape.Pairs * block;
-            var m = means.Slice(from, length);
-            var difference = delta.Slice(plus, length);
+                place = pair * block + from;
             var encoder = ofEncoder.Slice(from, length);
-            var decoder = ofDecoder.IsEmpty ? encoder : ofDecoder.Slice(from, length);
-            total += Add(
-                hidden.Slice(plus, length),
-                reconstructed.Slice(plus, length),
-                m,
-                difference,
-                encoder,
-                decoder,
-                T.One,
-                scale
-            );
-            if (shape.IsMirrored)
+            for (var sign = 1; sign >= (shape.IsMirrored ? -1 : 1); sign -= 2)
+            {
+                var row = sign > 0 ? place : place + shape.Pairs * block;
                 total += Add(
-                    hidden.Slice(minus, length),
-                    reconstructed.Slice(minus, length),
-                    m,
-                    difference,
+                    hidden.Slice(row, length),
+                    reconstructed.Slice(row, length),
+                    means.Slice(from, length),
+                    delta.Slice(place, length),
                     encoder,
-                    decoder,
-                    -T.One,
+                    ofDecoder.IsEmpty ? encoder : ofDecoder.Slice(from, length),
+                    T.CreateChecked(sign),
                     scale
                 );
+            }
         }
         return total;
     }

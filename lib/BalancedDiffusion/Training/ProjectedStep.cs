@@ -11,7 +11,8 @@ namespace BalancedDiffusion.Training;
 /// the d entries of a sample. With clean rows X (batch, d), encoder rows <c>W</c> and decoder rows <c>V</c> (p, d):
 /// <code>
 /// M = X Wᵀ,   G = W Wᵀ = L Lᵀ,   N = σ Z Lᵀ with Z (batch, p) standard normal,   H = relu(M + N)
-/// ‖H V - X‖² = H ∘ (H Gᵥ - 2 X Vᵀ) + ‖X‖² with Gᵥ = V Vᵀ,   D = H Gᵥ - X Vᵀ,   Δ = D ∘ 1[M + N &gt; 0]
+/// ‖H V - X‖² = H ∘ (H Gᵥ - 2 X Vᵀ) + ‖X‖² with Gᵥ = V Vᵀ
+/// D = H Gᵥ - X Vᵀ,   Δ = D ∘ 1[M + N &gt; 0]
 /// dV = c ((HᵀH) V - HᵀX),   dW = c (ΔᵀX + (σ ΔᵀZ L⁻¹) W),   c = 2/(batch · d)
 /// </code>
 /// <para>
