@@ -1,8 +1,8 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using BalancedDiffusion.Runtime;
 
 namespace BalancedDiffusion.Notebook.Tests;
 
@@ -157,24 +157,20 @@ public sealed class KernelTests
         Assert.Contains("42", string.Concat((await kernel.RunAsync("6 * 7")).Values));
     }
 
+    /// <summary>That glibc keeps the memory of freed tensors shows in times only (tests/Benchmarks): by default it may
+    /// do so too, as pieces happen to lie.</summary>
     [Fact]
-    public async Task MemoryOfFreedTensorsServesTheNext()
+    public async Task AKernelStartedWithItsOwnSettingsOfMallocKeepsThem()
     {
-        await using var kernel = await Kernel.StartAsync(Path.Combine(Root, "notebooks"));
+        if (!OperatingSystem.IsLinux() || !TorchRuntime.Log.Any(IsKept))
+            Assert.Skip("this C library has no such setting");
+        var folder = Path.Combine(Root, "notebooks");
+        await using var kernel = await Kernel.StartAsync(folder, own: ("MALLOC_TRIM_THRESHOLD_", "131072"));
         await kernel.RunAsync("#!import \"lab.dib\"\nLab.Start(\"kernel-test\");");
         var log = string.Concat((await kernel.RunAsync("string.Join('\\n', TorchRuntime.Log)")).Values);
-        Assert.SkipUnless(log.Contains("mallopt", StringComparison.Ordinal), "this C library has no such setting");
-        // Six tensors of 16 MB, or 4,096 pages, at a time. Handed back each time they would be 740,000 page faults, of
-        // which /proc/self/stat counts those without a disk in the eighth place after the name.
-        var faults = await kernel.RunAsync(
-            "var stat = \"/proc/self/stat\"; long Faults() => long.Parse(\n"
-                + "System.IO.File.ReadAllText(stat).Split(')')[^1].Trim().Split(' ')[7]);\n"
-                + "void Use() { var all = Enumerable.Range(0, 6).Select(_ => ones(4 << 20)).ToList();\n"
-                + "all.ForEach(t => t.Dispose()); }\n"
-                + "Use(); Use(); var before = Faults(); for (var i = 0; i < 30; i++) Use();\n"
-                + "Console.Write(Faults() - before);"
-        );
-        Assert.InRange(long.Parse(string.Concat(faults.Values), CultureInfo.InvariantCulture), 0, 100_000);
+        Assert.NotEmpty(log);
+        Assert.False(IsKept(log));
+        static bool IsKept(string line) => line.Contains("mallopt", StringComparison.Ordinal);
     }
 
     [Fact]
@@ -224,7 +220,12 @@ public sealed class KernelTests
 
         /// <param name="folder">Where it runs.</param>
         /// <param name="language">The machine's language as <c>LANG</c> has it; null for this machine's.</param>
-        public static async Task<Kernel> StartAsync(string folder, string? language = null)
+        /// <param name="own">A variable of its environment, or null.</param>
+        public static async Task<Kernel> StartAsync(
+            string folder,
+            string? language = null,
+            (string Name, string Value)? own = null
+        )
         {
             using (
                 var restore = Process.Start(
@@ -263,6 +264,8 @@ public sealed class KernelTests
                 (start.Environment["LANG"], start.Environment["LC_ALL"]) = (language, language);
             }
             start.Environment["DOTNET_INTERACTIVE_CLI_TELEMETRY_OPTOUT"] = "1";
+            if (own is { } variable)
+                start.Environment[variable.Name] = variable.Value;
             var kernel = new Kernel(Process.Start(start)!);
             kernel.process.ErrorDataReceived += (_, _) => { };
             kernel.process.BeginErrorReadLine();
