@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using BalancedDiffusion.Reproduce.Runner;
+using BalancedDiffusion.Reproduce.Runner.Kernel;
 using BalancedDiffusion.Reproduce.Runner.Notebooks;
 using Spectre.Console.Cli;
 
@@ -82,16 +83,9 @@ public sealed class KernelInstallCommand : AsyncCommand<KernelInstallCommand.Set
             ]),
             ["display_name"] = ".NET (C#)",
             ["language"] = "C#",
-            ["env"] = new JsonObject
-            {
-                ["DOTNET_gcServer"] = "0",
-                ["DOTNET_gcConcurrent"] = "0",
-                // Of several arenas all but the first give freed memory back at once, which FreedMemory is to avoid.
-                ["MALLOC_ARENA_MAX"] = "1",
-                ["OMP_WAIT_POLICY"] = "passive",
-                ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1",
-                ["DOTNET_INTERACTIVE_CLI_TELEMETRY_OPTOUT"] = "1",
-            },
+            ["env"] = new JsonObject(
+                KernelVariables.All.Select(v => KeyValuePair.Create(v.Key, (JsonNode?)JsonValue.Create(v.Value)))
+            ),
         };
 
     // Where Jupyter looks for a user's kernels on each system.

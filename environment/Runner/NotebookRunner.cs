@@ -293,20 +293,13 @@ public sealed class NotebookRunner(Workspace workspace, RunOptions options, Timi
     private KernelEnvironment KernelEnvironmentFor(NotebookFile notebook, string claimsFile)
     {
         var environment = options.KernelEnvironment ?? new KernelEnvironment(workspace.NotebooksFolder);
-        var variables = new Dictionary<string, string>
+        var variables = new Dictionary<string, string>(KernelVariables.All)
         {
             ["BALANCED_DIFFUSION_PROFILE"] = options.Profile,
             ["BALANCED_DIFFUSION_IMAGES"] = options.Data,
             ["BALANCED_DIFFUSION_DEVICE"] = options.Device,
             ["BALANCED_DIFFUSION_CLAIMS"] = claimsFile,
             ["BALANCED_DIFFUSION_NOTEBOOK"] = notebook.Stem,
-            ["DOTNET_gcServer"] = "0",
-            ["DOTNET_gcConcurrent"] = "0",
-            // Of several arenas all but the first give freed memory back at once, which FreedMemory is to avoid.
-            ["MALLOC_ARENA_MAX"] = "1",
-            ["OMP_WAIT_POLICY"] = "passive",
-            ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1",
-            ["DOTNET_INTERACTIVE_CLI_TELEMETRY_OPTOUT"] = "1",
             ["DOTNET_INTERACTIVE_SKIP_FIRST_TIME_EXPERIENCE"] = "1",
             ["DOTNET_NOLOGO"] = "1",
         };

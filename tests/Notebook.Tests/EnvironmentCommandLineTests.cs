@@ -170,6 +170,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         Assert.Equal("dotnet", words[0]);
         Assert.Equal("0", (string?)spec["env"]!["DOTNET_gcConcurrent"]);
         Assert.Equal("1", (string?)spec["env"]!["MALLOC_ARENA_MAX"]);
+        Assert.Contains("glibc.malloc.hugetlb", (string?)spec["env"]!["GLIBC_TUNABLES"]);
         Assert.Contains("{connection_file}", words);
         Assert.Contains("--http-local-only", words);
         Assert.True(File.Exists(words[1]), $"{words[1]} is no file");

@@ -25,15 +25,23 @@ internal static class Convolution
         long padding = 0
     )
     {
-        if (!IsAffected(input, weight) || IsRightAllTheSame(input, weight))
+        if (!IsAffected(input, weight))
             return Direct(input, weight, bias, stride, padding);
-        if (input.dtype != torch.ScalarType.Float32 || NeedsGradient(input, weight))
+        if (input.dtype != torch.ScalarType.Float32)
             return OfPatches(input, weight, bias, stride, padding);
-        // Channels of zeros with weights of zero fill the last vector.
+        var (outputs, inputs) = (weight.shape[0], weight.shape[1]);
+        var (moreInputs, moreOutputs) = Missing(inputs, outputs, NeedsGradient(input, weight));
+        if (moreInputs == 0 && moreOutputs == 0)
+            return Direct(input, weight, bias, stride, padding);
+        // Channels of zeros with weights of zero fill the last vectors.
         using var scope = torch.NewDisposeScope();
-        long[] channels = [0, 0, 0, 0, 0, Vector - weight.shape[1] % Vector];
-        var (wide, wideWeight) = (torch.nn.functional.pad(input, channels), torch.nn.functional.pad(weight, channels));
-        return Direct(wide, wideWeight, bias, stride, padding).MoveToOuterDisposeScope();
+        var wide = moreInputs == 0 ? input : torch.nn.functional.pad(input, [0, 0, 0, 0, 0, moreInputs]);
+        var wideWeight = torch.nn.functional.pad(weight, [0, 0, 0, 0, 0, moreInputs, 0, moreOutputs]);
+        var wideBias = bias is null ? null : torch.nn.functional.pad(bias, [0, moreOutputs]);
+        var result = Direct(wide, wideWeight, wideBias, stride, padding);
+        if (moreOutputs > 0)
+            result = result.narrow(1, 0, outputs).contiguous();
+        return result.MoveToOuterDisposeScope();
     }
 
     /// <summary>Filters every channel alone.</summary>
@@ -62,7 +70,9 @@ internal static class Convolution
             );
         using var scope = torch.NewDisposeScope();
         var alone = input.reshape(-1, 1, input.shape[2], input.shape[3]);
-        var filtered = OfPatches(alone, filter, null, stride, padding);
+        var filtered = IsMean(filter, stride, padding)
+            ? torch.nn.functional.avg_pool2d(alone, filter.shape[^1]) * filter.sum()
+            : OfPatches(alone, filter, null, stride, padding);
         filtered = filtered.reshape(input.shape[0], channels, filtered.shape[2], filtered.shape[3]);
         return (bias is null ? filtered : filtered + bias.view(1, -1, 1, 1)).MoveToOuterDisposeScope();
     }
@@ -85,6 +95,11 @@ internal static class Convolution
                 groups: channels
             );
         using var scope = torch.NewDisposeScope();
+        if (kernel == stride && padding == 0)
+            // Nothing overlaps: every pixel becomes a square of its own.
+            return (input.unsqueeze(3).unsqueeze(5) * filter.reshape(1, 1, 1, kernel, 1, kernel))
+                .reshape(input.shape[0], channels, input.shape[2] * stride, input.shape[3] * stride)
+                .MoveToOuterDisposeScope();
         long Side(long side) => (side - 1) * stride - 2 * padding + kernel;
         var (height, width) = (Side(input.shape[2]), Side(input.shape[3]));
         var spread = filter.reshape(1, -1, 1) * input.reshape(-1, 1, input.shape[2] * input.shape[3]);
@@ -107,17 +122,24 @@ internal static class Convolution
         && input.device_type == DeviceType.CPU
         && input.dtype != torch.ScalarType.Float64;
 
-    // Right on an affected processor too, in float32 (20,000 shapes were compared with float64): outputs alone where
-    // the channels that are summed are few or fill whole vectors; gradients where both numbers of channels fill pairs
-    // of them.
-    private static bool IsRightAllTheSame(torch.Tensor input, torch.Tensor weight)
+    // How many channels fill the vectors that an affected processor is right with, in float32 (20,000 shapes were
+    // compared with float64): outputs alone need few channels to sum over or whole vectors of them; gradients one
+    // vector or pairs of them, and whole vectors of outputs.
+    private static (long Inputs, long Outputs) Missing(long inputs, long outputs, bool needsGradient)
     {
-        var (outputs, inputs) = (weight.shape[0], weight.shape[1]);
-        if (input.dtype != torch.ScalarType.Float32)
+        static long UpTo(long count, long multiple) => (multiple - count % multiple) % multiple;
+        if (needsGradient)
+            return (UpTo(inputs, inputs <= Vector ? Vector : 2 * Vector), UpTo(outputs, Vector));
+        return (inputs <= Vector / 2 ? 0 : UpTo(inputs, Vector), 0);
+    }
+
+    // Whether a filter takes the mean of squares that lie side by side, up to a factor.
+    private static bool IsMean(torch.Tensor filter, long stride, long padding)
+    {
+        if (stride != filter.shape[^1] || padding != 0 || filter.requires_grad)
             return false;
-        return NeedsGradient(input, weight)
-            ? outputs % Vector == 0 && (inputs == Vector || inputs % (2 * Vector) == 0)
-            : inputs <= Vector / 2 || inputs % Vector == 0;
+        using var scope = torch.NewDisposeScope();
+        return filter.max().eq(filter.min()).item<bool>();
     }
 
     private static bool NeedsGradient(torch.Tensor input, torch.Tensor weight) =>

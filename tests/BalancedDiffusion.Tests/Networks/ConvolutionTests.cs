@@ -59,6 +59,52 @@ public class ConvolutionTests
         }
     }
 
+    // The published filters: of two equal weights, and of four.
+    [Theory]
+    [InlineData(0, 1.0, 1.0)]
+    [InlineData(0, 1.0, 2.0)]
+    [InlineData(1, 1.0, 3.0, 3.0, 1.0)]
+    public void HalvingAndDoublingAndTheirGradientsAreThoseOfFloat64(int padding, params double[] weights)
+    {
+        TorchRuntime.EnsureLoaded();
+        using var scope = torch.NewDisposeScope();
+        using var generator = new torch.Generator(7);
+        var row = torch.tensor(weights) / weights.Sum();
+        var exactFilter = torch.outer(row, row).view(1, 1, weights.Length, weights.Length);
+        var filter = exactFilter.to_type(torch.ScalarType.Float32);
+        const int channels = 3;
+        var perChannel = exactFilter.expand(channels, 1, -1, -1).contiguous();
+        foreach (var doubles in new[] { false, true })
+        {
+            var x = torch.randn([2, channels, 8, 6], generator: generator).requires_grad_(true);
+            var exactX = x.detach().to_type(torch.ScalarType.Float64).requires_grad_(true);
+            var y = doubles
+                ? Convolution.TransposedPerChannel(x, filter, 2, padding)
+                : Convolution.PerChannel(x, filter, null, 2, padding);
+            var exactY = doubles
+                ? torch.nn.functional.conv_transpose2d(
+                    exactX,
+                    perChannel,
+                    strides: [2, 2],
+                    padding: [padding, padding],
+                    groups: channels
+                )
+                : torch.nn.functional.conv2d(
+                    exactX,
+                    perChannel,
+                    strides: [2, 2],
+                    padding: [padding, padding],
+                    groups: channels
+                );
+            Assert.Equal(exactY.shape, y.shape);
+            var slope = torch.randn(y.shape, generator: generator);
+            y.backward([slope]);
+            exactY.backward([slope.to_type(torch.ScalarType.Float64)]);
+            Check(y, exactY, weights.Length * weights.Length, "the output");
+            Check(x.grad!, exactX.grad!, weights.Length * weights.Length, "the input's gradient");
+        }
+    }
+
     private static void Check(torch.Tensor measured, torch.Tensor exact, int products, string what)
     {
         var error = (measured.to_type(torch.ScalarType.Float64) - exact).abs().max().item<double>();
