@@ -3,6 +3,8 @@ using BalancedDiffusion.Runtime;
 using BenchmarkDotNet.Running;
 using TorchSharp;
 
+if (KernelMemory.RunAsKernelsDo(args) is { } exitCode)
+    return exitCode;
 TorchRuntime.EnsureLoaded();
 var threads =
     $"libtorch computes with torch.get_num_threads() = {torch.get_num_threads()} on "

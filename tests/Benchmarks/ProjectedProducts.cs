@@ -4,8 +4,8 @@ using TorchSharp;
 
 namespace BalancedDiffusion.Benchmarks;
 
-/// <summary>The matrix products of a projected step with a pair of noises a sample and nothing else, into tensors that
-/// are there: the floor of such a step.</summary>
+/// <summary>The matrix products of a projected step with one noise a sample and nothing else, into tensors that are
+/// there: the floor of such a step.</summary>
 public sealed class ProjectedProducts : IDisposable
 {
     private readonly OwnedTensors owned = new();
@@ -35,9 +35,9 @@ public sealed class ProjectedProducts : IDisposable
         normals = Own(GaussianNoise.Draw([batch, units], 2));
         normalsT = Own(normals.t());
         noise = Own(torch.zeros(batch, units));
-        hidden = Own(GaussianNoise.Draw([2 * batch, units], 3));
+        hidden = Own(GaussianNoise.Draw([batch, units], 3));
         hiddenT = Own(hidden.t());
-        reconstructed = Own(torch.zeros(2 * batch, units));
+        reconstructed = Own(torch.zeros(batch, units));
         square = Own(torch.zeros(units, units));
         root = Own(GaussianNoise.Draw([units, units], 4));
     }
