@@ -74,10 +74,20 @@ public sealed class ParametricFaces : IImageSource
             );
         var names = FaceFactors.Names;
         var values = names.Select(_ => new float[count]).ToArray();
-        var images = torch.empty([count, Rgb ? 3 : 1, Size, Size], dtype: torch.float32);
+        var images = Empty(count);
         try
         {
-            Fill(images, start, count, values);
+            Fill(
+                images,
+                count,
+                i =>
+                {
+                    var factors = FaceDistribution.Draw(Seed, start + i);
+                    for (var k = 0; k < values.Length; k++)
+                        values[k][i] = factors.At(k);
+                    return factors;
+                }
+            );
             return new ImageDataset(
                 Name,
                 images,
@@ -91,9 +101,27 @@ public sealed class ParametricFaces : IImageSource
         }
     }
 
-    private unsafe void Fill(torch.Tensor images, long start, int count, float[][] values)
+    /// <summary>The images of any indices, (indices, channels, size, size); the caller owns them.</summary>
+    internal torch.Tensor Images(IReadOnlyList<long> indices)
     {
-        const int size = 64;
+        var images = Empty(indices.Count);
+        try
+        {
+            Fill(images, indices.Count, i => FaceDistribution.Draw(Seed, indices[i]));
+            return images;
+        }
+        catch
+        {
+            images.Dispose();
+            throw;
+        }
+    }
+
+    private torch.Tensor Empty(int count) => torch.empty([count, Rgb ? 3 : 1, Size, Size], dtype: torch.float32);
+
+    private unsafe void Fill(torch.Tensor images, int count, Func<int, FaceFactors> factorsOf)
+    {
+        const int size = 8;
         long length = renderer.Length;
         using var head = images.narrow(0, 0, 1);
         fixed (byte* first = head.bytes) // native memory, which does not move and is contiguous over all images
@@ -106,12 +134,7 @@ public sealed class ParametricFaces : IImageSource
                 block =>
                 {
                     for (var i = block * size; i < Math.Min(count, (block + 1) * size); i++)
-                    {
-                        var factors = FaceDistribution.Draw(Seed, start + i);
-                        for (var k = 0; k < values.Length; k++)
-                            values[k][i] = factors.At(k);
-                        renderer.Render(factors, new Span<float>((float*)address + i * length, (int)length));
-                    }
+                        renderer.Render(factorsOf(i), new Span<float>((float*)address + i * length, (int)length));
                 }
             );
         }

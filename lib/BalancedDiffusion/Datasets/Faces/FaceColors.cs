@@ -45,6 +45,19 @@ internal static class FaceColors
         return color * Vector3.Lerp(ash, ginger, red);
     }
 
+    /// <summary>How much of the hair's colour age has turned to grey, in [0, 0.92].</summary>
+    public static float Greyness(float age)
+    {
+        const float greyFrom = 0.45f,
+            greyAt = 0.95f,
+            mostGrey = 0.92f;
+        return mostGrey * Soft.Step(age, greyFrom, greyAt);
+    }
+
+    /// <summary>The hair's colour, greyed by age.</summary>
+    public static Vector3 DrawnHair(FaceFactors f) =>
+        Vector3.Lerp(Hair(f.HairTone, f.HairRed), GreyHair, Greyness(f.Age));
+
     /// <summary>From brown over green to blue eyes.</summary>
     public static Vector3 Iris(float tone)
     {

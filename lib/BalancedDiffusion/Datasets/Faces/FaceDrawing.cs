@@ -174,17 +174,13 @@ internal readonly unsafe ref struct FaceDrawing
         ambient = Soft.Lerp(evenLight, hardLight, strength);
 
         // Inks.
-        const float greyFrom = 0.45f,
-            greyAt = 0.95f,
-            mostGrey = 0.92f,
-            darkHair = 0.16f, // of the hair's colour
+        const float darkHair = 0.16f, // of the hair's colour
             darkBeard = 0.2f,
             lightBeard = 0.85f;
         skinColor = FaceColors.Skin(f.SkinTone, f.SkinWarmth);
         skin = new Ink(skinColor * new Vector3(0.2f, 0.13f, 0.11f), skinColor);
         shadow = skinColor * new Vector3(0.3f, 0.2f, 0.18f);
-        var white = Soft.Step(f.Age, greyFrom, greyAt);
-        hairColor = Vector3.Lerp(FaceColors.Hair(f.HairTone, f.HairRed), FaceColors.GreyHair, mostGrey * white);
+        hairColor = FaceColors.DrawnHair(f);
         hair = new Ink(hairColor * darkHair, hairColor);
         beard = new Ink(hairColor * darkBeard, hairColor * lightBeard);
 

@@ -15,7 +15,7 @@ namespace BalancedDiffusion.Networks.StableDiffusion;
 /// </summary>
 public sealed partial class ClipTokenizer
 {
-    private const string Start = "<|startoftext|>",
+    internal const string Start = "<|startoftext|>",
         End = "<|endoftext|>",
         EndOfWord = "</w>";
 
@@ -120,6 +120,10 @@ public sealed partial class ClipTokenizer
         }
         return torch.tensor(rows, [texts.Count, Length]);
     }
+
+    /// <summary>The pieces of a cleaned text within which byte pairs are merged.</summary>
+    internal static IEnumerable<string> Pieces(string text) =>
+        Words().Matches(Clean(text)).Select(match => match.Value);
 
     // Published captions hold entities of entities, so they are resolved twice.
     private static string Clean(string text) =>
