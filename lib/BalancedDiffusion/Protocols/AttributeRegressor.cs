@@ -18,6 +18,9 @@ namespace BalancedDiffusion.Protocols;
 /// </summary>
 public sealed class AttributeRegressor : torch.nn.Module
 {
+    /// <summary>How many numbers <see cref="Features"/> gives an image.</summary>
+    public const int FeatureCount = 192;
+
     private const string NamesKey = "attributes",
         ShapeKey = "image_shape";
 
@@ -43,9 +46,9 @@ public sealed class AttributeRegressor : torch.nn.Module
             ("6", new Convolution3x3(96, 96, stride: 2)),
             ("7", torch.nn.SiLU()),
             ("8", torch.nn.Flatten()),
-            ("9", torch.nn.Linear(96 * places, 192)),
+            ("9", torch.nn.Linear(96 * places, FeatureCount)),
             ("10", torch.nn.SiLU()),
-            ("11", torch.nn.Linear(192, names.Length))
+            ("11", torch.nn.Linear(FeatureCount, names.Length))
         );
         (mean, scale) = (
             new Parameter(torch.zeros(names.Length), false),
@@ -189,7 +192,26 @@ public sealed class AttributeRegressor : torch.nn.Module
     /// <param name="images">(n, channels, height, width), float32; the caller keeps them.</param>
     /// <returns>(n, attributes), float64, on the CPU, in the attributes' own units. The caller owns it.</returns>
     /// <exception cref="ArgumentException">The images have another shape.</exception>
-    public torch.Tensor Read(torch.Tensor images)
+    public torch.Tensor Read(torch.Tensor images) =>
+        InBatches(images, names.Length, batch => net.call(batch) * scale + mean);
+
+    /// <summary>The features that the attributes are read from: the outputs of the last layer but one, after its
+    /// activation. Sets of images are compared in them.</summary>
+    /// <param name="images">(n, channels, height, width), float32; the caller keeps them.</param>
+    /// <returns>(n, <see cref="FeatureCount"/>), float64, on the CPU. The caller owns it.</returns>
+    /// <exception cref="ArgumentException">The images have another shape.</exception>
+    public torch.Tensor Features(torch.Tensor images) =>
+        InBatches(
+            images,
+            FeatureCount,
+            batch =>
+                net.children()
+                    .SkipLast(1)
+                    .Cast<torch.nn.Module<torch.Tensor, torch.Tensor>>()
+                    .Aggregate(batch, (x, layer) => layer.call(x))
+        );
+
+    private torch.Tensor InBatches(torch.Tensor images, long columns, Func<torch.Tensor, torch.Tensor> run)
     {
         Guard.Shape(images, [-1, .. shape]);
         Guard.TypeOf(mean, images);
@@ -201,14 +223,14 @@ public sealed class AttributeRegressor : torch.nn.Module
             SafePoint.Pass();
             using var step = torch.NewDisposeScope();
             parts.Add(
-                (net.call(images.narrow(0, offset, Math.Min(256, images.shape[0] - offset))) * scale + mean)
+                run(images.narrow(0, offset, Math.Min(256, images.shape[0] - offset)))
                     .to_type(torch.float64)
                     .cpu()
                     .MoveToOuterDisposeScope()
             );
         }
         return (
-            parts.Count == 0 ? torch.zeros(0, names.Length, dtype: torch.float64) : torch.cat(parts, 0)
+            parts.Count == 0 ? torch.zeros(0, columns, dtype: torch.float64) : torch.cat(parts, 0)
         ).MoveToOuterDisposeScope();
     }
 
@@ -284,8 +306,8 @@ public sealed class AttributeRegressor : torch.nn.Module
         foreach (
             var (layer, size) in new[]
             {
-                ("net.9.weight", (long[])[192, 96 * (parts[1] / 8) * (parts[2] / 8)]),
-                ("net.11.weight", [listedNames.Length, 192]),
+                ("net.9.weight", (long[])[FeatureCount, 96 * (parts[1] / 8) * (parts[2] / 8)]),
+                ("net.11.weight", [listedNames.Length, FeatureCount]),
             }
         )
             if (!tensors.TryGetValue(layer, out var weight) || !weight.shape.SequenceEqual(size))

@@ -1,0 +1,40 @@
+using BalancedDiffusion.Datasets;
+using BalancedDiffusion.Datasets.Faces;
+using BalancedDiffusion.Protocols;
+using TorchSharp;
+
+namespace BalancedDiffusion.Tests.Protocols;
+
+public class FaceFeaturesTests
+{
+    [Fact]
+    public void ItTrainsOnColourFacesAndGivesFeaturesThatItsReadingsAreLinearIn()
+    {
+        using var scope = torch.NewDisposeScope();
+        var faces = new CaptionedFaces();
+        var options = AttributeRegressor.Recipe(600) with { Steps = 40, BatchSize = 16 };
+        using var regressor = FaceFeatures.Fit(faces, 600, options);
+        Assert.Subset(FaceFactors.Names.ToHashSet(), FaceFeatures.Factors.ToHashSet());
+        Assert.Equal(FaceFeatures.Factors, regressor.Names);
+        Assert.Equal([3, 64, 64], regressor.ImageShape);
+        using var heldOut = faces.HeldOut(300);
+        var features = regressor.Features(heldOut.Images);
+        Assert.Equal([300, AttributeRegressor.FeatureCount], features.shape);
+        Assert.Equal(torch.float64, features.dtype);
+        // The last layer by hand, in float32's accuracy.
+        var weights = regressor.named_parameters().ToDictionary(p => p.name, p => p.parameter.to_type(torch.float64));
+        var read = features.matmul(weights["net.11.weight"].t()) + weights["net.11.bias"];
+        read = read * weights["scale"] + weights["mean"];
+        Assert.True(torch.allclose(read, regressor.Read(heldOut.Images), 1e-4, 1e-4));
+        // Alone as in a batch.
+        Assert.True(torch.allclose(features[299], regressor.Features(heldOut.Images.narrow(0, 299, 1))[0], 1e-4, 1e-4));
+        // It has begun to learn: the background's tone, which is plain to see.
+        var tone = regressor.Evaluate(heldOut).Single(row => row.Name == "BackgroundTone");
+        Assert.True(tone.ExplainedVariance > 0.3, $"{tone}");
+        Assert.Contains(
+            "images must have shape (any, 3, 64, 64)",
+            Assert.Throws<ArgumentException>(() => regressor.Features(torch.zeros(1, 1, 64, 64))).Message
+        );
+        Assert.Throws<ArgumentOutOfRangeException>(() => FaceFeatures.Fit(faces, 1));
+    }
+}
