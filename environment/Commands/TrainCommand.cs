@@ -20,7 +20,14 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         Regressor = "attribute-regressor";
 
     private static string[] Models =>
-        [.. ReluDiffusionPreset.All.Select(p => Prefix + p.Name), .. DeepPreset.All.Select(p => p.Name), Regressor];
+        [
+            .. ReluDiffusionPreset.All.Select(p => Prefix + p.Name),
+            .. DeepPreset.All.Select(p => p.Name),
+            Regressor,
+            .. Miniatures,
+        ];
+
+    private static string[] Miniatures => [AutoencoderTraining.Name];
 
     /// <summary>What can be asked for.</summary>
     public sealed class Settings : SessionSettings
@@ -29,7 +36,8 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         [CommandArgument(0, "<MODEL>")]
         [Description(
             "relu-diffusion-, unet- or dit- followed by memorizing or generalizing; also unet-hybrid, "
-                + "dit-hybrid, and attribute-regressor, which reads faces' attributes."
+                + "dit-hybrid; attribute-regressor, which reads faces' attributes; and mini-vae, the autoencoder of a "
+                + "small Stable Diffusion."
         )]
         public string Model { get; init; } = "";
 
@@ -58,6 +66,21 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         )]
         public string? Out { get; init; }
 
+        /// <summary>The samples of a step.</summary>
+        [CommandOption("--batch <N>")]
+        [Description("Samples a step of a miniature, for a trial; the recipe's own when not given.")]
+        public int? Batch { get; init; }
+
+        /// <summary>The sizes of the autoencoder.</summary>
+        [CommandOption("--layout <NAME>")]
+        [Description("The sizes of mini-vae, for a trial: f4c4, f8c8 or f8c16 (reduction f, latent channels c).")]
+        public string? Layout { get; init; }
+
+        /// <summary>The threads.</summary>
+        [CommandOption("--threads <N>")]
+        [Description("Threads to compute with; all cores when not given. Another number may round otherwise.")]
+        public int? Threads { get; init; }
+
         /// <inheritdoc/>
         public override ValidationResult Validate()
         {
@@ -71,6 +94,20 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
                 return ValidationResult.Error($"{Data} has no attributes to read; use --data faces or --data celeba.");
             if (Steps is < 1)
                 return ValidationResult.Error($"--steps must be at least 1, was {Steps}.");
+            if (Batch is < 1)
+                return ValidationResult.Error($"--batch must be at least 1, was {Batch}.");
+            if (Threads is < 1)
+                return ValidationResult.Error($"--threads must be at least 1, was {Threads}.");
+            if (Batch is not null && !Miniatures.Contains(Model))
+                return ValidationResult.Error($"--batch is for {string.Join(", ", Miniatures)}; leave it out.");
+            if (Layout is not null && Model != AutoencoderTraining.Name)
+                return ValidationResult.Error($"--layout is for {AutoencoderTraining.Name}; leave it out.");
+            if (Layout is not null && !AutoencoderTraining.Layouts.ContainsKey(Layout))
+                return ValidationResult.Error(
+                    $"--layout must be one of {string.Join(", ", AutoencoderTraining.Layouts.Keys)}, was '{Layout}'."
+                );
+            if (Miniatures.Contains(Model) && Data != "faces")
+                return ValidationResult.Error($"{Model} is trained on faces; leave --data out.");
             if (Seed < 0)
                 return ValidationResult.Error($"--seed must be 0 or more, was {Seed}.");
             return Out is not null && string.IsNullOrWhiteSpace(Out)
@@ -86,6 +123,15 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         var named = settings.Out is null ? null : Path.GetFullPath(settings.Out, session.StartFolder);
         if (File.Exists(named))
             throw new UsageException($"--out must name a folder, but '{settings.Out}' is a file.");
+        if (settings.Threads is { } threads)
+            TorchSharp.torch.set_num_threads(threads);
+        if (settings.Model == AutoencoderTraining.Name)
+            return MiniatureTraining.Autoencoder(
+                session,
+                settings,
+                named ?? Path.Combine(session.Workspace.Root, "data"),
+                cancellationToken
+            );
         var source = ImageSources.Open(settings.Data, seed: settings.Seed);
         var folder =
             named

@@ -1,9 +1,10 @@
+using System.Text.Json.Nodes;
 using BalancedDiffusion.Networks.StableDiffusion;
 using TorchSharp;
 
 namespace BalancedDiffusion.Checkpoints;
 
-/// <summary>Reads the autoencoder of latents from a folder as diffusers writes it: <c>config.json</c> beside
+/// <summary>Reads and writes the autoencoder of latents as a folder as diffusers writes it: <c>config.json</c> beside
 /// <c>diffusion_pytorch_model.safetensors</c> or <c>.bin</c>, such as <c>sd-vae-ft-mse</c>, which DiT draws
 /// with.</summary>
 public static class AutoencoderCheckpoint
@@ -45,5 +46,39 @@ public static class AutoencoderCheckpoint
         var network = new LatentAutoencoder(options, tensors, type, device);
         network.eval();
         return network;
+    }
+
+    /// <summary>Writes a network as such a folder: its config, and its weights in half precision as safetensors. Each
+    /// file appears whole or not at all.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="folder">The folder, made where it lacks; its files are replaced.</param>
+    /// <param name="options">The config to write where it differs from the network's in its scaling factor; null for
+    /// the network's.</param>
+    /// <param name="provenance">How the network came to be, text by key, beside the weights.</param>
+    /// <exception cref="ArgumentException">A weight is not finite in half precision, or the options have other
+    /// sizes.</exception>
+    public static void Save(
+        LatentAutoencoder network,
+        string folder,
+        LatentAutoencoderOptions? options = null,
+        IReadOnlyDictionary<string, string>? provenance = null
+    )
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        options ??= network.Options;
+        if (options with { ScalingFactor = 1 } != network.Options with { ScalingFactor = 1 })
+            throw new ArgumentException(
+                "options must have the network's sizes; change the scaling factor only",
+                nameof(options)
+            );
+        DiffusersPartWriter.Write(
+            network,
+            folder,
+            Names[0],
+            "AutoencoderKL",
+            JsonNode.Parse(options.ToConfig())!.AsObject(),
+            provenance
+        );
     }
 }

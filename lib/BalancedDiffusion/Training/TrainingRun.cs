@@ -260,7 +260,8 @@ internal sealed class TrainingRun
 
     private double Rate(long k) => options.LearningRate * options.Schedule.Factor(k, options.Steps);
 
-    private static void Clip(IReadOnlyList<torch.Tensor?> gradients, double norm)
+    /// <summary>Scales gradients down in place so that the norm over all of them is at most the given one.</summary>
+    internal static void Clip(IReadOnlyList<torch.Tensor?> gradients, double norm)
     {
         var total = torch.stack([.. gradients.Where(g => g is not null).Select(g => g!.square().sum())]).sum().sqrt();
         var factor = total.add(1e-6).reciprocal().mul(norm).clamp(max: 1);
@@ -382,7 +383,8 @@ internal sealed class TrainingRun
         return tensors;
     }
 
-    private static void CheckWritable(string path)
+    /// <summary>A path that cannot be written to is said before hours of training, not after them.</summary>
+    internal static void CheckWritable(string path)
     {
         if (Directory.Exists(path))
             throw new ArgumentException($"CheckpointPath must name a file, '{path}' is a folder");

@@ -27,6 +27,10 @@ internal sealed record TrainingState
     /// <summary>The history so far.</summary>
     public required IReadOnlyList<TrainingRow> History { get; init; }
 
+    /// <summary>What was measured on held-out data at each row of the history, by name; empty for a run that measures
+    /// nothing.</summary>
+    public IReadOnlyList<IReadOnlyDictionary<string, double>> Measures { get; init; } = [];
+
     /// <summary>The losses since the last row.</summary>
     public required IReadOnlyList<double> Pending { get; init; }
 }

@@ -171,8 +171,14 @@ internal sealed class LatentUpsampling : torch.nn.Module<torch.Tensor, torch.Ten
     public override torch.Tensor forward(torch.Tensor input)
     {
         using var scope = torch.NewDisposeScope();
-        var size = skips is null ? [2 * input.shape[2], 2 * input.shape[3]] : skips.Peek().shape[2..];
-        return conv.call(torch.nn.functional.interpolate(input, size, mode: torch.InterpolationMode.Nearest))
-            .MoveToOuterDisposeScope();
+        var (height, width) = (input.shape[2], input.shape[3]);
+        // Several times as fast as torch's nearest interpolation, forward and backward.
+        var doubled = input
+            .reshape(input.shape[0], input.shape[1], height, 1, width, 1)
+            .expand(-1, -1, -1, 2, -1, 2)
+            .reshape(input.shape[0], input.shape[1], 2 * height, 2 * width);
+        if (skips is not null)
+            doubled = doubled.narrow(2, 0, skips.Peek().shape[2]).narrow(3, 0, skips.Peek().shape[3]);
+        return conv.call(doubled).MoveToOuterDisposeScope();
     }
 }
