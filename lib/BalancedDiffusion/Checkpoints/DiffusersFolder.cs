@@ -11,6 +11,7 @@ namespace BalancedDiffusion.Checkpoints;
 public sealed class DiffusersFolder
 {
     private const long ConfigLimit = 1 << 20;
+    private const int ClipLength = 77;
     private const string Expected = "the diffusers folder of Stable Diffusion v1 is read here";
 
     private DiffusersFolder(string path, bool preferHalf)
@@ -21,6 +22,7 @@ public sealed class DiffusersFolder
         TextEncoder = Part("text_encoder", "model", "pytorch_model", preferHalf);
         VocabularyPath = Required("tokenizer", "vocab.json");
         MergesPath = Required("tokenizer", "merges.txt");
+        TokenLength = LengthOf(System.IO.Path.Combine(Path, "tokenizer", "tokenizer_config.json"));
         Scheduler = Config(Required("scheduler", "scheduler_config.json"));
         CheckVersion();
     }
@@ -42,6 +44,10 @@ public sealed class DiffusersFolder
 
     /// <summary>The tokenizer's <c>merges.txt</c>, as an absolute path.</summary>
     public string MergesPath { get; }
+
+    /// <summary>The length of a text in tokens, ≥ 2: <c>model_max_length</c> of the tokenizer's config where it is there
+    /// and says one, else CLIP's 77.</summary>
+    public int TokenLength { get; }
 
     /// <summary>The scheduler's config, an object.</summary>
     public JsonElement Scheduler { get; }
@@ -121,6 +127,16 @@ public sealed class DiffusersFolder
                     + "is missing"
             );
     }
+
+    // A config without a length of its own writes a number beyond all lengths.
+    private static int LengthOf(string path) =>
+        File.Exists(path)
+        && Config(path).TryGetProperty("model_max_length", out var value)
+        && value.ValueKind == JsonValueKind.Number
+        && value.TryGetInt32(out var length)
+        && length >= 2
+            ? length
+            : ClipLength;
 
     private void CheckVersion()
     {

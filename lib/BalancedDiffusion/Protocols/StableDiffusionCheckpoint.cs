@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Networks;
 using BalancedDiffusion.Networks.StableDiffusion;
@@ -7,7 +8,7 @@ using TorchSharp;
 namespace BalancedDiffusion.Protocols;
 
 /// <summary>
-/// Reads Stable Diffusion v1 from a folder as diffusers writes it, see <see cref="DiffusersFolder"/>. Configs,
+/// Reads and writes Stable Diffusion v1 as a folder as diffusers writes it, see <see cref="DiffusersFolder"/>. Configs,
 /// tokenizer and the headers of all files are read first, so that what does not belong together is told before
 /// gigabytes are; then the plan of the memory is told; then the weights are streamed into the networks without a second
 /// copy.
@@ -59,7 +60,7 @@ public static class StableDiffusionCheckpoint
         var unet = ConditionalUNetOptions.FromConfig(files.UNet.Config.GetRawText());
         var vae = LatentAutoencoderOptions.FromConfig(files.Vae.Config.GetRawText());
         var schedule = LatentSchedule.FromConfig(files.Scheduler.GetRawText());
-        var tokenizer = new ClipTokenizer(files.VocabularyPath, files.MergesPath);
+        var tokenizer = new ClipTokenizer(files.VocabularyPath, files.MergesPath, files.TokenLength);
         if (StableDiffusionV1.Misfit(tokenizer, text, unet, vae) is { } misfit)
             throw new InvalidDataException($"the parts of '{name}' do not belong together: {misfit}");
         var weights = files.Parts.ToDictionary(part => part.Name, part => NamingPart(name, part.Name, part.Weights));
@@ -118,6 +119,99 @@ public static class StableDiffusionCheckpoint
                 network.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Writes a model as such a folder, weights in half precision, so that <see cref="Load"/> and diffusers
+    /// read it. Each file appears whole or not at all, <c>model_index.json</c> last.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="tokenizer">The folder of the tokenizer's own <c>vocab.json</c> and <c>merges.txt</c>, which are
+    /// copied.</param>
+    /// <param name="folder">The folder to write, made where it lacks; files of the same names are replaced.</param>
+    /// <param name="provenance">How the model came to be, text by key, beside the weights of the U-Net and of the text
+    /// encoder.</param>
+    /// <param name="autoencoderProvenance">The same of the autoencoder.</param>
+    /// <exception cref="ArgumentException">A weight is not finite in half precision.</exception>
+    /// <exception cref="FileNotFoundException">The tokenizer's files are not there.</exception>
+    public static void Save(
+        StableDiffusionV1 model,
+        string tokenizer,
+        string folder,
+        IReadOnlyDictionary<string, string>? provenance = null,
+        IReadOnlyDictionary<string, string>? autoencoderProvenance = null
+    )
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentException.ThrowIfNullOrWhiteSpace(tokenizer);
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        foreach (var file in new[] { "vocab.json", "merges.txt" })
+        {
+            using var copy = new AtomicFile(Path.Combine(folder, "tokenizer", file));
+            File.Copy(Path.Combine(tokenizer, file), copy.Temporary);
+            copy.Commit();
+        }
+        DiffusersPartWriter.WriteJson(
+            Path.Combine(folder, "tokenizer", "tokenizer_config.json"),
+            new JsonObject
+            {
+                ["tokenizer_class"] = "CLIPTokenizer",
+                ["model_max_length"] = model.Tokenizer.Length,
+                ["do_lower_case"] = true,
+                ["bos_token"] = "<|startoftext|>",
+                ["eos_token"] = "<|endoftext|>",
+                ["unk_token"] = "<|endoftext|>",
+                ["pad_token"] = "<|endoftext|>",
+            }
+        );
+        DiffusersPartWriter.WriteJson(
+            Path.Combine(folder, "scheduler", "scheduler_config.json"),
+            Named("DDIMScheduler", model.Schedule.ToConfig())
+        );
+        AutoencoderCheckpoint.Save(model.Autoencoder, Path.Combine(folder, "vae"), provenance: autoencoderProvenance);
+        var text = JsonNode.Parse(model.TextEncoder.Options.ToConfig())!.AsObject();
+        text["architectures"] = new JsonArray("CLIPTextModel");
+        text["model_type"] = "clip_text_model";
+        text["eos_token_id"] = model.Tokenizer.Tokens("")[^1];
+        text["bos_token_id"] = model.Tokenizer.Tokens("")[0];
+        text["pad_token_id"] = model.Tokenizer.Tokens("")[^1];
+        DiffusersPartWriter.Write(
+            model.TextEncoder,
+            Path.Combine(folder, "text_encoder"),
+            "model.safetensors",
+            "CLIPTextModel",
+            text,
+            provenance
+        );
+        DiffusersPartWriter.Write(
+            model.Network,
+            Path.Combine(folder, "unet"),
+            "diffusion_pytorch_model.safetensors",
+            "UNet2DConditionModel",
+            JsonNode.Parse(model.Network.Options.ToConfig())!.AsObject(),
+            provenance
+        );
+        var index = new JsonObject { ["_class_name"] = "StableDiffusionPipeline" };
+        foreach (
+            var (part, package, type) in new[]
+            {
+                ("scheduler", "diffusers", "DDIMScheduler"),
+                ("text_encoder", "transformers", "CLIPTextModel"),
+                ("tokenizer", "transformers", "CLIPTokenizer"),
+                ("unet", "diffusers", "UNet2DConditionModel"),
+                ("vae", "diffusers", "AutoencoderKL"),
+            }
+        )
+            index[part] = new JsonArray(package, type);
+        foreach (var absent in new[] { "safety_checker", "feature_extractor" })
+            index[absent] = new JsonArray(null, null);
+        DiffusersPartWriter.WriteJson(Path.Combine(folder, "model_index.json"), index);
+    }
+
+    private static JsonObject Named(string className, string config)
+    {
+        var named = new JsonObject { ["_class_name"] = className };
+        foreach (var (key, value) in JsonNode.Parse(config)!.AsObject())
+            named[key] = value?.DeepClone();
+        return named;
     }
 
     /// <summary>Reads a part; an error names it, as the files of U-Net and autoencoder have one name.</summary>

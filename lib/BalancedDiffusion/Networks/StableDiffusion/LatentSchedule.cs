@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
 using TorchSharp;
@@ -82,6 +83,21 @@ public sealed record LatentSchedule
                 };
             }
         );
+
+    /// <summary>The config that <see cref="FromConfig"/> reads back.</summary>
+    public string ToConfig() =>
+        new JsonObject
+        {
+            ["beta_start"] = Noise.BetaStart,
+            ["beta_end"] = Noise.BetaEnd,
+            ["beta_schedule"] = "scaled_linear",
+            ["num_train_timesteps"] = Noise.Count,
+            ["steps_offset"] = StepsOffset,
+            ["set_alpha_to_one"] = EndsAtZero,
+            ["clip_sample"] = false,
+            ["prediction_type"] = "epsilon",
+            ["timestep_spacing"] = "leading",
+        }.ToJsonString();
 
     /// <summary>The share of the signal's variance that a timestep leaves, <c>alphaBar</c>.</summary>
     /// <param name="timestep">0 to N - 1.</param>

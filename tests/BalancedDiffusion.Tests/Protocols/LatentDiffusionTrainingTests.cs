@@ -1,0 +1,254 @@
+using BalancedDiffusion.Datasets;
+using BalancedDiffusion.Networks.StableDiffusion;
+using BalancedDiffusion.Noise;
+using BalancedDiffusion.Protocols;
+using BalancedDiffusion.Tests.Checkpoints;
+using BalancedDiffusion.Tests.Networks;
+using BalancedDiffusion.Training;
+using TorchSharp;
+
+namespace BalancedDiffusion.Tests.Protocols;
+
+public sealed class LatentDiffusionTrainingTests
+{
+    private const int Length = 8;
+    private static readonly LatentAutoencoderOptions Autoencoder = new()
+    {
+        SampleSize = 32,
+        Channels = 1,
+        BlockChannels = [8, 16, 16],
+        LayersPerBlock = 1,
+        LatentChannels = 4,
+        Groups = 4,
+        ScalingFactor = 2,
+    };
+
+    private static readonly ConditionalUNetOptions UNet = new()
+    {
+        SampleSize = 8,
+        InChannels = 4,
+        OutChannels = 4,
+        BlockChannels = [16, 32],
+        Attends = [true, true],
+        LayersPerBlock = 1,
+        TextWidth = 8,
+        Heads = 2,
+        Groups = 4,
+    };
+
+    private static readonly TrainingOptions Short = LatentDiffusionTraining.Recipe with
+    {
+        Steps = 6,
+        BatchSize = 4,
+        LogEvery = 3,
+        Seed = 5,
+    };
+
+    private static readonly string[] Words = ["old", "young", "hat", "smile"];
+
+    private static string Tokenizer(TemporaryFolder folder)
+    {
+        var path = folder.File("tokenizer-files");
+        Directory.CreateDirectory(path);
+        foreach (var file in new[] { "vocab.json", "merges.txt" })
+            File.Copy(UNetFixtures.File($"clip-{file}"), Path.Combine(path, file), overwrite: true);
+        return path;
+    }
+
+    private static StableDiffusionV1 Nano(string tokenizer, long seed = 1)
+    {
+        var clip = new ClipTokenizer(
+            Path.Combine(tokenizer, "vocab.json"),
+            Path.Combine(tokenizer, "merges.txt"),
+            Length
+        );
+        var text = LatentDiffusionTraining.TextEncoder(clip) with { Width = 8, Heads = 2, HiddenUnits = 16 };
+        return LatentDiffusionTraining.Create(clip, new LatentAutoencoder(Autoencoder, 9), seed, UNet, text);
+    }
+
+    private static CaptionedLatents Data(StableDiffusionV1 model, int count, bool test, string? cache = null)
+    {
+        var faces = new ParametricFaces(32, rgb: false, seed: 2);
+        var start = test ? ParametricFaces.FirstTestIndex : 0;
+        return CaptionedLatents.Encode(
+            model.Autoencoder,
+            model.Tokenizer,
+            [.. Enumerable.Range(0, count).Select(i => Words[i % Words.Length])],
+            (first, n) => faces.Render(start + first, n).Images,
+            test ? null : [0, 0, 0, .. Enumerable.Range(0, count)],
+            cache
+        );
+    }
+
+    [Fact]
+    public void ASystemIsTrainedWrittenAndReadBackAsItWas()
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        var tokenizer = Tokenizer(folder);
+        using var model = Nano(tokenizer);
+        using CaptionedLatents train = Data(model, 40, test: false),
+            heldOut = Data(model, 16, test: true);
+        var previews = new List<long>();
+        var result = LatentDiffusionTraining.Fit(
+            model,
+            train,
+            heldOut,
+            Short with
+            {
+                Steps = 20,
+                LogEvery = 10,
+            },
+            preview: previews.Add
+        );
+        Assert.Equal([10L, 20], result.History.Select(r => r.Step));
+        Assert.Equal([20L], previews);
+        var path = folder.File("mini");
+        StableDiffusionCheckpoint.Save(model, tokenizer, path, new Dictionary<string, string> { ["seed"] = "1" });
+        using var read = StableDiffusionCheckpoint.Load(path);
+        Assert.Equal(model.Network.Options, read.Network.Options);
+        Assert.Equal(Length, read.Tokenizer.Length);
+        Assert.Equal(model.Schedule, read.Schedule);
+        Assert.Equal(2.0, read.Autoencoder.Options.ScalingFactor);
+        Assert.Equal(model.Tokenizer.Tokens("an old hat"), read.Tokenizer.Tokens("an old hat"));
+        var (expected, actual) = (model.Condition("old", "a hat"), read.Condition("old", "a hat"));
+        Assert.True((expected - actual).abs().max().item<float>() < 0.01);
+        var (before, after) = (
+            model.Sample(["old", "hat"], steps: 5, seed: 3, guidance: 2),
+            read.Sample(["old", "hat"], steps: 5, seed: 3, guidance: 2)
+        );
+        Assert.True((before - after).norm().item<float>() < 0.02 * before.norm().item<float>());
+        Assert.True((model.Images(before) - read.Images(before)).abs().max().item<float>() < 0.02);
+    }
+
+    [Fact]
+    public void ARunThatIsStoppedAndResumedIsTheSameBitForBit()
+    {
+        using var folder = new TemporaryFolder();
+        var tokenizer = Tokenizer(folder);
+        using StableDiffusionV1 whole = Nano(tokenizer),
+            stopped = Nano(tokenizer),
+            resumed = Nano(tokenizer);
+        using CaptionedLatents train = Data(whole, 12, test: false),
+            heldOut = Data(whole, 6, test: true);
+        var once = LatentDiffusionTraining.Fit(whole, train, heldOut, Short);
+        using var stop = new CancellationTokenSource();
+        var options = Short with { CheckpointPath = folder.File("run.safetensors") };
+        var first = LatentDiffusionTraining.Fit(
+            stopped,
+            train,
+            heldOut,
+            options,
+            _ => stop.Cancel(),
+            cancellation: stop.Token
+        );
+        Assert.Equal((true, 3L), (first.Cancelled, first.StepsDone));
+        // A preview between the steps must not change them.
+        var second = LatentDiffusionTraining.Fit(
+            resumed,
+            train,
+            heldOut,
+            options,
+            preview: _ => resumed.Sample(["hat"], steps: 2, guidance: 2).Dispose(),
+            previewInterval: TimeSpan.Zero
+        );
+        Assert.Equal(
+            once.History.Select(r => (r.Step, r.Loss, r.Measures["validation"])),
+            second.History.Select(r => (r.Step, r.Loss, r.Measures["validation"]))
+        );
+        Same(whole.Network, resumed.Network, true);
+        Same(whole.TextEncoder, resumed.TextEncoder, true);
+        Same(whole.Network, stopped.Network, false);
+        Same(whole.TextEncoder, stopped.TextEncoder, false);
+        using var fewer = Data(whole, 11, test: false);
+        using var again = Nano(tokenizer);
+        Assert.Contains(
+            "its data is",
+            Assert
+                .Throws<InvalidOperationException>(() => LatentDiffusionTraining.Fit(again, fewer, heldOut, options))
+                .Message
+        );
+    }
+
+    [Fact]
+    public void TheLossFallsBelowThatOfPredictingNothing()
+    {
+        using var folder = new TemporaryFolder();
+        using var model = Nano(Tokenizer(folder));
+        using CaptionedLatents train = Data(model, 64, test: false),
+            heldOut = Data(model, 32, test: true);
+        var result = LatentDiffusionTraining.Fit(
+            model,
+            train,
+            heldOut,
+            Short with
+            {
+                Steps = 150,
+                BatchSize = 16,
+                LogEvery = 50,
+                LearningRate = 5e-3,
+            }
+        );
+        Assert.True(
+            result.History[^1].Measures["validation"] < 0.6 * result.History[0].Measures["validation"],
+            string.Join(", ", result.History.Select(r => (r.Loss, r.Measures["validation"])))
+        );
+    }
+
+    [Fact]
+    public void AFreshModelPredictsNoNoiseSoThatItsLossIsTheMeanWeight()
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        using var model = Nano(Tokenizer(folder));
+        var noise = GaussianNoise.Draw([2, 4, 8, 8], 1);
+        var loss = LatentDiffusionTraining.NoiseLoss(
+            model,
+            torch.zeros(2, 4, 8, 8),
+            model.Tokenizer.Encode("old", "hat"),
+            noise,
+            10,
+            900
+        );
+        // Weights min(SNR, 5)/SNR: a small one at little noise, one at much.
+        var alpha = model.Schedule.AlphaBar(10);
+        var powers = noise.square().mean([1L, 2L, 3L]).data<float>().ToArray();
+        Assert.Equal((5 / (alpha / (1 - alpha)) * powers[0] + powers[1]) / 2, loss.item<float>(), 1e-5);
+    }
+
+    [Fact]
+    public void DuplicatesAreRowsOfOneImageAndTheCacheGivesTheSame()
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = torch.NewDisposeScope();
+        using var model = Nano(Tokenizer(folder));
+        var cache = folder.File("latents.safetensors");
+        using CaptionedLatents made = Data(model, 40, test: false, cache),
+            kept = Data(model, 40, test: false, cache);
+        Assert.Equal((40, 43), (made.Distinct, made.Rows));
+        Assert.Equal(made.Digest, kept.Digest);
+        var (latents, tokens) = made.Pick(0, 2, 3, 42);
+        Assert.True(latents[0].Equals(latents[1]) && latents[0].Equals(latents[2]));
+        Assert.False(latents[0].Equals(latents[3]));
+        Assert.Equal(model.Tokenizer.Tokens(Words[39 % 4]), tokens[3].data<long>().ToArray()[..3]);
+        using var faces = new ParametricFaces(32, rgb: false, seed: 2).Train(40);
+        using var direct = model.Latents(faces.Images.narrow(0, 39, 1));
+        Assert.True((latents[3] - direct[0]).abs().max().item<float>() < 5e-3);
+        Assert.Throws<ArgumentOutOfRangeException>(() => made.Pick(43));
+        Assert.Throws<ArgumentException>(() =>
+            new CaptionedLatents(torch.zeros(2, 4, 8, 8), torch.zeros(2, 3, dtype: torch.int64), [2])
+        );
+    }
+
+    private static void Same(torch.nn.Module one, torch.nn.Module other, bool same)
+    {
+        var weights = other.state_dict();
+        Assert.Equal(
+            same,
+            one.state_dict()
+                .All(w => w.Value.data<float>().ToArray().SequenceEqual(weights[w.Key].data<float>().ToArray()))
+        );
+    }
+}
