@@ -73,7 +73,9 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
 
         /// <summary>The sizes of the autoencoder.</summary>
         [CommandOption("--layout <NAME>")]
-        [Description("The sizes of mini-vae, for a trial: f4c4, f8c8 or f8c16 (reduction f, latent channels c).")]
+        [Description(
+            "The sizes of mini-vae, for a trial: f4c4, f4c4-wide, f8c8 or f8c16 (reduction f, latent channels c)."
+        )]
         public string? Layout { get; init; }
 
         /// <summary>The threads.</summary>

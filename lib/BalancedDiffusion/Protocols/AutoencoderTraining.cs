@@ -33,9 +33,10 @@ public static class AutoencoderTraining
     public static IReadOnlyDictionary<string, LatentAutoencoderOptions> Layouts { get; } =
         new OrderedDictionary<string, LatentAutoencoderOptions>
         {
-            ["f4c4"] = Layout([32, 64, 96], 4),
-            ["f8c8"] = Layout([32, 64, 96, 128], 8),
-            ["f8c16"] = Layout([32, 64, 96, 128], 16),
+            ["f4c4"] = Layout([32, 32, 64], 4),
+            ["f4c4-wide"] = Layout([32, 64, 96], 4),
+            ["f8c8"] = Layout([32, 32, 64, 96], 8),
+            ["f8c16"] = Layout([32, 32, 64, 96], 16),
         };
 
     /// <summary>The sizes of <c>mini-vae</c>: 64×64 RGB to 4 × 16 × 16.</summary>
