@@ -83,14 +83,16 @@ internal sealed class NoisyBatches
     /// <summary>The squared norm of every sample, (n), float64, which the caller owns.</summary>
     public torch.Tensor SquaredNorms()
     {
-        const long block = 4096;
+        // Numbers in float64 that stay in the cache.
+        var block = Math.Max(1, (1 << 18) * count / Math.Max(1, data.NumberOfElements));
         using var scope = torch.NewDisposeScope();
         var norms = torch.zeros([count], dtype: torch.float64, device: data.device);
         for (var first = 0L; first < count; first += block)
         {
             using var step = torch.NewDisposeScope();
             var size = Math.Min(block, count - first);
-            norms.narrow(0, first, size).copy_(data.narrow(0, first, size).to_type(torch.float64).square().sum(1));
+            var rows = data.narrow(0, first, size).to_type(torch.float64).flatten(1);
+            norms.narrow(0, first, size).copy_(rows.mul(rows).sum(1));
         }
         return norms.MoveToOuterDisposeScope();
     }
