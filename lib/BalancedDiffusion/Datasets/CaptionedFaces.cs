@@ -6,8 +6,8 @@ namespace BalancedDiffusion.Datasets;
 
 /// <summary>
 /// An endless data set of rendered faces of 64×64 in colour, each with a caption and a class: image, caption and class
-/// of an index are those of the same face. Images are rendered when they are asked for and none is kept, so a set of any
-/// size takes no memory. Training images are the indices from 0 on, held-out ones those from
+/// of an index are those of the same face. Images are rendered when they are asked for and none is kept, so that a set
+/// of any size takes no memory. Training images are the indices from 0 on, held-out ones those from
 /// <see cref="ParametricFaces.FirstTestIndex"/> on.
 /// </summary>
 public sealed class CaptionedFaces

@@ -7,8 +7,9 @@ namespace BalancedDiffusion.SampleQuality;
 /// <summary>
 /// The squared Fréchet distance between Gaussians with the means and covariances of two sets of features (Dowson and
 /// Landau 1982; Heusel et al. 2017, where the features are Inception's):
-/// <c>‖μ1 - μ2‖² + tr(C1 + C2 - 2 (C1^½ C2 C1^½)^½)</c>. In the features' squared units; values of different networks,
-/// or of different numbers of samples, are not comparable: the estimate is biased upwards by about d²/n.
+/// <c>‖μ1 - μ2‖² + tr(C1 + C2 - 2 (C1^½ C2 C1^½)^½)</c>. In the features' squared units. Values of different
+/// networks, or of different numbers of samples, are not comparable: the estimate is biased upwards, by an amount that
+/// falls as 1/n (Chong and Forsyth 2020).
 /// </summary>
 /// <param name="Value">The squared distance, ≥ 0 up to rounding.</param>
 /// <param name="MeanTerm"><c>‖μ1 - μ2‖²</c>.</param>

@@ -40,8 +40,8 @@ public sealed record NearestRatios(
     /// <param name="training">(n, …), samples of the same size.</param>
     /// <param name="heldOut">Real samples that were not trained on, (l, …).</param>
     /// <param name="level">The share of held-out images that count as near, in (0, 1).</param>
-    /// <exception cref="ArgumentException">A set is empty, of another size or not finite, or at least half of the held-out
-    /// images lie in the training set.</exception>
+    /// <exception cref="ArgumentException">A set is empty, of another size or not finite, or at least half of the
+    /// held-out images lie in the training set.</exception>
     /// <exception cref="ArgumentOutOfRangeException">level is outside (0, 1).</exception>
     public static NearestRatios Of(
         torch.Tensor samples,

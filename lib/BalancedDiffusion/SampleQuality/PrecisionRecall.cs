@@ -6,9 +6,9 @@ using TorchSharp;
 namespace BalancedDiffusion.SampleQuality;
 
 /// <summary>
-/// Precision and recall of generated samples (Kynkäänniemi et al. 2019). A set's manifold is the union of balls around
-/// its samples, each reaching to the sample's k-th nearest neighbour in the set. Intervals are Wilson's at 95 %, given
-/// the other set.
+/// Precision and recall of generated samples (Kynkäänniemi et al. 2019). A set's manifold is the union of balls
+/// around its samples, each reaching to the sample's k-th nearest neighbour in the set. Intervals are Wilson's at
+/// 95 %, given the other set.
 /// </summary>
 /// <param name="Precision">The share of generated samples inside the manifold of the real ones: fidelity.</param>
 /// <param name="Recall">The share of real samples inside the manifold of the generated ones: coverage.</param>

@@ -36,8 +36,8 @@ public sealed record KolmogorovSmirnov(double Statistic, double PValue)
         return new(statistic, n * m <= MostPairs ? Exact(n, m, most) : Limit(statistic, n, m));
     }
 
-    /// <summary><c>Q(λ) = 2 Σ (-1)^(k-1) exp(-2 k² λ²)</c>, the chance that the supremum of a Brownian bridge passes
-    /// λ.</summary>
+    /// <summary><c>Q(λ) = 2 Σ (-1)^(k-1) exp(-2 k² λ²)</c>, the chance that a Brownian bridge
+    /// leaves [-λ, λ].</summary>
     internal static double Survival(double lambda)
     {
         // Below, Q differs from 1 by less than 1e-12 and the series converges slowly.
@@ -60,8 +60,8 @@ public sealed record KolmogorovSmirnov(double Statistic, double PValue)
         return Survival((root + 0.12 + 0.11 / root) * statistic);
     }
 
-    // The chance that a random path from (0, 0) to (n, m) meets a point with |i/n - j/m| ≥ D: 1 on such points, elsewhere
-    // the mean over the two last steps, which lead from (i - 1, j) with chance i/(i + j).
+    // The chance that a random path from (0, 0) to (n, m) meets a point with |i/n - j/m| ≥ D: 1 on such points,
+    // elsewhere the mean over the two last steps, of which the one from (i - 1, j) has chance i/(i + j).
     private static double Exact(long n, long m, long most)
     {
         if (most == 0)

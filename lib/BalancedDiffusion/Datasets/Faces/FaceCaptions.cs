@@ -6,9 +6,10 @@ namespace BalancedDiffusion.Datasets.Faces;
 
 /// <summary>
 /// Captions of rendered faces: each names 2 to 5 of what <see cref="Visible"/> sees, in one of three forms (a phrase, a
-/// sentence, a list) and several wordings. A plain word is taken half of the time, its synonyms share the rest. A
-/// caption has at most <see cref="MostWords"/> words and signs, so that a tokenizer that knows its words makes at most
-/// 24 tokens of it, start and end included.
+/// sentence, a list) and several wordings. A plain word is taken half of the time, its synonyms share the rest. Where
+/// fewer than two attributes are clear (one face in twenty), a clean-shaven face, a bare head or the third of the age
+/// are named. A caption has at most <see cref="MostWords"/> words and signs, so that a tokenizer that knows its words
+/// makes at most 24 tokens of it, start and end included.
 /// </summary>
 public static partial class FaceCaptions
 {
@@ -142,9 +143,9 @@ public static partial class FaceCaptions
     /// Everything about a face that can be seen and named; what lies near a border between two words is left out.
     /// <list type="bullet">
     /// <item>Age: young up to 0.27, middle-aged from 0.4 to 0.6, old from 0.73.</item>
-    /// <item>Hair: bald (HairCover ≤ 0.2) and short (HairLength ≤ 0.25, HairCover ≥ 0.6) only without a hat; long from
-    /// HairLength 0.6, which hangs out below a hat. The colour is that of the drawn hair, greyed by age, and is named
-    /// with short or long hair, and with hair of no named length where there is no hat.</item>
+    /// <item>Hair: bald (HairCover ≤ 0.2) and short (HairLength ≤ 0.25, HairCover ≥ 0.6) only without a hat; long
+    /// from HairLength 0.6, which hangs out below a hat. The colour is that of the drawn hair, greyed by age, and is
+    /// named with short or long hair, and with hair of no named length where there is no hat.</item>
     /// <item>Hat and eyewear from 0.5, where they are opaque; sunglasses from GlassesTint 0.7, glasses up to 0.15. A
     /// hat's colour by its hue and tone.</item>
     /// <item>Beard and moustache from 0.5, where the hair's luma is far enough from the skin's.</item>

@@ -2,9 +2,9 @@ namespace BalancedDiffusion.Datasets.Faces;
 
 /// <summary>
 /// Ten classes of faces for class-conditional models: they partition all faces by what is plain to see. Their
-/// probabilities under <see cref="FaceDistribution"/> lie between 0.08 and 0.12. In this order: a hat; else glasses of
-/// any tint; else long hair (HairLength ≥ 0.55); else a beard; else none of these. All but the first are parted by age:
-/// at 1/2, the last at 1/3 and 2/3.
+/// probabilities under <see cref="FaceDistribution"/> lie between 0.08 and 0.12. In this order: a hat; else glasses
+/// of any tint; else long hair (HairLength ≥ 0.55); else a beard; else none of these. All but the first are parted by
+/// age: at 1/2, the last at 1/3 and 2/3.
 /// </summary>
 public static class FaceClasses
 {

@@ -86,8 +86,8 @@ public sealed class ClipVocabulary
         return new ClipVocabulary(merges);
     }
 
-    /// <summary>Writes <c>vocab.json</c> and <c>merges.txt</c>, each whole or not at all; the folder is made where it is
-    /// missing.</summary>
+    /// <summary>Writes <c>vocab.json</c> and <c>merges.txt</c>, each whole or not at all; the folder is made where it
+    /// is missing.</summary>
     /// <param name="folder">The folder, e.g. <c>tokenizer</c> of a diffusers model.</param>
     public void Save(string folder)
     {
