@@ -12,13 +12,13 @@ public class NearestRatiosTests
     {
         using var scope = torch.NewDisposeScope();
         Tensor Line(params double[] places) => torch.tensor(places).unsqueeze(1);
-        // Distances of the held-out to {0, 10}: 1, 2, 4; their median is 2. Of the samples: 0, 1, 5.
-        var found = NearestRatios.Of(Line(10, 11, 5), Line(0, 10), Line(1, 8, -4), 0.5);
-        Assert.Equal([0, 0.5, 2.5], found.Samples);
+        // Distances of the held-out to {0, 10}: 1, 2, 4; their median is 2. Of the samples: 0, 2, 5.
+        var found = NearestRatios.Of(Line(10, 12, 5), Line(0, 10), Line(1, 8, -4), 0.5);
+        Assert.Equal([0, 1, 2.5], found.Samples);
         Assert.Equal([0.5, 1, 2], found.HeldOut);
-        Assert.Equal(0.5, found.Median);
+        Assert.Equal(1, found.Median);
         Assert.Equal(2.5, found.SampleQuantile(1));
-        // At most the held-out median: two of three.
+        // At most the held-out median, itself included: two of three.
         Assert.Equal(2.0 / 3, found.Near.Estimate, 1e-15);
     }
 
