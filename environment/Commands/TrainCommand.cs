@@ -27,7 +27,7 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
             .. Miniatures,
         ];
 
-    private static string[] Miniatures => [AutoencoderTraining.Name];
+    private static string[] Miniatures => [AutoencoderTraining.Name, LatentDiffusionTraining.Name];
 
     /// <summary>What can be asked for.</summary>
     public sealed class Settings : SessionSettings
@@ -36,8 +36,8 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         [CommandArgument(0, "<MODEL>")]
         [Description(
             "relu-diffusion-, unet- or dit- followed by memorizing or generalizing; also unet-hybrid, "
-                + "dit-hybrid; attribute-regressor, which reads faces' attributes; and mini-vae, the autoencoder of a "
-                + "small Stable Diffusion."
+                + "dit-hybrid; attribute-regressor, which reads faces' attributes; mini-vae, the autoencoder of a "
+                + "small Stable Diffusion, and mini-sd, the rest of it."
         )]
         public string Model { get; init; } = "";
 
@@ -71,6 +71,11 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         [Description("Samples a step of a miniature, for a trial; the recipe's own when not given.")]
         public int? Batch { get; init; }
 
+        /// <summary>The images that occur once.</summary>
+        [CommandOption("--images <N>")]
+        [Description("Images that occur once in mini-sd's training set, for a trial; 50,000 when not given.")]
+        public int? Images { get; init; }
+
         /// <summary>The sizes of the autoencoder.</summary>
         [CommandOption("--layout <NAME>")]
         [Description(
@@ -102,6 +107,10 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
                 return ValidationResult.Error($"--threads must be at least 1, was {Threads}.");
             if (Batch is not null && !Miniatures.Contains(Model))
                 return ValidationResult.Error($"--batch is for {string.Join(", ", Miniatures)}; leave it out.");
+            if (Images is < 1)
+                return ValidationResult.Error($"--images must be at least 1, was {Images}.");
+            if (Images is not null && Model != LatentDiffusionTraining.Name)
+                return ValidationResult.Error($"--images is for {LatentDiffusionTraining.Name}; leave it out.");
             if (Layout is not null && Model != AutoencoderTraining.Name)
                 return ValidationResult.Error($"--layout is for {AutoencoderTraining.Name}; leave it out.");
             if (Layout is not null && !AutoencoderTraining.Layouts.ContainsKey(Layout))
@@ -127,13 +136,13 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
             throw new UsageException($"--out must name a folder, but '{settings.Out}' is a file.");
         if (settings.Threads is { } threads)
             TorchSharp.torch.set_num_threads(threads);
-        if (settings.Model == AutoencoderTraining.Name)
-            return MiniatureTraining.Autoencoder(
-                session,
-                settings,
-                named ?? Path.Combine(session.Workspace.Root, "data"),
-                cancellationToken
-            );
+        if (Miniatures.Contains(settings.Model))
+        {
+            var data = named ?? Path.Combine(session.Workspace.Root, "data");
+            return settings.Model == AutoencoderTraining.Name
+                ? MiniatureTraining.Autoencoder(session, settings, data, cancellationToken)
+                : MiniatureTraining.StableDiffusion(session, settings, data, cancellationToken);
+        }
         var source = ImageSources.Open(settings.Data, seed: settings.Seed);
         var folder =
             named
@@ -319,7 +328,7 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
     }
 
     // At most one report in ten seconds.
-    private static CallbackProgress<T> Sparing<T>(Action<T> report)
+    internal static IProgress<T> Sparing<T>(Action<T> report)
     {
         var clock = Stopwatch.StartNew();
         var lastReport = TimeSpan.Zero;

@@ -3,7 +3,6 @@ using BalancedDiffusion.Networks.StableDiffusion;
 using BalancedDiffusion.Noise;
 using BalancedDiffusion.Protocols;
 using BalancedDiffusion.Tests.Checkpoints;
-using BalancedDiffusion.Tests.Networks;
 using BalancedDiffusion.Training;
 using TorchSharp;
 
@@ -49,9 +48,7 @@ public sealed class LatentDiffusionTrainingTests
     private static string Tokenizer(TemporaryFolder folder)
     {
         var path = folder.File("tokenizer-files");
-        Directory.CreateDirectory(path);
-        foreach (var file in new[] { "vocab.json", "merges.txt" })
-            File.Copy(UNetFixtures.File($"clip-{file}"), Path.Combine(path, file), overwrite: true);
+        ClipVocabulary.Train([.. Words, .. Words, "a face with a hat", "an old face with a smile"], 540).Save(path);
         return path;
     }
 
@@ -184,16 +181,19 @@ public sealed class LatentDiffusionTrainingTests
             heldOut,
             Short with
             {
-                Steps = 150,
+                Steps = 60,
                 BatchSize = 16,
-                LogEvery = 50,
+                LogEvery = 60,
                 LearningRate = 5e-3,
             }
         );
-        Assert.True(
-            result.History[^1].Measures["validation"] < 0.6 * result.History[0].Measures["validation"],
-            string.Join(", ", result.History.Select(r => (r.Loss, r.Measures["validation"])))
-        );
+        // A network that predicts no noise at all has the mean weight as its loss.
+        var nothing = Enumerable
+            .Range(0, 1000)
+            .Select(model.Schedule.AlphaBar)
+            .Average(alpha => Math.Min(1, LatentDiffusionTraining.MinSnrGamma * (1 - alpha) / alpha));
+        var loss = result.History[^1].Measures["validation"];
+        Assert.True(loss < 0.4 * nothing, $"{loss} of {nothing}");
     }
 
     [Fact]
@@ -232,7 +232,8 @@ public sealed class LatentDiffusionTrainingTests
         var (latents, tokens) = made.Pick(0, 2, 3, 42);
         Assert.True(latents[0].Equals(latents[1]) && latents[0].Equals(latents[2]));
         Assert.False(latents[0].Equals(latents[3]));
-        Assert.Equal(model.Tokenizer.Tokens(Words[39 % 4]), tokens[3].data<long>().ToArray()[..3]);
+        var caption = model.Tokenizer.Tokens(Words[39 % 4]);
+        Assert.Equal(caption, tokens[3].data<long>().ToArray()[..caption.Count]);
         using var faces = new ParametricFaces(32, rgb: false, seed: 2).Train(40);
         using var direct = model.Latents(faces.Images.narrow(0, 39, 1));
         Assert.True((latents[3] - direct[0]).abs().max().item<float>() < 5e-3);
