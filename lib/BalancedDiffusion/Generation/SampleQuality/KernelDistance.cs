@@ -1,7 +1,7 @@
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
-namespace BalancedDiffusion.SampleQuality;
+namespace BalancedDiffusion.Generation.SampleQuality;
 
 /// <summary>
 /// The kernel distance of Bińkowski et al. (2018; "KID" where the features are Inception's): the unbiased estimate of

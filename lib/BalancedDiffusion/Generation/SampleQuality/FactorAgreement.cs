@@ -1,7 +1,7 @@
 using BalancedDiffusion.Statistics;
 using TorchSharp;
 
-namespace BalancedDiffusion.SampleQuality;
+namespace BalancedDiffusion.Generation.SampleQuality;
 
 /// <summary>Whether one factor, as a network reads it off images, has the same distribution in generated and in real
 /// images.</summary>

@@ -3,7 +3,7 @@ using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Statistics;
 using TorchSharp;
 
-namespace BalancedDiffusion.SampleQuality;
+namespace BalancedDiffusion.Generation.SampleQuality;
 
 /// <summary>
 /// How near generated samples lie to the training set, in the measure of held-out images: every distance to the nearest

@@ -3,7 +3,7 @@ using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Statistics;
 using TorchSharp;
 
-namespace BalancedDiffusion.SampleQuality;
+namespace BalancedDiffusion.Generation.SampleQuality;
 
 /// <summary>
 /// Precision and recall of generated samples (Kynkäänniemi et al. 2019). A set's manifold is the union of balls

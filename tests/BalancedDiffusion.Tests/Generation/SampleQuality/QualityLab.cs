@@ -1,7 +1,7 @@
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace BalancedDiffusion.Tests.SampleQuality;
+namespace BalancedDiffusion.Tests.Generation.SampleQuality;
 
 /// <summary>Sets of vectors whose moments or places are known.</summary>
 internal static class QualityLab

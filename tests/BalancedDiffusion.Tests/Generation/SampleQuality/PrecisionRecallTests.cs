@@ -1,9 +1,9 @@
-using BalancedDiffusion.SampleQuality;
+using BalancedDiffusion.Generation.SampleQuality;
 using TorchSharp;
-using static BalancedDiffusion.Tests.SampleQuality.QualityLab;
+using static BalancedDiffusion.Tests.Generation.SampleQuality.QualityLab;
 using static TorchSharp.torch;
 
-namespace BalancedDiffusion.Tests.SampleQuality;
+namespace BalancedDiffusion.Tests.Generation.SampleQuality;
 
 public class PrecisionRecallTests
 {

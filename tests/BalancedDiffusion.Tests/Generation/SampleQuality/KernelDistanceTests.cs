@@ -1,8 +1,8 @@
-using BalancedDiffusion.SampleQuality;
+using BalancedDiffusion.Generation.SampleQuality;
 using TorchSharp;
-using static BalancedDiffusion.Tests.SampleQuality.QualityLab;
+using static BalancedDiffusion.Tests.Generation.SampleQuality.QualityLab;
 
-namespace BalancedDiffusion.Tests.SampleQuality;
+namespace BalancedDiffusion.Tests.Generation.SampleQuality;
 
 public class KernelDistanceTests
 {

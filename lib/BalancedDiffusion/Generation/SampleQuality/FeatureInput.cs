@@ -1,7 +1,7 @@
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
-namespace BalancedDiffusion.SampleQuality;
+namespace BalancedDiffusion.Generation.SampleQuality;
 
 /// <summary>What all measures ask of their feature vectors.</summary>
 internal static class FeatureInput

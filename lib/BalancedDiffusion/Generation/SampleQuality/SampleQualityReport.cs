@@ -1,7 +1,7 @@
 using BalancedDiffusion.Runtime;
 using TorchSharp;
 
-namespace BalancedDiffusion.SampleQuality;
+namespace BalancedDiffusion.Generation.SampleQuality;
 
 /// <summary>The quality of generated samples, beside the floor: what as many real samples that were not compared before
 /// reach in the same measures.</summary>

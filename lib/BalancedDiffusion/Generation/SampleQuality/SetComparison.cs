@@ -1,6 +1,6 @@
 using TorchSharp;
 
-namespace BalancedDiffusion.SampleQuality;
+namespace BalancedDiffusion.Generation.SampleQuality;
 
 /// <summary>How one set of samples compares with real ones in the features of one network.</summary>
 /// <param name="Frechet">The Fréchet distance.</param>

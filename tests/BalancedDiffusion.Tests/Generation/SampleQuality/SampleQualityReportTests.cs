@@ -1,10 +1,10 @@
-using BalancedDiffusion.SampleQuality;
+using BalancedDiffusion.Generation.SampleQuality;
 using BalancedDiffusion.Statistics;
 using TorchSharp;
-using static BalancedDiffusion.Tests.SampleQuality.QualityLab;
+using static BalancedDiffusion.Tests.Generation.SampleQuality.QualityLab;
 using static TorchSharp.torch;
 
-namespace BalancedDiffusion.Tests.SampleQuality;
+namespace BalancedDiffusion.Tests.Generation.SampleQuality;
 
 public class SampleQualityReportTests
 {
