@@ -71,29 +71,26 @@ public sealed class KernelTests
     {
         await using var kernel = await Kernel.StartAsync(Path.Combine(Root, "notebooks"));
         await kernel.RunAsync("#!import \"lab.dib\"");
-        foreach (
-            var group in typeof(BalancedDiffusion.Runtime.Seeds)
-                .Assembly.GetExportedTypes()
-                .Concat(typeof(BalancedDiffusion.Notebook.Lab).Assembly.GetExportedTypes())
-                .Concat(typeof(BalancedDiffusion.Exercises.Check).Assembly.GetExportedTypes())
-                .Where(type => !type.IsGenericType && !type.IsNested)
-                .GroupBy(type => type.Name)
-        )
+        var types = new[]
+        {
+            typeof(BalancedDiffusion.Runtime.Seeds),
+            typeof(BalancedDiffusion.Notebook.Lab),
+            typeof(BalancedDiffusion.Exercises.Check),
+        }
+            .SelectMany(type => type.Assembly.GetExportedTypes())
+            .Where(type => !type.IsGenericType && !type.IsNested)
+            .ToList();
+        foreach (var group in types.GroupBy(type => type.Name))
             Assert.True(
                 group.Count() == 1,
                 $"{group.Key} is the name of {group.Count()} types, so no cell can say which it means"
             );
-        foreach (
-            var type in typeof(BalancedDiffusion.Runtime.Seeds)
-                .Assembly.GetExportedTypes()
-                .Where(type => !type.IsGenericType && !type.IsNested)
-                .Concat(typeof(BalancedDiffusion.Notebook.Lab).Assembly.GetExportedTypes())
-                .Concat(typeof(BalancedDiffusion.Exercises.Check).Assembly.GetExportedTypes())
-        )
-        {
-            var answer = await kernel.RunAsync($"typeof({type.Name}).FullName");
-            Assert.Contains(type.FullName!, string.Concat(answer.Values));
-        }
+        // In one cell: each cell costs a tenth of a second.
+        var found = await kernel.RunAsync(
+            $"string.Join(' ', new[] {{ {string.Join(", ", types.Select(type => $"typeof({type.Name})"))} }}"
+                + ".Select(type => type.FullName))"
+        );
+        Assert.Equal(types.Select(type => type.FullName), string.Concat(found.Values).Split(' '));
     }
 
     [Fact]
