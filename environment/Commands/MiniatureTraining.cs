@@ -81,8 +81,8 @@ internal static class MiniatureTraining
         return 0;
     }
 
-    /// <summary>Trains the text encoder and the U-Net of a small Stable Diffusion on the latents of the autoencoder, and
-    /// writes the whole system; now and then also what there is of it, with a picture of samples.</summary>
+    /// <summary>Trains the text encoder and the U-Net of a small Stable Diffusion on the latents of the autoencoder,
+    /// and writes the whole system; now and then also what there is of it, with a picture of samples.</summary>
     /// <param name="session">Where to talk.</param>
     /// <param name="settings">What was asked for.</param>
     /// <param name="data">The data folder to write into.</param>
@@ -257,8 +257,8 @@ internal static class MiniatureTraining
             if (!result.Cancelled)
                 return;
             session.Say(
-                $"stopped after step {result.StepsDone} of {recipe.Steps}, {clock.Elapsed:h\\:mm\\:ss} in this session; "
-                    + "the same command goes on from there"
+                $"stopped after step {result.StepsDone} of {recipe.Steps}, {clock.Elapsed:h\\:mm\\:ss} in this session"
+                    + "; the same command goes on from there"
             );
             throw new OperationCanceledException();
         }

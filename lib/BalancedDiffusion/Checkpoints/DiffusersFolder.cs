@@ -45,8 +45,8 @@ public sealed class DiffusersFolder
     /// <summary>The tokenizer's <c>merges.txt</c>, as an absolute path.</summary>
     public string MergesPath { get; }
 
-    /// <summary>The length of a text in tokens, ≥ 2: <c>model_max_length</c> of the tokenizer's config where it is there
-    /// and says one, else CLIP's 77.</summary>
+    /// <summary>The length of a text in tokens, ≥ 2: <c>model_max_length</c> of the tokenizer's config where it is
+    /// there and says one, else CLIP's 77.</summary>
     public int TokenLength { get; }
 
     /// <summary>The scheduler's config, an object.</summary>

@@ -57,8 +57,8 @@ public static class AutoencoderTraining
             LogEvery = 100,
         };
 
-    /// <summary>Trains a network in place. Step k sees the faces k · batch, …, so that a run is the same however often
-    /// it is stopped and resumed. At the end, cancelled or not, the network holds the EMA of its weights, without
+    /// <summary>Trains a network in place. Step k sees the faces k · batch, …, so that a run is the same however
+    /// often it is stopped and resumed. At the end, cancelled or not, the network holds the EMA of its weights, without
     /// gradients.</summary>
     /// <param name="network">The network, float32 or float64, on any device; 1 or 3 image channels.</param>
     /// <param name="faces">Where the images come from, with as many channels, of a size that the network takes.</param>
@@ -162,7 +162,7 @@ public static class AutoencoderTraining
     /// <param name="images">(n, channels, height, width) in [-1, 1], n ≥ 2, of the network's type and on its
     /// device.</param>
     /// <returns>What the channels' mean and standard deviation were before.</returns>
-    /// <exception cref="ArgumentException">A shape or type does not fit, or a channel is the same everywhere.</exception>
+    /// <exception cref="ArgumentException">A shape or type does not fit, or a channel never varies.</exception>
     public static LatentStatistics Standardize(LatentAutoencoder network, torch.Tensor images)
     {
         var statistics = Statistics(network, images);
@@ -234,7 +234,8 @@ public static class AutoencoderTraining
             );
         if (faces.Size % network.Options.Reduction != 0)
             throw new ArgumentException(
-                $"the faces' side must be divisible by {network.Options.Reduction}, was {faces.Size}; take fewer levels",
+                $"the faces' side must be divisible by {network.Options.Reduction}, was {faces.Size}; "
+                    + "take fewer levels",
                 nameof(faces)
             );
     }
