@@ -32,7 +32,7 @@ public static class LatentDiffusionTraining
     public static TrainingOptions Recipe { get; } =
         new()
         {
-            Steps = 30_000,
+            Steps = 20_000,
             BatchSize = 64,
             Optimizer = OptimizerOptions.Adam(beta2: 0.99),
             LearningRate = 1e-3,
@@ -52,7 +52,7 @@ public static class LatentDiffusionTraining
             SampleSize = autoencoder.SampleSize / autoencoder.Reduction,
             InChannels = autoencoder.LatentChannels,
             OutChannels = autoencoder.LatentChannels,
-            BlockChannels = [96, 128],
+            BlockChannels = [64, 96],
             Attends = [true, true],
             LayersPerBlock = 1,
             TextWidth = 128,
