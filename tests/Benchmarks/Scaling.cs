@@ -11,8 +11,8 @@ namespace BalancedDiffusion.Benchmarks;
 /// <summary>
 /// How the cost of a training step grows with the number of samples n, their length d and the units p, and that of a
 /// posterior mean with n. The last column compares a row with the first of its group: time over what the arithmetic of
-/// the step alone would make it, so that 1 is as expected. What a run does once, and not at each step, stands apart; the
-/// memory is that of the process while it works, the samples held.
+/// the step alone would make it, so that 1 is as expected. What a run does once, and not at each step, stands apart;
+/// the memory is that of the process while it works, the samples held.
 /// </summary>
 public static class Scaling
 {
@@ -25,7 +25,8 @@ public static class Scaling
     {
         List<string> lines =
         [
-            "| | gradient | milliseconds | once a run, milliseconds | memory of the process | over the first, by arithmetic |",
+            "| | gradient | milliseconds | once a run, milliseconds | memory of the process "
+                + "| over the first, by arithmetic |",
             "|---|---|---|---|---|---|",
         ];
         void Group(string what, IEnumerable<(string Name, Func<Row> Measure)> rows)
@@ -38,8 +39,8 @@ public static class Scaling
                 first ??= perWork;
                 var line = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"| {what}, {name} | {row.Gradient} | {1e3 * row.Seconds:G3} | {1e3 * row.Once:G3} | {row.Memory} | "
-                        + $"{perWork / first:F2} |"
+                    $"| {what}, {name} | {row.Gradient} | {1e3 * row.Seconds:G3} | {1e3 * row.Once:G3} | "
+                        + $"{row.Memory} | {perWork / first:F2} |"
                 );
                 lines.Add(line);
                 Console.WriteLine(line);

@@ -25,6 +25,24 @@ public class ConvolutionTests
     public void ImagesAndGradientsAreThoseOfFloat64(int from, int to, int kernel, int stride)
     {
         TorchRuntime.EnsureLoaded();
+        var threads = torch.get_num_threads();
+        try
+        {
+            // One image alone goes to other code on one thread than on several.
+            foreach (var count in new[] { 1, 2 })
+            {
+                torch.set_num_threads(count);
+                CompareWithFloat64(from, to, kernel, stride);
+            }
+        }
+        finally
+        {
+            torch.set_num_threads(threads);
+        }
+    }
+
+    private static void CompareWithFloat64(int from, int to, int kernel, int stride)
+    {
         var padding = kernel == 3 ? 1 : 0;
         foreach (var batch in new[] { 1, 3 })
         foreach (var side in new[] { 4, 8 })
