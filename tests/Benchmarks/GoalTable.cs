@@ -11,10 +11,10 @@ public sealed class GoalTable
     public void Note(string what, string measured) => Add($"| {what} | {measured} | | |");
 
     /// <summary>A ratio that should be this large.</summary>
-    public void AtLeast(string what, double measured, double goal) => Row(what, measured, "≥", goal, measured >= goal);
+    public void AtLeast(string what, double ratio, double goal) => Row(what, ratio, "≥", goal, ratio >= goal);
 
     /// <summary>A ratio that should be this small.</summary>
-    public void AtMost(string what, double measured, double goal) => Row(what, measured, "≤", goal, measured <= goal);
+    public void AtMost(string what, double ratio, double goal) => Row(what, ratio, "≤", goal, ratio <= goal);
 
     /// <inheritdoc/>
     public override string ToString() => string.Join('\n', lines) + "\n";

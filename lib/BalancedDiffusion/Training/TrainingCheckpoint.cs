@@ -53,6 +53,37 @@ public static class TrainingCheckpoint
         );
     }
 
+    /// <summary>Writes where that is possible: a full disk must not cost the hours of training that are in
+    /// memory.</summary>
+    /// <returns>What went wrong, the beginning of a sentence, or null.</returns>
+    internal static string? TryWrite(
+        string path,
+        TrainingState state,
+        IReadOnlyDictionary<string, torch.Tensor> tensors
+    )
+    {
+        try
+        {
+            Write(path, state, tensors);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return $"the checkpoint '{path}' could not be written at step {state.StepsDone} "
+                + $"({e.Message.TrimEnd('.')})";
+        }
+    }
+
+    /// <summary>The tensors of a checkpoint under its names: the model's, their EMA and the optimizer's.</summary>
+    internal static Dictionary<string, torch.Tensor> Named(
+        IEnumerable<KeyValuePair<string, torch.Tensor>> model,
+        IEnumerable<KeyValuePair<string, torch.Tensor>> ema,
+        IEnumerable<KeyValuePair<string, torch.Tensor>> optimizer
+    ) =>
+        new[] { ("model", model), ("ema", ema), ("optimizer", optimizer) }
+            .SelectMany(part => part.Item2.Select(t => KeyValuePair.Create($"{part.Item1}.{t.Key}", t.Value)))
+            .ToDictionary();
+
     /// <summary>Reads and verifies; the tensors belong to the current dispose scope.</summary>
     internal static (TrainingState State, Dictionary<string, torch.Tensor> Tensors) Read(string path)
     {

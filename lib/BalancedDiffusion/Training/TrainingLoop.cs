@@ -246,11 +246,7 @@ internal sealed class TrainingLoop
         foreach (var (name, value) in live)
             if (!Guard.AllFinite(value))
                 throw Diverged($"the weight '{name}' was no longer finite");
-        var tensors = live.ToDictionary(p => $"model.{p.Key}", p => p.Value);
-        foreach (var (name, value) in ema)
-            tensors[$"ema.{name}"] = value;
-        foreach (var (name, value) in optimizer.State)
-            tensors[$"optimizer.{name}"] = value;
+        var tensors = TrainingCheckpoint.Named(live, ema, optimizer.State);
         var state = new TrainingState
         {
             StepsDone = step,
@@ -263,19 +259,8 @@ internal sealed class TrainingLoop
             Measures = [.. history.Select(r => r.Measures)],
             Pending = pending,
         };
-        try
-        {
-            TrainingCheckpoint.Write(path, state, tensors);
-            checkpointFailure = null;
-            return true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // A full disk must not cost the hours of training that are in memory.
-            checkpointFailure =
-                $"the checkpoint '{path}' could not be written at step {step} ({e.Message.TrimEnd('.')}); training "
-                + "goes on without it: make room on the disk";
-            return false;
-        }
+        var failure = TrainingCheckpoint.TryWrite(path, state, tensors);
+        checkpointFailure = failure is null ? null : $"{failure}; training goes on without it: make room on the disk";
+        return failure is null;
     }
 }

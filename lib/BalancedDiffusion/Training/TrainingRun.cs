@@ -340,20 +340,12 @@ internal sealed class TrainingRun
         if (options.CheckpointPath is not { } path)
             return false;
         using var scope = torch.NewDisposeScope();
-        try
-        {
-            TrainingCheckpoint.Write(path, State(), NamedTensors());
-            checkpointFailure = null;
-            return true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // A full disk must not cost the hours of training that are in memory.
-            checkpointFailure =
-                $"the checkpoint '{path}' could not be written at step {step} ({e.Message.TrimEnd('.')}); the "
-                + "trained weights are in the model: save them elsewhere";
-            return false;
-        }
+        var tensors = TrainingCheckpoint.Named(live, ema, optimizer.State);
+        var failure = TrainingCheckpoint.TryWrite(path, State(), tensors);
+        checkpointFailure = failure is null
+            ? null
+            : $"{failure}; the trained weights are in the model: save them elsewhere";
+        return failure is null;
     }
 
     /// <summary>What a checkpoint says beside its tensors.</summary>
@@ -369,19 +361,6 @@ internal sealed class TrainingRun
             History = history,
             Pending = pending,
         };
-
-    /// <summary>The tensors of a checkpoint: the model's, their EMA and the optimizer's.</summary>
-    private Dictionary<string, torch.Tensor> NamedTensors()
-    {
-        var tensors = new Dictionary<string, torch.Tensor>();
-        foreach (var (name, tensor) in live)
-            tensors[$"model.{name}"] = tensor;
-        foreach (var (name, tensor) in ema)
-            tensors[$"ema.{name}"] = tensor;
-        foreach (var (name, tensor) in optimizer.State)
-            tensors[$"optimizer.{name}"] = tensor;
-        return tensors;
-    }
 
     /// <summary>A path that cannot be written to is said before hours of training, not after them.</summary>
     internal static void CheckWritable(string path)
