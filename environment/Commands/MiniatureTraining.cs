@@ -1,26 +1,31 @@
-using System.Diagnostics;
 using System.Globalization;
 using BalancedDiffusion.Checkpoints;
 using BalancedDiffusion.Datasets;
+using BalancedDiffusion.Datasets.Faces;
+using BalancedDiffusion.Networks;
 using BalancedDiffusion.Networks.StableDiffusion;
 using BalancedDiffusion.Protocols;
-using BalancedDiffusion.Reproduce.Runner.Notebooks;
+using BalancedDiffusion.Sampling;
 using BalancedDiffusion.Training;
 using TorchSharp;
 
 namespace BalancedDiffusion.Reproduce.Commands;
 
-/// <summary>Trains the miniatures: small diffusion systems in published layouts, kept as diffusers folders below
-/// <c>checkpoints</c>, each with its validation curve as CSV.</summary>
+/// <summary>Trains the miniatures: small diffusion systems in published layouts, kept below <c>checkpoints</c>, each
+/// with its validation curve as CSV.</summary>
 internal static class MiniatureTraining
 {
     private const int StatisticsImages = 2048,
-        SingleImages = 50_000,
-        HeldOutImages = 512,
         VocabularyCaptions = 20_000,
         VocabularySize = 1024,
         CaptionLength = 24,
-        SamplesAPrompt = 4;
+        SamplesAPrompt = 4,
+        SamplesAClass = 4,
+        PixelSamples = 64,
+        PixelColumns = 16,
+        PixelHeldOut = 512,
+        SamplingSteps = 25;
+    private const double Guidance = 4;
 
     private static readonly string[] Prompts =
     [
@@ -35,69 +40,44 @@ internal static class MiniatureTraining
     ];
 
     /// <summary>Trains the autoencoder of latents and writes it.</summary>
-    /// <param name="session">Where to talk.</param>
-    /// <param name="settings">What was asked for.</param>
-    /// <param name="data">The data folder to write into.</param>
+    /// <param name="run">What was asked for.</param>
     /// <param name="cancellation">Stops between two steps.</param>
-    public static int Autoencoder(
-        Session session,
-        TrainCommand.Settings settings,
-        string data,
-        CancellationToken cancellation
-    )
+    public static void Autoencoder(MiniatureRun run, CancellationToken cancellation)
     {
-        var layout = settings.Layout is { } name ? AutoencoderTraining.Layouts[name] : AutoencoderTraining.MiniVae;
-        var target = Path.Combine(data, "checkpoints", AutoencoderTraining.Name);
-        var trial = settings.Layout is null ? "" : $"-{settings.Layout}";
-        var recipe = AutoencoderTraining.Recipe;
-        recipe = recipe with
-        {
-            Seed = settings.Seed,
-            Steps = settings.Steps ?? recipe.Steps,
-            BatchSize = settings.Batch ?? recipe.BatchSize,
-            CheckpointPath = Unfinished($"{AutoencoderTraining.Name}{trial}-seed{settings.Seed}"),
-        };
-        using var network = new LatentAutoencoder(layout, settings.Seed);
-        var faces = new ParametricFaces(64, rgb: true, settings.Seed);
-        session.Say(
+        var name = run.Settings.Layout;
+        var layout = name is null ? AutoencoderTraining.MiniVae : AutoencoderTraining.Layouts[name];
+        var recipe = run.Recipe(AutoencoderTraining.Recipe, name is null ? "" : $"-{name}");
+        var target = run.Target(AutoencoderTraining.Name);
+        using var network = new LatentAutoencoder(layout, recipe.Seed);
+        var faces = new ParametricFaces(64, rgb: true, recipe.Seed);
+        run.Session.Say(
             $"{AutoencoderTraining.Name}: {layout.ParameterCount} weights, {recipe.Steps} steps of {recipe.BatchSize} "
-                + $"faces{GoingOn(recipe)}"
+                + $"faces{MiniatureRun.GoingOn(recipe)}"
         );
-        var report = new Report(session, recipe, Path.Combine(target, "training.csv"));
+        var report = new MiniatureRun.Report(run.Session, recipe, Path.Combine(target, "training.csv"));
         var result = AutoencoderTraining.Fit(network, faces, recipe, report.Take, cancellation);
         report.End(result);
         using var images = faces.Train(StatisticsImages);
         var statistics = AutoencoderTraining.Standardize(network, images.Images);
-        var provenance = Provenance(settings, recipe, result);
+        var provenance = run.Provenance(recipe, result);
         provenance["latent mean before standardization"] = Listed(statistics.Mean);
         provenance["latent standard deviation before standardization"] = Listed(statistics.StandardDeviation);
         provenance["latents"] = $"mean 0 and standard deviation 1 in every channel, over {StatisticsImages} faces";
         AutoencoderCheckpoint.Save(network, Path.Combine(target, "vae"), layout with { ScalingFactor = 1 }, provenance);
         File.Delete(recipe.CheckpointPath!);
-        session.Say(
-            $"wrote {Path.GetRelativePath(session.StartFolder, Path.Combine(target, "vae"))} after "
-                + $"{TimeSpan.FromSeconds(result.Seconds):h\\:mm\\:ss}"
-        );
-        return 0;
+        run.SayWritten(Path.Combine(target, "vae"), result);
     }
 
     /// <summary>Trains the text encoder and the U-Net of a small Stable Diffusion on the latents of the autoencoder,
     /// and writes the whole system; now and then also what there is of it, with a picture of samples.</summary>
-    /// <param name="session">Where to talk.</param>
-    /// <param name="settings">What was asked for.</param>
-    /// <param name="data">The data folder to write into.</param>
+    /// <param name="run">What was asked for.</param>
     /// <param name="cancellation">Stops between two steps.</param>
-    /// <exception cref="UsageException">There is no autoencoder yet.</exception>
-    public static int StableDiffusion(
-        Session session,
-        TrainCommand.Settings settings,
-        string data,
-        CancellationToken cancellation
-    )
+    /// <exception cref="Runner.Notebooks.UsageException">There is no autoencoder yet.</exception>
+    public static void StableDiffusion(MiniatureRun run, CancellationToken cancellation)
     {
-        var target = Path.Combine(data, "checkpoints", LatentDiffusionTraining.Name);
-        var (autoencoder, autoencoderProvenance) = TrainedAutoencoder(data);
-        var ladder = new DuplicateLadder(new CaptionedFaces(settings.Seed), settings.Images ?? SingleImages);
+        var target = run.Target(LatentDiffusionTraining.Name);
+        var (autoencoder, autoencoderProvenance) = run.TrainedAutoencoder();
+        var ladder = run.Ladder();
         var files = Path.Combine(target, "tokenizer");
         ClipVocabulary.Train(ladder.Faces.Captions(0, VocabularyCaptions), VocabularySize).Save(files);
         var tokenizer = new ClipTokenizer(
@@ -105,49 +85,41 @@ internal static class MiniatureTraining
             Path.Combine(files, "merges.txt"),
             CaptionLength
         );
-        using var model = LatentDiffusionTraining.Create(tokenizer, autoencoder, settings.Seed);
-        var recipe = LatentDiffusionTraining.Recipe;
-        recipe = recipe with
-        {
-            Seed = settings.Seed,
-            Steps = settings.Steps ?? recipe.Steps,
-            BatchSize = settings.Batch ?? recipe.BatchSize,
-            CheckpointPath = Unfinished($"{LatentDiffusionTraining.Name}-seed{settings.Seed}"),
-        };
-        session.Say(
+        var recipe = run.Recipe(LatentDiffusionTraining.Recipe);
+        using var model = LatentDiffusionTraining.Create(tokenizer, autoencoder, recipe.Seed);
+        run.Session.Say(
             $"{LatentDiffusionTraining.Name}: {model.Network.Options.ParameterCount} weights of the U-Net and "
                 + $"{model.TextEncoder.Options.ParameterCount} of the text encoder, {tokenizer.Vocabulary} tokens; "
-                + $"{ladder.Distinct} images in {ladder.Rows} rows; {recipe.Steps} steps of {recipe.BatchSize}"
-                + GoingOn(recipe)
+                + $"{ladder.Counts.Distinct} images in {ladder.Counts.Rows} rows; {recipe.Steps} steps of {recipe.BatchSize}"
+                + MiniatureRun.GoingOn(recipe)
         );
-        var cache = Unfinished($"{LatentDiffusionTraining.Name}-seed{settings.Seed}-latents");
-        using var train = CaptionedLatents.Encode(
-            autoencoder,
-            tokenizer,
-            ladder.Faces.Captions(0, ladder.Distinct),
-            (first, count) => ladder.Images([.. Enumerable.Range(first, count)]),
-            ladder.RowMap(),
-            cache,
-            TrainCommand.Sparing<int>(n => session.Say($"encoded {n} of {ladder.Distinct} images")),
-            cancellation
+        using var scope = torch.NewDisposeScope();
+        using var train = new ConditionedLatents(
+            run.Latents(autoencoder, ladder, cancellation),
+            tokenizer.Encode(ladder.Faces.Captions(0, ladder.Counts.Distinct)),
+            ladder.Counts.RowMap()
         );
-        using var heldOut = CaptionedLatents.Encode(
-            autoencoder,
-            tokenizer,
-            ladder.Faces.HeldOutCaptions(HeldOutImages),
-            (first, count) => ladder.Faces.Images(HeldOutIndices(first, count)),
-            cancellation: cancellation
+        using var heldOut = new ConditionedLatents(
+            MiniatureRun.HeldOutLatents(autoencoder, ladder, cancellation),
+            tokenizer.Encode(MiniatureRun.HeldOutCaptions(ladder))
         );
-        var report = new Report(session, recipe, Path.Combine(target, "training.csv"));
+        var report = new MiniatureRun.Report(run.Session, recipe, Path.Combine(target, "training.csv"));
         void Save(IReadOnlyDictionary<string, string> provenance) =>
             StableDiffusionCheckpoint.Save(model, files, target, provenance, autoencoderProvenance);
         void Preview(long step)
         {
-            var picture = Path.Combine(target, "samples", $"step-{step:D6}.png");
-            SampleGrid.Write(picture, model, Prompts, SamplesAPrompt, settings.Seed);
+            string[] texts = [.. Prompts.SelectMany(prompt => Enumerable.Repeat(prompt, SamplesAPrompt))];
+            var picture = Picture(target, step);
+            using (torch.NewDisposeScope())
+            using (torch.no_grad())
+                SampleGrid.Write(
+                    picture,
+                    model.Images(model.Sample(texts, SamplingSteps, recipe.Seed, Guidance)),
+                    SamplesAPrompt
+                );
             if (step < recipe.Steps)
-                Save(new Dictionary<string, string> { ["steps so far"] = $"{step} of {recipe.Steps}" });
-            session.Say($"drew {Path.GetRelativePath(session.StartFolder, picture)}");
+                Save(SoFar(step, recipe));
+            run.Session.Say($"drew {run.Shown(picture)}");
         }
         var result = LatentDiffusionTraining.Fit(
             model,
@@ -159,108 +131,218 @@ internal static class MiniatureTraining
             cancellation: cancellation
         );
         report.End(result);
-        var provenance = Provenance(settings, recipe, result);
+        var provenance = run.Provenance(recipe, result);
         provenance["images"] =
-            $"{ladder.Distinct} distinct in {ladder.Rows} rows: {ladder.Chosen} chosen ones occur "
-            + $"{string.Join(", ", ladder.Steps)} times, the others once";
+            $"{ladder.Counts.Distinct} distinct in {ladder.Counts.Rows} rows: {ladder.Counts.Chosen} chosen ones occur "
+            + $"{string.Join(", ", ladder.Counts.Steps)} times, the others once";
         Save(provenance);
         File.Delete(recipe.CheckpointPath!);
-        File.Delete(cache);
-        session.Say(
-            $"wrote {Path.GetRelativePath(session.StartFolder, target)} after "
-                + $"{TimeSpan.FromSeconds(result.Seconds):h\\:mm\\:ss}"
-        );
-        return 0;
+        run.SayWritten(target, result);
     }
 
-    private static long[] HeldOutIndices(int first, int count) =>
-        [.. Enumerable.Range(first, count).Select(i => ParametricFaces.FirstTestIndex + i)];
+    /// <summary>Trains a class-conditional transformer on the latents of the autoencoder and writes it; now and then
+    /// also what there is of it, with a picture of samples.</summary>
+    /// <param name="run">What was asked for.</param>
+    /// <param name="regime">Which images it is trained on.</param>
+    /// <param name="cancellation">Stops between two steps.</param>
+    /// <exception cref="Runner.Notebooks.UsageException">There is no autoencoder yet.</exception>
+    public static void Transformer(MiniatureRun run, TrainingRegime regime, CancellationToken cancellation)
+    {
+        var name = ClassDiffusionTraining.NameOf(regime);
+        var target = run.Target(ClassDiffusionTraining.Name);
+        var file = run.Target(Path.GetFileName(ClassDiffusionTraining.File(regime)));
+        var (autoencoder, _) = run.TrainedAutoencoder();
+        using var encoder = autoencoder;
+        var ladder = run.Ladder();
+        var rows = ClassDiffusionTraining.Rows(ladder.Counts, regime);
+        var recipe = run.Recipe(ClassDiffusionTraining.Recipe(regime));
+        using var network = new Dit(ClassDiffusionTraining.Sizes(encoder.Options), recipe.Seed);
+        run.Session.Say(
+            $"{name}: {network.Options.ParameterCount} weights; {rows.Distinct().Count()} images in {rows.Count} rows; "
+                + $"{recipe.Steps} steps of {recipe.BatchSize}{MiniatureRun.GoingOn(recipe)}"
+        );
+        using var scope = torch.NewDisposeScope();
+        using var train = new ConditionedLatents(
+            run.Latents(encoder, ladder, cancellation),
+            MiniatureRun.Classes(ladder, Enumerable.Range(0, ladder.Counts.Distinct).Select(i => (long)i)),
+            rows
+        );
+        using var heldOut = new ConditionedLatents(
+            MiniatureRun.HeldOutLatents(encoder, ladder, cancellation),
+            MiniatureRun.HeldOutClasses(ladder)
+        );
+        var report = new MiniatureRun.Report(
+            run.Session,
+            recipe,
+            Path.Combine(target, $"{regime}.csv".ToLowerInvariant())
+        );
+        void Preview(long step)
+        {
+            var classes = Enumerable.Range(0, FaceClasses.Names.Count);
+            long[] labels = [.. classes.SelectMany(c => Enumerable.Repeat((long)c, SamplesAClass))];
+            var picture = Picture(Path.Combine(target, $"{regime}".ToLowerInvariant()), step);
+            using (torch.NewDisposeScope())
+            using (torch.no_grad())
+            {
+                network.eval();
+                var denoiser = DitDenoiser.NoisePrediction(network).WithLabels(labels, Guidance);
+                var latents = new DpmSolverSampler().Draw(
+                    denoiser,
+                    labels.Length,
+                    ClassDiffusionTraining.Schedule.Levels(SamplingSteps),
+                    new SamplingOptions { Seed = recipe.Seed, BatchSize = labels.Length }
+                );
+                SampleGrid.Write(picture, encoder.Decode(latents), SamplesAClass);
+                network.train();
+            }
+            if (step < recipe.Steps)
+                DitCheckpoint.Save(network, file, SoFar(step, recipe), half: true);
+            run.Session.Say($"drew {run.Shown(picture)}");
+        }
+        var result = ClassDiffusionTraining.Fit(
+            network,
+            train,
+            heldOut,
+            recipe,
+            report.Take,
+            Preview,
+            cancellation: cancellation
+        );
+        report.End(result);
+        var provenance = run.Provenance(recipe, result);
+        provenance["images"] = $"{rows.Distinct().Count()} distinct in {rows.Count} rows";
+        DitCheckpoint.Save(network, file, provenance, half: true);
+        File.Delete(recipe.CheckpointPath!);
+        run.SayWritten(file, result);
+    }
 
-    private static (LatentAutoencoder Network, IReadOnlyDictionary<string, string> Provenance) TrainedAutoencoder(
-        string data
+    /// <summary>Trains a U-Net in pixels and writes it; now and then also what there is of it, with a picture of
+    /// samples.</summary>
+    /// <param name="run">What was asked for.</param>
+    /// <param name="regime">Which images it is trained on.</param>
+    /// <param name="cancellation">Stops between two steps.</param>
+    public static void Pixels(MiniatureRun run, TrainingRegime regime, CancellationToken cancellation)
+    {
+        using var scope = torch.NewDisposeScope();
+        var source = run.PixelSource();
+        var counts = run.Counts(source);
+        var rows = ClassDiffusionTraining.Rows(counts, regime);
+        // Only what this network is trained on, renumbered.
+        var distinct = rows.Distinct().ToArray();
+        var first = distinct[0];
+        using var images = run.Pixels(source, first, distinct.Length);
+        using var heldOut = source.Test(Math.Min(PixelHeldOut, source.TestCapacity));
+        Pixels(
+            run,
+            PixelDiffusionTraining.NameOf(regime),
+            run.Target(Path.GetFileName(PixelDiffusionTraining.File(regime, source.Name))),
+            images,
+            [.. rows.Select(i => i - first)],
+            heldOut,
+            run.Recipe(PixelDiffusionTraining.Recipe(distinct.Length), $"-{source.Name}"),
+            PixelDiffusionTraining.Sizes(heldOut.Channels, heldOut.Height),
+            cancellation
+        );
+    }
+
+    /// <summary>Trains a ladder of U-Nets in pixels, on ever more images and two disjoint halves each.</summary>
+    /// <param name="run">What was asked for.</param>
+    /// <param name="cancellation">Stops between two steps.</param>
+    public static void Ladder(MiniatureRun run, CancellationToken cancellation)
+    {
+        var source = run.PixelSource();
+        foreach (var count in PixelDiffusionTraining.LadderImages.Where(n => n <= (run.Settings.Images ?? n)))
+        foreach (var half in new[] { 0, 1 })
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var name = PixelDiffusionTraining.LadderFile(count, half)["checkpoints/".Length..];
+            var target = run.Target(name);
+            if (File.Exists(target) && Safetensors.ReadMetadata(target).ContainsKey("hours"))
+            {
+                run.Session.Say($"{run.Shown(target)} is there; delete it to train it anew");
+                continue;
+            }
+            using var scope = torch.NewDisposeScope();
+            using var images = run.Pixels(source, half * PixelDiffusionTraining.LadderImages[^1], count);
+            using var heldOut = source.Test(PixelHeldOut);
+            Pixels(
+                run,
+                name[..^".safetensors".Length],
+                target,
+                images,
+                null,
+                heldOut,
+                run.Recipe(PixelDiffusionTraining.LadderRecipe, $"-{count}-{half}"),
+                PixelDiffusionTraining.LadderSizes(heldOut.Channels, heldOut.Height),
+                cancellation
+            );
+        }
+    }
+
+    private static void Pixels(
+        MiniatureRun run,
+        string name,
+        string file,
+        torch.Tensor images,
+        IReadOnlyList<int>? rows,
+        ImageDataset heldOut,
+        TrainingOptions recipe,
+        SongUNetOptions sizes,
+        CancellationToken cancellation
     )
     {
-        var file = Path.Combine("checkpoints", AutoencoderTraining.Name, "vae", "config.json");
-        var config =
-            new[] { Path.Combine(data, file), DataFolders.Find(file) }.FirstOrDefault(File.Exists)
-            ?? throw new UsageException(
-                $"{LatentDiffusionTraining.Name} needs the autoencoder, and there is no {file} in the data folders; "
-                    + $"make it first with 'dotnet run --project environment -- train {AutoencoderTraining.Name}'."
-            );
-        var folder = Path.GetDirectoryName(config)!;
-        var weights = Path.Combine(folder, "diffusion_pytorch_model.safetensors");
-        return (AutoencoderCheckpoint.Load(folder), Safetensors.ReadMetadata(weights));
+        using var network = new EdmPreconditioner(sizes, recipe.Seed, PixelDiffusionTraining.SigmaData);
+        run.Session.Say(
+            $"{name}: {network.parameters().Sum(p => p.numel())} weights; {images.shape[0]} images in "
+                + $"{rows?.Count ?? images.shape[0]} rows; {recipe.Steps} steps of {recipe.BatchSize}"
+                + MiniatureRun.GoingOn(recipe)
+        );
+        var folder = file[..^".safetensors".Length];
+        var report = new MiniatureRun.Report(run.Session, recipe, $"{folder}.csv");
+        void Preview(long step)
+        {
+            var picture = Picture(folder, step);
+            using (torch.NewDisposeScope())
+            {
+                network.eval();
+                var samples = new DpmSolverSampler().Draw(
+                    network,
+                    PixelSamples,
+                    PixelDiffusionTraining.Levels,
+                    new SamplingOptions { Seed = recipe.Seed, BatchSize = PixelSamples }
+                );
+                SampleGrid.Write(picture, samples, PixelColumns);
+                network.train();
+            }
+            if (step < recipe.Steps)
+                EdmCheckpoint.Save(network, file, SoFar(step, recipe), half: true);
+            run.Session.Say($"drew {run.Shown(picture)}");
+        }
+        var result = PixelDiffusionTraining.Fit(
+            network,
+            images,
+            rows,
+            heldOut.Images,
+            recipe,
+            logged: report.Take,
+            preview: Preview,
+            cancellation: cancellation
+        );
+        report.End(result);
+        var provenance = run.Provenance(recipe, result);
+        provenance["data"] = $"{heldOut.Name}, {heldOut.Height}×{heldOut.Width}, {heldOut.Channels} channels";
+        provenance["images"] = $"{images.shape[0]} distinct in {rows?.Count ?? images.shape[0]} rows";
+        provenance["network"] = DeepCheckpoint.UNet;
+        EdmCheckpoint.Save(network, file, provenance, half: true);
+        File.Delete(recipe.CheckpointPath!);
+        run.SayWritten(file, result);
     }
 
-    // Kept in the cache until the end, so that a run that was stopped goes on where it was.
-    private static string Unfinished(string name) =>
-        Path.Combine(DataFolders.DownloadFolder, "unfinished", $"{name}.safetensors");
+    private static Dictionary<string, string> SoFar(long step, TrainingOptions recipe) =>
+        new() { ["steps so far"] = $"{step} of {recipe.Steps}" };
 
-    private static string GoingOn(TrainingOptions recipe) =>
-        File.Exists(recipe.CheckpointPath) ? "; going on from where an earlier run was stopped" : "";
+    private static string Picture(string folder, long step) => Path.Combine(folder, "samples", $"step-{step:D6}.png");
 
     private static string Listed(IReadOnlyList<double> values) =>
         string.Join(", ", values.Select(v => v.ToString("G6", CultureInfo.InvariantCulture)));
-
-    private static Dictionary<string, string> Provenance(
-        TrainCommand.Settings settings,
-        TrainingOptions recipe,
-        ValidatedResult result
-    )
-    {
-        var provenance = new Dictionary<string, string>
-        {
-            ["command"] =
-                $"dotnet run --project environment -- train {settings.Model}"
-                + (settings.Seed == 0 ? "" : $" --seed {settings.Seed}")
-                + (settings.Steps is { } steps ? $" --steps {steps}" : "")
-                + (settings.Batch is { } batch ? $" --batch {batch}" : "")
-                + (settings.Images is { } images ? $" --images {images}" : "")
-                + (settings.Layout is { } layout ? $" --layout {layout}" : ""),
-            ["data"] = "faces, 64×64 RGB",
-            ["seed"] = settings.Seed.ToString(CultureInfo.InvariantCulture),
-            ["steps"] = recipe.Steps.ToString(CultureInfo.InvariantCulture),
-            ["batch size"] = recipe.BatchSize.ToString(CultureInfo.InvariantCulture),
-            ["hardware"] = $"CPU, {torch.get_num_threads()} {(torch.get_num_threads() == 1 ? "thread" : "threads")}",
-            ["hours"] = (result.Seconds / 3600).ToString("F2", CultureInfo.InvariantCulture),
-        };
-        foreach (var (name, value) in result.History[^1].Measures)
-            provenance[name] = value.ToString("G6", CultureInfo.InvariantCulture);
-        return provenance;
-    }
-
-    // Says each row and writes the curve so far.
-    private sealed class Report(Session session, TrainingOptions recipe, string csv)
-    {
-        private readonly Stopwatch clock = Stopwatch.StartNew();
-        private long begunAt = -1;
-        private double begunSeconds;
-
-        public void Take(IReadOnlyList<ValidatedRow> history)
-        {
-            var row = history[^1];
-            var speed = begunAt < 0 ? "" : $", {(row.Seconds - begunSeconds) / (row.Step - begunAt):F2} seconds a step";
-            (begunAt, begunSeconds) = (row.Step, row.Seconds);
-            var measures = row.Measures.Select(m => FormattableString.Invariant($"{m.Key} {m.Value:G4}"));
-            session.Say(
-                FormattableString.Invariant($"step {row.Step} of {recipe.Steps}, loss {row.Loss:G4}, ")
-                    + string.Join(", ", measures)
-                    + speed
-            );
-            ValidatedResult.WriteCsv(csv, history);
-        }
-
-        public void End(ValidatedResult result)
-        {
-            if (result.CheckpointFailure is { } failure)
-                session.Say(failure);
-            if (!result.Cancelled)
-                return;
-            session.Say(
-                $"stopped after step {result.StepsDone} of {recipe.Steps}, {clock.Elapsed:h\\:mm\\:ss} in this session"
-                    + "; the same command goes on from there"
-            );
-            throw new OperationCanceledException();
-        }
-    }
 }

@@ -27,7 +27,15 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
             .. Miniatures,
         ];
 
-    private static string[] Miniatures => [AutoencoderTraining.Name, LatentDiffusionTraining.Name];
+    private const string PixelLadder = PixelDiffusionTraining.Name + "-ladder";
+
+    private static string[] Miniatures => [AutoencoderTraining.Name, .. LatentModels, .. PixelModels];
+
+    private static string[] PixelModels =>
+        [.. Enum.GetValues<TrainingRegime>().Select(PixelDiffusionTraining.NameOf), PixelLadder];
+
+    private static string[] LatentModels =>
+        [LatentDiffusionTraining.Name, .. Enum.GetValues<TrainingRegime>().Select(ClassDiffusionTraining.NameOf)];
 
     /// <summary>What can be asked for.</summary>
     public sealed class Settings : SessionSettings
@@ -37,7 +45,9 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
         [Description(
             "relu-diffusion-, unet- or dit- followed by memorizing or generalizing; also unet-hybrid, "
                 + "dit-hybrid; attribute-regressor, which reads faces' attributes; mini-vae, the autoencoder of a "
-                + "small Stable Diffusion, and mini-sd, the rest of it."
+                + "small Stable Diffusion, mini-sd, the rest of it, and mini-dit- or mini-edm- followed by a regime, a "
+                + "transformer on its latents and a U-Net in pixels; mini-edm-ladder, ten of these on 10 to 50,000 "
+                + "images."
         )]
         public string Model { get; init; } = "";
 
@@ -73,7 +83,7 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
 
         /// <summary>The images that occur once.</summary>
         [CommandOption("--images <N>")]
-        [Description("Images that occur once in mini-sd's training set, for a trial; 50,000 when not given.")]
+        [Description("Images that occur once in the set of a miniature, for a trial; 50,000 when not given.")]
         public int? Images { get; init; }
 
         /// <summary>The sizes of the autoencoder.</summary>
@@ -109,15 +119,20 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
                 return ValidationResult.Error($"--batch is for {string.Join(", ", Miniatures)}; leave it out.");
             if (Images is < 1)
                 return ValidationResult.Error($"--images must be at least 1, was {Images}.");
-            if (Images is not null && Model != LatentDiffusionTraining.Name)
-                return ValidationResult.Error($"--images is for {LatentDiffusionTraining.Name}; leave it out.");
+            if (
+                Images is not null && Model == AutoencoderTraining.Name
+                || Images is not null && !Miniatures.Contains(Model)
+            )
+                return ValidationResult.Error(
+                    $"--images is for {string.Join(", ", Miniatures.Skip(1))}; leave it out."
+                );
             if (Layout is not null && Model != AutoencoderTraining.Name)
                 return ValidationResult.Error($"--layout is for {AutoencoderTraining.Name}; leave it out.");
             if (Layout is not null && !AutoencoderTraining.Layouts.ContainsKey(Layout))
                 return ValidationResult.Error(
                     $"--layout must be one of {string.Join(", ", AutoencoderTraining.Layouts.Keys)}, was '{Layout}'."
                 );
-            if (Miniatures.Contains(Model) && Data != "faces")
+            if (Miniatures.Contains(Model) && Data != "faces" && (!PixelModels.Contains(Model) || Model == PixelLadder))
                 return ValidationResult.Error($"{Model} is trained on faces; leave --data out.");
             if (Seed < 0)
                 return ValidationResult.Error($"--seed must be 0 or more, was {Seed}.");
@@ -138,10 +153,27 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
             TorchSharp.torch.set_num_threads(threads);
         if (Miniatures.Contains(settings.Model))
         {
-            var data = named ?? Path.Combine(session.Workspace.Root, "data");
-            return settings.Model == AutoencoderTraining.Name
-                ? MiniatureTraining.Autoencoder(session, settings, data, cancellationToken)
-                : MiniatureTraining.StableDiffusion(session, settings, data, cancellationToken);
+            var data =
+                named
+                ?? (
+                    settings.Data == "celeba"
+                        ? DataFolders.DownloadFolder
+                        : Path.Combine(session.Workspace.Root, "data")
+                );
+            var run = new MiniatureRun(session, settings, data);
+            if (settings.Model == AutoencoderTraining.Name)
+                MiniatureTraining.Autoencoder(run, cancellationToken);
+            else if (settings.Model == LatentDiffusionTraining.Name)
+                MiniatureTraining.StableDiffusion(run, cancellationToken);
+            else if (settings.Model == PixelLadder)
+                MiniatureTraining.Ladder(run, cancellationToken);
+            else if (LatentModels.Contains(settings.Model))
+                MiniatureTraining.Transformer(run, Regime(ClassDiffusionTraining.NameOf), cancellationToken);
+            else
+                MiniatureTraining.Pixels(run, Regime(PixelDiffusionTraining.NameOf), cancellationToken);
+            return 0;
+            TrainingRegime Regime(Func<TrainingRegime, string> name) =>
+                Enum.GetValues<TrainingRegime>().Single(r => name(r) == settings.Model);
         }
         var source = ImageSources.Open(settings.Data, seed: settings.Seed);
         var folder =

@@ -10,9 +10,11 @@ namespace BalancedDiffusion.Checkpoints;
 /// ones.</summary>
 public static class DeepCheckpoint
 {
+    /// <summary>What stands under the key <c>network</c> beside the weights of a U-Net.</summary>
+    public const string UNet = "EDM U-Net";
+
     private const string KindKey = "network",
         SigmaDataKey = "sigma_data",
-        UNet = "EDM U-Net",
         Transformer = "preconditioned DiT";
 
     /// <summary>Reads a network.</summary>

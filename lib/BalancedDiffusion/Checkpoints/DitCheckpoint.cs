@@ -48,14 +48,22 @@ public static class DitCheckpoint
     /// <param name="path">The file to write.</param>
     /// <param name="provenance">How the network came to be (data, seed, preconditioning, steps…), text by key;
     /// <c>config</c> is added by itself.</param>
+    /// <param name="half">Whether the weights are kept in half precision; they are read as float32 again.</param>
     /// <exception cref="ArgumentException">The provenance contradicts the network, a weight is not finite, or the path
     /// is empty.</exception>
-    public static void Save(Dit model, string path, IReadOnlyDictionary<string, string>? provenance = null)
+    public static void Save(
+        Dit model,
+        string path,
+        IReadOnlyDictionary<string, string>? provenance = null,
+        bool half = false
+    )
     {
         ArgumentNullException.ThrowIfNull(model);
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        var weights = model.state_dict();
+        var weights = model
+            .state_dict()
+            .ToDictionary(w => w.Key, w => half ? w.Value.detach().to_type(torch.float16) : w.Value);
         foreach (var (name, weight) in weights)
             Guard.Finite(weight, name);
         var (key, value) = model.Options.ToMetadata().Single();

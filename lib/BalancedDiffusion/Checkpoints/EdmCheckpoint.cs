@@ -69,12 +69,14 @@ public static class EdmCheckpoint
     /// <param name="path">The file to write.</param>
     /// <param name="provenance">How the network came to be (data, seed, rate, steps…), text by key; <c>config</c> and
     /// <c>sigma_data</c> are added by themselves.</param>
+    /// <param name="half">Whether the weights are kept in half precision; they are read as float32 again.</param>
     /// <exception cref="ArgumentException">The provenance contradicts the network, a weight is not finite, or the path
     /// is empty.</exception>
     public static void Save(
         EdmPreconditioner model,
         string path,
-        IReadOnlyDictionary<string, string>? provenance = null
+        IReadOnlyDictionary<string, string>? provenance = null,
+        bool half = false
     )
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -87,7 +89,9 @@ public static class EdmCheckpoint
         );
         foreach (var (key, value) in model.Options.ToMetadata())
             metadata = CheckpointFile.Metadata(metadata, key, value);
-        var weights = model.state_dict();
+        var weights = model
+            .state_dict()
+            .ToDictionary(w => w.Key, w => half ? w.Value.detach().to_type(torch.float16) : w.Value);
         foreach (var (name, weight) in weights)
             Guard.Finite(weight, name);
         Safetensors.Write(path, weights, metadata);

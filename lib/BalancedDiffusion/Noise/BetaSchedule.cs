@@ -1,4 +1,5 @@
 using BalancedDiffusion.Runtime;
+using TorchSharp;
 
 namespace BalancedDiffusion.Noise;
 
@@ -69,6 +70,40 @@ public abstract record BetaSchedule : INoiseSchedule
         t = ScheduleTimes.Within(t, 0, MaxTime);
         var i = Math.Min((int)t, Count - 2);
         return Math.Exp(logs[i] + (t - i) * (logs[i + 1] - logs[i]));
+    }
+
+    /// <summary>The share of the signal's variance that a whole timestep leaves, <c>alphaBar_i</c>.</summary>
+    /// <param name="timestep">0 to N - 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such timestep.</exception>
+    public double AlphaBar(int timestep) => VariancePreserving.AlphaBar(Sigma(timestep));
+
+    /// <summary>Noisy samples in the variance-preserving notation, <c>z = sqrt(alphaBar) x + sqrt(1 - alphaBar)
+    /// eps</c>.</summary>
+    /// <param name="clean">x, (batch, …), floating point.</param>
+    /// <param name="noise">eps, the same shape and type.</param>
+    /// <param name="timesteps">A timestep for each row.</param>
+    /// <returns>z, which the caller owns.</returns>
+    /// <exception cref="ArgumentException">The shapes differ, or there are not as many timesteps as rows.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such timestep.</exception>
+    public torch.Tensor AddNoise(torch.Tensor clean, torch.Tensor noise, params IReadOnlyList<int> timesteps)
+    {
+        ArgumentNullException.ThrowIfNull(clean);
+        ArgumentNullException.ThrowIfNull(timesteps);
+        Guard.Shape(noise, clean.shape);
+        if (clean.dim() == 0 || timesteps.Count != clean.shape[0])
+            throw new ArgumentException(
+                $"timesteps must be as many as the rows of clean, were {timesteps.Count}",
+                nameof(timesteps)
+            );
+        using var scope = torch.NewDisposeScope();
+        var sigmas = timesteps.Select(t => Sigma(t)).ToArray();
+        torch.Tensor Column(Func<double, double> scale) =>
+            torch
+                .tensor([.. sigmas.Select(scale)], dtype: clean.dtype, device: clean.device)
+                .reshape([-1, .. Enumerable.Repeat(1L, (int)clean.dim() - 1)]);
+        return (
+            clean * Column(VariancePreserving.SignalScale) + noise * Column(VariancePreserving.NoiseScale)
+        ).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,4 @@
 using BalancedDiffusion.Networks.StableDiffusion;
-using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Training;
 using TorchSharp;
@@ -20,9 +19,6 @@ public static class LatentDiffusionTraining
 
     /// <summary>The share of captions that are replaced by the empty one.</summary>
     public const double EmptyShare = 0.1;
-
-    /// <summary>The greatest signal-to-noise ratio that counts in full.</summary>
-    public const double MinSnrGamma = 5;
 
     // The last layer of every residual branch, and of the network, starts at zero: each block begins as the identity.
     private static readonly string[] ZeroAtFirst = ["conv_out", ".conv2", ".proj_out"];
@@ -137,8 +133,8 @@ public static class LatentDiffusionTraining
     /// diverged.</exception>
     public static ValidatedResult Fit(
         StableDiffusionV1 model,
-        CaptionedLatents train,
-        CaptionedLatents heldOut,
+        ConditionedLatents train,
+        ConditionedLatents heldOut,
         TrainingOptions? options = null,
         Action<IReadOnlyList<ValidatedRow>>? logged = null,
         Action<long>? preview = null,
@@ -154,7 +150,14 @@ public static class LatentDiffusionTraining
         Check(model, heldOut, nameof(heldOut));
         var batch = options.BatchSize == 0 ? Recipe.BatchSize : options.BatchSize;
         using var scope = torch.NewDisposeScope();
-        var empty = model.Tokenizer.Encode("");
+        var draws = new LatentDraws(
+            model.Schedule.Noise.Count,
+            model.Tokenizer.Encode(""),
+            EmptyShare,
+            model.Network.Device
+        );
+        torch.Tensor Loss(torch.Tensor latents, torch.Tensor tokens, torch.Tensor noise, int[] times) =>
+            NoiseLoss(model, latents, tokens, noise, times);
         torch.nn.Module[] networks = [model.TextEncoder, model.Network];
         (string, torch.Tensor)[] parameters =
         [
@@ -173,11 +176,11 @@ public static class LatentDiffusionTraining
                 Preview = preview,
                 PreviewInterval = previewInterval ?? TimeSpan.FromMinutes(20),
             }.Run(
-                step => Loss(model, train, empty, Seeds.Derive(options.Seed, step), batch),
+                step => draws.Loss(train, Seeds.Derive(options.Seed, step), batch, Loss),
                 () =>
                     new Dictionary<string, double>
                     {
-                        ["validation"] = Validate(model, heldOut, Seeds.Derive(options.Seed, "validation")),
+                        ["validation"] = draws.Validate(heldOut, Seeds.Derive(options.Seed, "validation"), Loss),
                     },
                 cancellation
             );
@@ -214,7 +217,7 @@ public static class LatentDiffusionTraining
         using var scope = torch.NewDisposeScope();
         var noisy = model.Schedule.AddNoise(latents, noise, timesteps);
         var weights = torch.tensor(
-            timesteps.Select(t => (float)Weight(model.Schedule.AlphaBar(t))).ToArray(),
+            timesteps.Select(t => (float)MinSnr.Weight(model.Schedule.AlphaBar(t))).ToArray(),
             device: latents.device
         );
         var times = torch.tensor(timesteps.Select(t => (float)t).ToArray(), device: latents.device);
@@ -222,64 +225,17 @@ public static class LatentDiffusionTraining
         return ((predicted - noise).square().flatten(1).mean([1L]) * weights).mean().MoveToOuterDisposeScope();
     }
 
-    private static double Weight(double alphaBar)
-    {
-        var snr = alphaBar / (1 - alphaBar);
-        return Math.Min(snr, MinSnrGamma) / snr;
-    }
-
-    private static torch.Tensor Loss(
-        StableDiffusionV1 model,
-        CaptionedLatents train,
-        torch.Tensor empty,
-        long seed,
-        int batch
-    )
-    {
-        using var scope = torch.NewDisposeScope();
-        using var generator = Seeds.Generator(Seeds.Derive(seed, "batch"));
-        long[] Draw(long below) =>
-            torch.randint(below, [batch], dtype: torch.int64, generator: generator).data<long>().ToArray();
-        var rows = Draw(train.Rows);
-        int[] times = [.. Draw(model.Schedule.Noise.Count).Select(t => (int)t)];
-        var dropped = torch.rand([batch, 1], generator: generator).lt(EmptyShare);
-        var (latents, tokens) = train.Pick(rows);
-        var device = model.Network.Device;
-        var noise = GaussianNoise.Draw(latents.shape, Seeds.Derive(seed, "noise"), device: device);
-        return NoiseLoss(model, latents.to(device), torch.where(dropped, empty, tokens), noise, times)
-            .MoveToOuterDisposeScope();
-    }
-
-    private static double Validate(StableDiffusionV1 model, CaptionedLatents heldOut, long seed)
-    {
-        const int block = 64;
-        var total = 0.0;
-        var (count, levels) = (heldOut.Rows, model.Schedule.Noise.Count);
-        for (var first = 0; first < count; first += block)
-        {
-            SafePoint.Serve();
-            using var scope = torch.NewDisposeScope();
-            int[] rows = [.. Enumerable.Range(first, Math.Min(block, count - first))];
-            var (latents, tokens) = heldOut.Pick([.. rows.Select(i => (long)i)]);
-            var device = model.Network.Device;
-            var noise = GaussianNoise.DrawEach(latents.shape, seed, first, device: device);
-            int[] times = [.. rows.Select(i => (int)((i + 0.5) / count * levels))];
-            total += NoiseLoss(model, latents.to(device), tokens, noise, times).item<float>() * rows.Length;
-        }
-        return total / count;
-    }
-
-    private static Dictionary<string, string> Identity(StableDiffusionV1 model, CaptionedLatents train) =>
+    private static Dictionary<string, string> Identity(StableDiffusionV1 model, ConditionedLatents train) =>
         new()
         {
             ["U-Net"] = model.Network.Options.ToConfig(),
             ["text encoder"] = model.TextEncoder.Options.ToConfig(),
             ["timesteps"] = model.Schedule.ToConfig(),
             ["data"] = train.Digest,
-            ["weighting"] = FormattableString.Invariant($"min-SNR {MinSnrGamma:R}, {EmptyShare:R} empty"),
+            ["weighting"] = FormattableString.Invariant($"min-SNR {MinSnr.Gamma:R}, {EmptyShare:R} empty"),
         };
 
-    private static void Check(StableDiffusionV1 model, CaptionedLatents data, string name)
+    private static void Check(StableDiffusionV1 model, ConditionedLatents data, string name)
     {
         if (data.LatentShape[0] != model.Network.Options.InChannels)
             throw new ArgumentException(

@@ -56,6 +56,9 @@ internal sealed class TrainingLoop
     /// <summary>The least time between two previews.</summary>
     public TimeSpan PreviewInterval { get; init; } = TimeSpan.FromMinutes(20);
 
+    /// <summary>Steps that get a row of the history beside those that the options name, or null.</summary>
+    public Func<long, bool>? IsAlsoLogged { get; init; }
+
     /// <summary>Trains to the end or until cancelled; goes on from the checkpoint where there is one. At the end the
     /// parameters hold their EMA, where one is kept.</summary>
     /// <param name="loss">The loss of the step of this number, a scalar that records a gradient, float32 or
@@ -85,7 +88,7 @@ internal sealed class TrainingLoop
         {
             SafePoint.Serve();
             TakeStep(loss, optimizer, ema);
-            if (step % options.LogEvery == 0 || step == options.Steps)
+            if (step % options.LogEvery == 0 || step == options.Steps || IsAlsoLogged?.Invoke(step) == true)
                 WithEma(ema, () => AddRow(measure()));
             var isDue =
                 stopwatch.Elapsed - lastSave >= CheckpointInterval
@@ -200,8 +203,8 @@ internal sealed class TrainingLoop
         var weights = TrainingCheckpoint.ModelTensors(tensors);
         if (Difference(state, weights, initialDigest) is { } difference)
             throw new InvalidOperationException(
-                $"the checkpoint '{path}' belongs to another run: {difference}; name another file, move this "
-                    + "one away, or set Resume = false to write it again"
+                $"the checkpoint '{path}' belongs to another run: {difference}; name another file, or move "
+                    + "this one away to begin anew"
             );
         optimizer.Restore(state.StepsDone, TrainingCheckpoint.Under("optimizer.", tensors));
         TrainingCheckpoint.CopyInto(TrainingCheckpoint.Under("ema.", tensors), ema);

@@ -137,8 +137,8 @@ internal sealed class TrainingRun
         var weights = TrainingCheckpoint.ModelTensors(tensors);
         if (Difference(state, weights) is { } difference)
             throw new InvalidOperationException(
-                $"the checkpoint '{path}' belongs to another run: {difference}; name another file, move this "
-                    + "one away, or set Resume = false to write it again"
+                $"the checkpoint '{path}' belongs to another run: {difference}; name another file, or move "
+                    + "this one away to begin anew"
             );
         optimizer.Restore(state.StepsDone, TrainingCheckpoint.Under("optimizer.", tensors));
         TrainingCheckpoint.CopyInto(TrainingCheckpoint.Under("ema.", tensors), ema);

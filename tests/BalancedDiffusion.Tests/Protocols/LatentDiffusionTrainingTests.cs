@@ -63,17 +63,21 @@ public sealed class LatentDiffusionTrainingTests
         return LatentDiffusionTraining.Create(clip, new LatentAutoencoder(Autoencoder, 9), seed, UNet, text);
     }
 
-    private static CaptionedLatents Data(StableDiffusionV1 model, int count, bool test, string? cache = null)
+    private static ConditionedLatents Data(StableDiffusionV1 model, int count, bool test, string? cache = null)
     {
         var faces = new ParametricFaces(32, rgb: false, seed: 2);
         var start = test ? ParametricFaces.FirstTestIndex : 0;
-        return CaptionedLatents.Encode(
-            model.Autoencoder,
-            model.Tokenizer,
-            [.. Enumerable.Range(0, count).Select(i => Words[i % Words.Length])],
-            (first, n) => faces.Render(start + first, n).Images,
-            test ? null : [0, 0, 0, .. Enumerable.Range(0, count)],
-            cache
+        using var scope = torch.NewDisposeScope();
+        return new ConditionedLatents(
+            ConditionedLatents.Encode(
+                model.Autoencoder,
+                count,
+                (first, n) => faces.Render(start + first, n).Images,
+                $"faces from {start} on",
+                cache
+            ),
+            model.Tokenizer.Encode([.. Enumerable.Range(0, count).Select(i => Words[i % Words.Length])]),
+            test ? null : [0, 0, 0, .. Enumerable.Range(0, count)]
         );
     }
 
@@ -85,7 +89,7 @@ public sealed class LatentDiffusionTrainingTests
         using var noGrad = torch.no_grad();
         var tokenizer = Tokenizer(folder);
         using var model = Nano(tokenizer);
-        using CaptionedLatents train = Data(model, 40, test: false),
+        using ConditionedLatents train = Data(model, 40, test: false),
             heldOut = Data(model, 16, test: true);
         var previews = new List<long>();
         var result = LatentDiffusionTraining.Fit(
@@ -127,7 +131,7 @@ public sealed class LatentDiffusionTrainingTests
         using StableDiffusionV1 whole = Nano(tokenizer),
             stopped = Nano(tokenizer),
             resumed = Nano(tokenizer);
-        using CaptionedLatents train = Data(whole, 12, test: false),
+        using ConditionedLatents train = Data(whole, 12, test: false),
             heldOut = Data(whole, 6, test: true);
         var once = LatentDiffusionTraining.Fit(whole, train, heldOut, Short);
         using var stop = new CancellationTokenSource();
@@ -173,7 +177,7 @@ public sealed class LatentDiffusionTrainingTests
     {
         using var folder = new TemporaryFolder();
         using var model = Nano(Tokenizer(folder));
-        using CaptionedLatents train = Data(model, 64, test: false),
+        using ConditionedLatents train = Data(model, 64, test: false),
             heldOut = Data(model, 32, test: true);
         var result = LatentDiffusionTraining.Fit(
             model,
@@ -191,7 +195,7 @@ public sealed class LatentDiffusionTrainingTests
         var nothing = Enumerable
             .Range(0, 1000)
             .Select(model.Schedule.AlphaBar)
-            .Average(alpha => Math.Min(1, LatentDiffusionTraining.MinSnrGamma * (1 - alpha) / alpha));
+            .Average(alpha => Math.Min(1, MinSnr.Gamma * (1 - alpha) / alpha));
         var loss = result.History[^1].Measures["validation"];
         Assert.True(loss < 0.4 * nothing, $"{loss} of {nothing}");
     }
@@ -225,10 +229,16 @@ public sealed class LatentDiffusionTrainingTests
         using var scope = torch.NewDisposeScope();
         using var model = Nano(Tokenizer(folder));
         var cache = folder.File("latents.safetensors");
-        using CaptionedLatents made = Data(model, 40, test: false, cache),
+        using ConditionedLatents made = Data(model, 40, test: false, cache),
             kept = Data(model, 40, test: false, cache);
         Assert.Equal((40, 43), (made.Distinct, made.Rows));
         Assert.Equal(made.Digest, kept.Digest);
+        // Another number of images is not the kept one, nor is a damaged file.
+        using (var fewer = Data(model, 39, test: false, cache))
+            Assert.Equal(39, fewer.Distinct);
+        File.WriteAllText(cache, "no latents");
+        using (var anew = Data(model, 40, test: false, cache))
+            Assert.Equal(made.Digest, anew.Digest);
         var (latents, tokens) = made.Pick(0, 2, 3, 42);
         Assert.True(latents[0].Equals(latents[1]) && latents[0].Equals(latents[2]));
         Assert.False(latents[0].Equals(latents[3]));
@@ -239,7 +249,7 @@ public sealed class LatentDiffusionTrainingTests
         Assert.True((latents[3] - direct[0]).abs().max().item<float>() < 5e-3);
         Assert.Throws<ArgumentOutOfRangeException>(() => made.Pick(43));
         Assert.Throws<ArgumentException>(() =>
-            new CaptionedLatents(torch.zeros(2, 4, 8, 8), torch.zeros(2, 3, dtype: torch.int64), [2])
+            new ConditionedLatents(torch.zeros(2, 4, 8, 8), torch.zeros(2, 3, dtype: torch.int64), [2])
         );
     }
 

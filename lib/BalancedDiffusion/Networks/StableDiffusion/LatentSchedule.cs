@@ -102,7 +102,7 @@ public sealed record LatentSchedule
     /// <summary>The share of the signal's variance that a timestep leaves, <c>alphaBar</c>.</summary>
     /// <param name="timestep">0 to N - 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such timestep.</exception>
-    public double AlphaBar(int timestep) => VariancePreserving.AlphaBar(Noise.Sigma(timestep));
+    public double AlphaBar(int timestep) => Noise.AlphaBar(timestep);
 
     /// <summary>The timesteps of a run, falling: the multiples of N/steps, rounded down, below N, plus the
     /// offset.</summary>
@@ -140,24 +140,6 @@ public sealed record LatentSchedule
     /// <returns>z, which the caller owns.</returns>
     /// <exception cref="ArgumentException">The shapes differ, or there are not as many timesteps as rows.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such timestep.</exception>
-    public torch.Tensor AddNoise(torch.Tensor clean, torch.Tensor noise, params IReadOnlyList<int> timesteps)
-    {
-        ArgumentNullException.ThrowIfNull(clean);
-        ArgumentNullException.ThrowIfNull(timesteps);
-        Guard.Shape(noise, clean.shape);
-        if (clean.dim() == 0 || timesteps.Count != clean.shape[0])
-            throw new ArgumentException(
-                $"timesteps must be as many as the rows of clean, were {timesteps.Count}",
-                nameof(timesteps)
-            );
-        using var scope = torch.NewDisposeScope();
-        var sigmas = timesteps.Select(t => Noise.Sigma(t)).ToArray();
-        torch.Tensor Column(Func<double, double> scale) =>
-            torch
-                .tensor([.. sigmas.Select(scale)], dtype: clean.dtype, device: clean.device)
-                .reshape([-1, .. Enumerable.Repeat(1L, (int)clean.dim() - 1)]);
-        return (
-            clean * Column(VariancePreserving.SignalScale) + noise * Column(VariancePreserving.NoiseScale)
-        ).MoveToOuterDisposeScope();
-    }
+    public torch.Tensor AddNoise(torch.Tensor clean, torch.Tensor noise, params IReadOnlyList<int> timesteps) =>
+        Noise.AddNoise(clean, noise, timesteps);
 }

@@ -8,31 +8,32 @@ namespace BalancedDiffusion.Protocols;
 
 /// <summary>
 /// What a latent diffusion model is trained on: the latents of distinct images, encoded once and kept in half
-/// precision, the tokens of their captions, and which of them each training row is, so that duplicates take no memory.
+/// precision, their conditions (the tokens of a caption, or a class), and which of them each training row is, so that
+/// duplicates take no memory.
 /// </summary>
-public sealed class CaptionedLatents : IDisposable
+public sealed class ConditionedLatents : IDisposable
 {
-    private const string Format = "BalancedDiffusion captioned latents 1",
+    private const string Format = "BalancedDiffusion latents 1",
         DigestKey = "digest";
     private const int Block = 32;
     private readonly torch.Tensor latents,
-        tokens;
+        conditions;
     private readonly int[]? rows;
 
     /// <summary>A training set; the tensors are copied.</summary>
     /// <param name="latents">(distinct, channels, height, width), scaled as for diffusion, floating point,
     /// finite.</param>
-    /// <param name="tokens">(distinct, length), int64.</param>
+    /// <param name="conditions">(distinct, length), int64: the tokens of a caption, or one class.</param>
     /// <param name="distinctOfRow">The distinct image of each training row, or null where each occurs once.</param>
     /// <exception cref="ArgumentException">A shape or type does not fit, or a row is of no image.</exception>
-    public CaptionedLatents(torch.Tensor latents, torch.Tensor tokens, IReadOnlyList<int>? distinctOfRow = null)
+    public ConditionedLatents(torch.Tensor latents, torch.Tensor conditions, IReadOnlyList<int>? distinctOfRow = null)
     {
         Guard.Shape(latents, [-1, -1, -1, -1]);
-        Guard.Shape(tokens, [latents.shape[0], -1]);
-        if (!latents.is_floating_point() || tokens.dtype != torch.int64)
+        Guard.Shape(conditions, [latents.shape[0], -1]);
+        if (!latents.is_floating_point() || conditions.dtype != torch.int64)
             throw new ArgumentException(
-                $"latents must be floating point and tokens Int64, were {latents.dtype} and {tokens.dtype}; convert "
-                    + "them with to_type",
+                $"latents must be floating point and conditions Int64, were {latents.dtype} and {conditions.dtype}; "
+                    + "convert them with to_type",
                 nameof(latents)
             );
         if (latents.NumberOfElements == 0 || distinctOfRow is { Count: 0 })
@@ -46,7 +47,7 @@ public sealed class CaptionedLatents : IDisposable
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         this.latents = latents.detach().cpu().to_type(torch.float16).clone().DetachFromDisposeScope();
-        this.tokens = tokens.cpu().clone().DetachFromDisposeScope();
+        this.conditions = conditions.cpu().clone().DetachFromDisposeScope();
         rows = distinctOfRow is null ? null : [.. distinctOfRow];
         if (Guard.AllFinite(this.latents))
             return;
@@ -63,8 +64,8 @@ public sealed class CaptionedLatents : IDisposable
     /// <summary>The shape of a latent: (channels, height, width).</summary>
     public IReadOnlyList<long> LatentShape => latents.shape[1..];
 
-    /// <summary>The length of a caption in tokens.</summary>
-    public long Length => tokens.shape[1];
+    /// <summary>The length of a condition: of a caption in tokens, or 1.</summary>
+    public long Length => conditions.shape[1];
 
     /// <summary>A digest of all of it, the same on every machine for the same numbers.</summary>
     public string Digest
@@ -72,19 +73,19 @@ public sealed class CaptionedLatents : IDisposable
         get
         {
             using var scope = torch.NewDisposeScope();
-            var parts = new Dictionary<string, torch.Tensor> { ["latents"] = latents, ["tokens"] = tokens };
+            var parts = new Dictionary<string, torch.Tensor> { ["latents"] = latents, ["conditions"] = conditions };
             if (rows is not null)
                 parts["rows"] = torch.tensor(rows);
             return TrainingCheckpoint.Digest(parts);
         }
     }
 
-    /// <summary>The latents and tokens of rows.</summary>
+    /// <summary>The latents and conditions of rows.</summary>
     /// <param name="indices">0 to <see cref="Rows"/> - 1 each, at least one.</param>
     /// <returns>(indices, channels, height, width), float32, and (indices, length), int64, on the CPU. The caller owns
     /// both.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
-    public (torch.Tensor Latents, torch.Tensor Tokens) Pick(params IReadOnlyList<long> indices)
+    public (torch.Tensor Latents, torch.Tensor Conditions) Pick(params IReadOnlyList<long> indices)
     {
         ArgumentNullException.ThrowIfNull(indices);
         foreach (var i in indices)
@@ -94,64 +95,59 @@ public sealed class CaptionedLatents : IDisposable
         var places = torch.tensor(indices.Select(i => rows is null ? i : rows[i]).ToArray(), dtype: torch.int64);
         return (
             latents.index_select(0, places).to_type(torch.float32).MoveToOuterDisposeScope(),
-            tokens.index_select(0, places).MoveToOuterDisposeScope()
+            conditions.index_select(0, places).MoveToOuterDisposeScope()
         );
     }
 
-    /// <summary>Encodes images, block by block, and tokenizes their captions.</summary>
+    /// <summary>Encodes images, block by block.</summary>
     /// <param name="autoencoder">Images to latents: their means, times the scaling factor.</param>
-    /// <param name="tokenizer">Captions to tokens.</param>
-    /// <param name="captions">The caption of every distinct image, at least one.</param>
+    /// <param name="count">How many images, ≥ 1.</param>
     /// <param name="images">The images from an index on, so many, (count, channels, height, width) in [-1, 1], which
     /// become this method's.</param>
-    /// <param name="distinctOfRow">As for the constructor.</param>
-    /// <param name="cache">A file that keeps the latents, or null. One of the same autoencoder and of captions as many
-    /// and the same is read in place of encoding; another is replaced. Images of the same captions are taken to be
-    /// the same.</param>
+    /// <param name="source">A name of these images, the same for the same images only.</param>
+    /// <param name="cache">A file that keeps the latents, or null. One of the same autoencoder, source and number is
+    /// read in place of encoding; another is replaced.</param>
     /// <param name="progress">Receives the number of images done, or null.</param>
     /// <param name="cancellation">Stops between two blocks.</param>
-    /// <returns>The training set, which the caller owns.</returns>
+    /// <returns>(count, channels, height, width), float16, on the CPU; the caller owns it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">count is below 1.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public static CaptionedLatents Encode(
+    public static torch.Tensor Encode(
         LatentAutoencoder autoencoder,
-        ClipTokenizer tokenizer,
-        IReadOnlyList<string> captions,
+        int count,
         Func<int, int, torch.Tensor> images,
-        IReadOnlyList<int>? distinctOfRow = null,
+        string source,
         string? cache = null,
         IProgress<int>? progress = null,
         CancellationToken cancellation = default
     )
     {
         ArgumentNullException.ThrowIfNull(autoencoder);
-        ArgumentNullException.ThrowIfNull(tokenizer);
-        ArgumentNullException.ThrowIfNull(captions);
         ArgumentNullException.ThrowIfNull(images);
+        ArgumentException.ThrowIfNullOrWhiteSpace(source);
+        Guard.AtLeast(count, 1);
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
-        var tokens = tokenizer.Encode(captions);
-        var weights = autoencoder.state_dict().ToDictionary(t => $"vae.{t.Key}", t => t.Value);
-        var digest = TrainingCheckpoint.Digest(weights.Append(new("tokens", tokens)).ToDictionary());
+        var weights = autoencoder.state_dict().ToDictionary(t => t.Key, t => t.Value);
+        var digest = $"{TrainingCheckpoint.Digest(weights)}, {count} of {source}";
         if (cache is not null && Kept(cache, digest) is { } kept)
-            return new CaptionedLatents(kept, tokens, distinctOfRow);
+            return kept.MoveToOuterDisposeScope();
         torch.Tensor? latents = null;
-        for (var first = 0; first < captions.Count; first += Block)
+        for (var first = 0; first < count; first += Block)
         {
             cancellation.ThrowIfCancellationRequested();
             SafePoint.Pass();
             using var inner = torch.NewDisposeScope();
-            var count = Math.Min(Block, captions.Count - first);
-            using var drawn = images(first, count);
+            var size = Math.Min(Block, count - first);
+            using var drawn = images(first, size);
             var means = autoencoder
                 .Encode(drawn.to(autoencoder.Device).to_type(autoencoder.Type))
                 .Mean.mul(autoencoder.Options.ScalingFactor)
                 .cpu()
                 .to_type(torch.float16);
-            latents ??= torch
-                .empty([captions.Count, .. means.shape[1..]], dtype: torch.float16)
-                .MoveToOuterDisposeScope();
-            latents.narrow(0, first, count).copy_(means);
-            progress?.Report(first + count);
+            latents ??= torch.empty([count, .. means.shape[1..]], dtype: torch.float16).MoveToOuterDisposeScope();
+            latents.narrow(0, first, size).copy_(means);
+            progress?.Report(first + size);
         }
         if (cache is not null)
             Safetensors.Write(
@@ -159,14 +155,14 @@ public sealed class CaptionedLatents : IDisposable
                 new Dictionary<string, torch.Tensor> { ["latents"] = latents! },
                 new Dictionary<string, string> { ["format"] = Format, [DigestKey] = digest }
             );
-        return new CaptionedLatents(latents!, tokens, distinctOfRow);
+        return latents!.MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         latents.Dispose();
-        tokens.Dispose();
+        conditions.Dispose();
     }
 
     // A damaged file is made anew.
