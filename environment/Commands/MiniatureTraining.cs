@@ -30,12 +30,12 @@ internal static class MiniatureTraining
     private static readonly string[] Prompts =
     [
         "",
-        "a young woman with long hair",
-        "an old man with a white beard",
-        "a smiling face with glasses",
-        "a face with sunglasses and a red hat",
-        "a bald man with a moustache",
-        "an elderly face with grey hair and glasses",
+        "a portrait of a young person with long blond hair",
+        "an old face with a beard and grey hair",
+        "a smiling person with glasses",
+        "a photo of a person with sunglasses and a red hat",
+        "a drawing of a bald face with a moustache",
+        "an elderly person with grey hair and glasses",
         "a young face with a blue hat and an open mouth",
     ];
 
@@ -90,7 +90,8 @@ internal static class MiniatureTraining
         run.Session.Say(
             $"{LatentDiffusionTraining.Name}: {model.Network.Options.ParameterCount} weights of the U-Net and "
                 + $"{model.TextEncoder.Options.ParameterCount} of the text encoder, {tokenizer.Vocabulary} tokens; "
-                + $"{ladder.Counts.Distinct} images in {ladder.Counts.Rows} rows; {recipe.Steps} steps of {recipe.BatchSize}"
+                + $"{ladder.Counts.Distinct} images in {ladder.Counts.Rows} rows; "
+                + $"{recipe.Steps} steps of {recipe.BatchSize}"
                 + MiniatureRun.GoingOn(recipe)
         );
         using var scope = torch.NewDisposeScope();

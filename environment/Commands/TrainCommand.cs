@@ -25,6 +25,7 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
             .. DeepPreset.All.Select(p => p.Name),
             Regressor,
             .. Miniatures,
+            .. FaceFeatures.Sizes.Select(FaceFeatures.NameOf),
         ];
 
     private const string PixelLadder = PixelDiffusionTraining.Name + "-ladder";
@@ -47,7 +48,7 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
                 + "dit-hybrid; attribute-regressor, which reads faces' attributes; mini-vae, the autoencoder of a "
                 + "small Stable Diffusion, mini-sd, the rest of it, and mini-dit- or mini-edm- followed by a regime, a "
                 + "transformer on its latents and a U-Net in pixels; mini-edm-ladder, ten of these on 10 to 50,000 "
-                + "images."
+                + "images; face-features and face-features-32, in whose features generated faces are judged."
         )]
         public string Model { get; init; } = "";
 
@@ -116,16 +117,14 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
             if (Threads is < 1)
                 return ValidationResult.Error($"--threads must be at least 1, was {Threads}.");
             if (Batch is not null && !Miniatures.Contains(Model))
-                return ValidationResult.Error($"--batch is for {string.Join(", ", Miniatures)}; leave it out.");
+                return ValidationResult.Error("--batch is for miniatures (mini-…); leave it out.");
             if (Images is < 1)
                 return ValidationResult.Error($"--images must be at least 1, was {Images}.");
             if (
                 Images is not null && Model == AutoencoderTraining.Name
                 || Images is not null && !Miniatures.Contains(Model)
             )
-                return ValidationResult.Error(
-                    $"--images is for {string.Join(", ", Miniatures.Skip(1))}; leave it out."
-                );
+                return ValidationResult.Error("--images is for miniatures (mini-…) other than mini-vae; leave it out.");
             if (Layout is not null && Model != AutoencoderTraining.Name)
                 return ValidationResult.Error($"--layout is for {AutoencoderTraining.Name}; leave it out.");
             if (Layout is not null && !AutoencoderTraining.Layouts.ContainsKey(Layout))
@@ -181,6 +180,8 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
             ?? (source.MayBePublished ? Path.Combine(session.Workspace.Root, "data") : DataFolders.DownloadFolder);
         if (settings.Model == Regressor)
             return TrainRegressor(session, settings, source, folder, cancellationToken);
+        foreach (var size in FaceFeatures.Sizes.Where(size => FaceFeatures.NameOf(size) == settings.Model))
+            return TrainFeatures(session, settings, size, folder, cancellationToken);
         using var job = Prepare(settings, source);
         var target = Path.Combine(folder, job.File);
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
@@ -248,35 +249,81 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
             $"{Regressor}: {string.Join(", ", attributes)} of {images.Count} images of {settings.Data}; "
                 + $"{recipe.Steps} steps"
         );
-        var clock = Stopwatch.StartNew();
-        using var regressor = AttributeRegressor.Fit(
-            images,
-            attributes,
+        using var heldOut = source.Test(Math.Min(2000, source.TestCapacity));
+        return TrainRegressor(
+            session,
+            settings,
+            Path.Combine(folder, SteeringConcept.AttributeRegressorFile(settings.Data)),
+            images.Count,
+            heldOut,
             recipe,
+            progress => AttributeRegressor.Fit(images, attributes, recipe, progress, cancellation),
+            half: false
+        );
+    }
+
+    private static int TrainFeatures(
+        Session session,
+        Settings settings,
+        int size,
+        string folder,
+        CancellationToken cancellation
+    )
+    {
+        const int images = 20_000;
+        var recipe = AttributeRegressor.Recipe(images) with { Seed = settings.Seed };
+        if (settings.Steps is { } steps)
+            recipe = recipe with { Steps = steps };
+        var faces = new ParametricFaces(size, rgb: true, settings.Seed);
+        session.Say($"{settings.Model}: {images} faces of {size}×{size}; {recipe.Steps} steps");
+        using var heldOut = faces.Test(2000);
+        return TrainRegressor(
+            session,
+            settings,
+            Path.Combine(folder, FaceFeatures.File(size)),
+            images,
+            heldOut,
+            recipe,
+            progress => FaceFeatures.Fit(faces, images, recipe, progress, cancellation),
+            half: true
+        );
+    }
+
+    private static int TrainRegressor(
+        Session session,
+        Settings settings,
+        string target,
+        int images,
+        ImageDataset heldOut,
+        TrainingOptions recipe,
+        Func<IProgress<int>, AttributeRegressor> fit,
+        bool half
+    )
+    {
+        var clock = Stopwatch.StartNew();
+        using var regressor = fit(
             Sparing<int>(n =>
                 session.Say(
                     FormattableString.Invariant(
                         $"step {n} of {recipe.Steps}, {n / clock.Elapsed.TotalSeconds:G3} steps a second"
                     )
                 )
-            ),
-            cancellation
+            )
         );
-        using var heldOut = source.Test(Math.Min(2000, source.TestCapacity));
         var errors = regressor
             .Evaluate(heldOut)
             .Select(e => FormattableString.Invariant($"{e.Name} {e.ExplainedVariance:F3}"));
-        var target = Path.Combine(folder, SteeringConcept.AttributeRegressorFile(settings.Data));
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         regressor.Save(
             target,
             Provenance(
                 settings,
-                $"{images.Count}",
+                $"{images}",
                 recipe.Steps,
                 clock.Elapsed.TotalSeconds,
                 ("explained variance on held-out images", string.Join(", ", errors))
-            )
+            ),
+            half
         );
         session.Say($"explained variance on {heldOut.Count} held-out images: {string.Join(", ", errors)}");
         session.Say($"wrote {Path.GetRelativePath(session.StartFolder, target)} after {clock.Elapsed:h\\:mm\\:ss}");

@@ -46,7 +46,8 @@ public sealed class EnvironmentCommandLineTests : IDisposable
         "there is no model 'relu'; known are relu-diffusion-memorizing, relu-diffusion-generalizing, "
             + "unet-memorizing, unet-generalizing, unet-hybrid, dit-memorizing, dit-generalizing, dit-hybrid, "
             + "attribute-regressor, mini-vae, mini-sd, mini-dit-memorizing, mini-dit-generalizing, mini-dit-hybrid, "
-            + "mini-edm-memorizing, mini-edm-generalizing, mini-edm-hybrid, mini-edm-ladder."
+            + "mini-edm-memorizing, mini-edm-generalizing, mini-edm-hybrid, mini-edm-ladder, face-features, "
+            + "face-features-32."
     )]
     [InlineData(
         "train attribute-regressor --data fashion-mnist",
@@ -77,16 +78,10 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     [InlineData("train relu-diffusion-memorizing --steps", "--steps needs a value")]
     [InlineData("train mini-vae --batch 0", "--batch must be at least 1, was 0")]
     [InlineData("train mini-vae --layout f2", "--layout must be one of f4c4, f4c4-wide, f8c8, f8c16, was 'f2'")]
-    [InlineData(
-        "train mini-vae --images 9",
-        "--images is for mini-sd, mini-dit-memorizing, mini-dit-generalizing, mini-dit-hybrid, mini-edm-memorizing, mini-edm-generalizing, mini-edm-hybrid, mini-edm-ladder; leave it out"
-    )]
+    [InlineData("train mini-vae --images 9", "--images is for miniatures (mini-…) other than mini-vae; leave it out")]
     [InlineData("train mini-sd --images 0", "--images must be at least 1, was 0")]
     [InlineData("train mini-sd --data celeba", "mini-sd is trained on faces; leave --data out")]
-    [InlineData(
-        "train unet-hybrid --batch 8",
-        "--batch is for mini-vae, mini-sd, mini-dit-memorizing, mini-dit-generalizing, mini-dit-hybrid, mini-edm-memorizing, mini-edm-generalizing, mini-edm-hybrid, mini-edm-ladder; leave it out"
-    )]
+    [InlineData("train unet-hybrid --batch 8", "--batch is for miniatures (mini-…); leave it out")]
     [InlineData("train mini-vae --threads 0", "--threads must be at least 1, was 0")]
     [InlineData("train relu-diffusion-memorizing --seed -1", "--seed must be 0 or more, was -1")]
     [InlineData(

@@ -261,12 +261,14 @@ public sealed class AttributeRegressor : torch.nn.Module
     /// <summary>Writes the regressor as safetensors, whole or not at all.</summary>
     /// <param name="path">The file to write.</param>
     /// <param name="provenance">How it came to be, text by key.</param>
-    public void Save(string path, IReadOnlyDictionary<string, string>? provenance = null)
+    /// <param name="half">Whether the weights are kept in half precision; they are read as float32 again.</param>
+    public void Save(string path, IReadOnlyDictionary<string, string>? provenance = null, bool half = false)
     {
         using var scope = torch.NewDisposeScope();
+        var type = half ? torch.float16 : torch.float32;
         Safetensors.Write(
             path,
-            [.. named_parameters().Select(p => KeyValuePair.Create(p.name, p.parameter.detach()))],
+            [.. named_parameters().Select(p => KeyValuePair.Create(p.name, p.parameter.detach().to_type(type)))],
             CheckpointFile.Metadata(
                 CheckpointFile.Metadata(provenance, NamesKey, string.Join(",", names)),
                 ShapeKey,
@@ -319,7 +321,7 @@ public sealed class AttributeRegressor : torch.nn.Module
             .Where(e =>
                 !tensors.TryGetValue(e.Key, out var t)
                 || !t.shape.SequenceEqual(e.Value.shape)
-                || t.dtype != torch.ScalarType.Float32
+                || t.dtype is not (torch.ScalarType.Float32 or torch.ScalarType.Float16)
                 || !torch.isfinite(t).all().item<bool>()
             )
             .Select(e => e.Key)

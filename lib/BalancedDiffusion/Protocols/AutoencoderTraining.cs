@@ -39,8 +39,9 @@ public static class AutoencoderTraining
             ["f8c16"] = Layout([32, 32, 64, 96], 16),
         };
 
-    /// <summary>The sizes of <c>mini-vae</c>: 64×64 RGB to 16 × 8 × 8.</summary>
-    public static LatentAutoencoderOptions MiniVae => Layouts["f8c16"];
+    /// <summary>The sizes of <c>mini-vae</c>: 64×64 RGB to 4 × 16 × 16. With a reduction of 8 and 16 channels, as many
+    /// numbers, the same steps end at 29.8 dB, and wrinkles and teeth are blurred.</summary>
+    public static LatentAutoencoderOptions MiniVae => Layouts["f4c4"];
 
     /// <summary>How it is trained: Adam (0.9, 0.99), one cycle up to 2e-3, batches of 16, gradients clipped to norm 1,
     /// an EMA of decay 0.999.</summary>

@@ -25,14 +25,14 @@ public static class ClassDiffusionTraining
     /// <summary>The published schedule, linear over 1,000 timesteps.</summary>
     public static DiscreteLinearSchedule Schedule { get; } = new();
 
-    /// <summary>How it is trained: Adam (0.9, 0.99), one cycle up to 1e-3, batches of 64, gradients clipped to norm 1,
+    /// <summary>How it is trained: Adam (0.9, 0.99), one cycle up to 1e-3, batches of 32, gradients clipped to norm 1,
     /// an EMA of decay 0.9995; few images need fewer steps.</summary>
     /// <param name="regime">What its images make of it.</param>
     public static TrainingOptions Recipe(TrainingRegime regime) =>
         new()
         {
-            Steps = regime == TrainingRegime.Memorizing ? 5000 : 20_000,
-            BatchSize = 64,
+            Steps = regime == TrainingRegime.Memorizing ? 4000 : 12_000,
+            BatchSize = 32,
             Optimizer = OptimizerOptions.Adam(beta2: 0.99),
             LearningRate = 1e-3,
             Schedule = LearningRateSchedule.OneCycle(0.03),
@@ -50,10 +50,10 @@ public static class ClassDiffusionTraining
         return new()
         {
             InputSize = autoencoder.SampleSize / autoencoder.Reduction,
-            PatchSize = 1,
+            PatchSize = 2,
             Channels = autoencoder.LatentChannels,
             HiddenSize = 128,
-            Depth = 8,
+            Depth = 6,
             Heads = 4,
             Classes = FaceClasses.Names.Count,
         };
@@ -88,7 +88,7 @@ public static class ClassDiffusionTraining
     /// <param name="network">The network, float32, with classes and an empty label.</param>
     /// <param name="train">Latents and classes.</param>
     /// <param name="heldOut">The same of images that are not among them.</param>
-    /// <param name="options">How. Rows are drawn with replacement; a batch size of 0 is one of 64.</param>
+    /// <param name="options">How. Rows are drawn with replacement; a batch size of 0 is one of 32.</param>
     /// <param name="logged">Receives the history at each new row; its measure is <c>validation</c>, the weighted loss
     /// on the noise of <paramref name="heldOut"/> with all classes kept, at evenly spaced timesteps and with noise that
     /// are the same each time.</param>
@@ -117,7 +117,7 @@ public static class ClassDiffusionTraining
         ArgumentNullException.ThrowIfNull(options);
         Check(network, train, nameof(train));
         Check(network, heldOut, nameof(heldOut));
-        var batch = options.BatchSize == 0 ? 64 : options.BatchSize;
+        var batch = options.BatchSize == 0 ? 32 : options.BatchSize;
         using var scope = torch.NewDisposeScope();
         var draws = new LatentDraws(
             Schedule.Count,

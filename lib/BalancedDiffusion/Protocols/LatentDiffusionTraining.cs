@@ -23,13 +23,13 @@ public static class LatentDiffusionTraining
     // The last layer of every residual branch, and of the network, starts at zero: each block begins as the identity.
     private static readonly string[] ZeroAtFirst = ["conv_out", ".conv2", ".proj_out"];
 
-    /// <summary>How it is trained: Adam (0.9, 0.99), one cycle up to 1e-3, batches of 64, gradients clipped to norm 1,
+    /// <summary>How it is trained: Adam (0.9, 0.99), one cycle up to 1e-3, batches of 32, gradients clipped to norm 1,
     /// an EMA of decay 0.9995.</summary>
     public static TrainingOptions Recipe { get; } =
         new()
         {
-            Steps = 20_000,
-            BatchSize = 64,
+            Steps = 12_000,
+            BatchSize = 32,
             Optimizer = OptimizerOptions.Adam(beta2: 0.99),
             LearningRate = 1e-3,
             Schedule = LearningRateSchedule.OneCycle(0.03),
@@ -38,7 +38,8 @@ public static class LatentDiffusionTraining
             LogEvery = 250,
         };
 
-    /// <summary>The U-Net of <c>mini-sd</c> for latents of an autoencoder.</summary>
+    /// <summary>The U-Net of <c>mini-sd</c> for latents of an autoencoder: as many residual blocks a level as the
+    /// published one, so that the layers that the paper reads and steers have the same names.</summary>
     /// <param name="autoencoder">The autoencoder's sizes.</param>
     public static ConditionalUNetOptions UNet(LatentAutoencoderOptions autoencoder)
     {
@@ -48,9 +49,9 @@ public static class LatentDiffusionTraining
             SampleSize = autoencoder.SampleSize / autoencoder.Reduction,
             InChannels = autoencoder.LatentChannels,
             OutChannels = autoencoder.LatentChannels,
-            BlockChannels = [64, 96],
-            Attends = [true, true],
-            LayersPerBlock = 1,
+            BlockChannels = [32, 64, 96],
+            Attends = [false, true, true],
+            LayersPerBlock = 2,
             TextWidth = 128,
             Heads = 4,
             Groups = 16,
@@ -119,7 +120,7 @@ public static class LatentDiffusionTraining
     /// <param name="train">Latents and captions.</param>
     /// <param name="heldOut">The same of images that are not among them.</param>
     /// <param name="options">How; null for <see cref="Recipe"/>. Rows are drawn with replacement; a batch size of 0 is
-    /// one of 64.</param>
+    /// one of 32.</param>
     /// <param name="logged">Receives the history at each new row; its measure is <c>validation</c>, the loss on
     /// <paramref name="heldOut"/> with all captions kept, at evenly spaced timesteps and with noise that are the same
     /// each time.</param>

@@ -46,7 +46,7 @@ public static class PixelDiffusionTraining
         Guard.AtLeast(images, 1);
         return new()
         {
-            Steps = images <= 100 ? 8000 : 30_000,
+            Steps = images <= 100 ? 6000 : 24_000,
             BatchSize = 32,
             Optimizer = OptimizerOptions.Adam(),
             LearningRate = 2e-3,
@@ -81,7 +81,7 @@ public static class PixelDiffusionTraining
 
     /// <summary>How the networks of the ladder are trained: all as long as one another, whatever their
     /// images.</summary>
-    public static TrainingOptions LadderRecipe { get; } = Recipe(LadderImages[^1]) with { Steps = 8000 };
+    public static TrainingOptions LadderRecipe { get; } = Recipe(LadderImages[^1]) with { Steps = 5000 };
 
     /// <summary>The sizes of the networks of the ladder, about half a million weights.</summary>
     /// <param name="channels">Colours, ≥ 1.</param>

@@ -1,6 +1,7 @@
 using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Protocols;
+using BalancedDiffusion.Tests.Checkpoints;
 using TorchSharp;
 
 namespace BalancedDiffusion.Tests.Protocols;
@@ -11,13 +12,13 @@ public class FaceFeaturesTests
     public void ItTrainsOnColourFacesAndGivesFeaturesThatItsReadingsAreLinearIn()
     {
         using var scope = torch.NewDisposeScope();
-        var faces = new CaptionedFaces();
+        var faces = new ParametricFaces(64, rgb: true);
         var options = AttributeRegressor.Recipe(60) with { Steps = 3, BatchSize = 4 };
         using var regressor = FaceFeatures.Fit(faces, 60, options);
         Assert.Subset(FaceFactors.Names.ToHashSet(), FaceFeatures.Factors.ToHashSet());
         Assert.Equal(FaceFeatures.Factors, regressor.Names);
         Assert.Equal([3, 64, 64], regressor.ImageShape);
-        using var heldOut = faces.HeldOut(40);
+        using var heldOut = faces.Test(40);
         var features = regressor.Features(heldOut.Images);
         Assert.Equal([40, AttributeRegressor.FeatureCount], features.shape);
         Assert.Equal(torch.float64, features.dtype);
@@ -35,5 +36,15 @@ public class FaceFeaturesTests
             Assert.Throws<ArgumentException>(() => regressor.Features(torch.zeros(1, 1, 64, 64))).Message
         );
         Assert.Throws<ArgumentOutOfRangeException>(() => FaceFeatures.Fit(faces, 1));
+        Assert.Contains(
+            "must be in colour",
+            Assert.Throws<ArgumentException>(() => FaceFeatures.Fit(new ParametricFaces(64), 60, options)).Message
+        );
+        // Kept in half precision it reads nearly the same.
+        using var folder = new TemporaryFolder();
+        var file = folder.File("half.safetensors");
+        regressor.Save(file, half: true);
+        using var kept = AttributeRegressor.Load(file);
+        Assert.True(torch.allclose(kept.Read(heldOut.Images), regressor.Read(heldOut.Images), 1e-2, 1e-2));
     }
 }
