@@ -152,13 +152,30 @@ internal sealed class MiniatureRun(Session session, TrainCommand.Settings settin
         return (AutoencoderCheckpoint.Load(folder), Safetensors.ReadMetadata(weights));
     }
 
-    /// <summary>What is kept beside the weights.</summary>
+    /// <summary>What is kept beside the weights of a run that has ended.</summary>
     public Dictionary<string, string> Provenance(TrainingOptions recipe, ValidatedResult result)
     {
-        var provenance = new Dictionary<string, string>
+        var provenance = About(recipe);
+        provenance["hours"] = (result.Seconds / 3600).ToString("F2", CultureInfo.InvariantCulture);
+        foreach (var (name, value) in result.History[^1].Measures)
+            provenance[name] = value.ToString("G6", CultureInfo.InvariantCulture);
+        return provenance;
+    }
+
+    /// <summary>What is kept beside weights that are still trained.</summary>
+    public Dictionary<string, string> Provenance(TrainingOptions recipe, long step)
+    {
+        var provenance = About(recipe);
+        provenance["steps so far"] = $"{step} of {recipe.Steps}";
+        return provenance;
+    }
+
+    private Dictionary<string, string> About(TrainingOptions recipe) =>
+        new()
         {
             ["command"] =
                 $"dotnet run --project environment -- train {settings.Model}"
+                + (settings.Data == "faces" ? "" : $" --data {settings.Data}")
                 + (settings.Seed == 0 ? "" : $" --seed {settings.Seed}")
                 + (settings.Steps is { } steps ? $" --steps {steps}" : "")
                 + (settings.Batch is { } batch ? $" --batch {batch}" : "")
@@ -169,12 +186,7 @@ internal sealed class MiniatureRun(Session session, TrainCommand.Settings settin
             ["steps"] = recipe.Steps.ToString(CultureInfo.InvariantCulture),
             ["batch size"] = recipe.BatchSize.ToString(CultureInfo.InvariantCulture),
             ["hardware"] = $"CPU, {torch.get_num_threads()} {(torch.get_num_threads() == 1 ? "thread" : "threads")}",
-            ["hours"] = (result.Seconds / 3600).ToString("F2", CultureInfo.InvariantCulture),
         };
-        foreach (var (name, value) in result.History[^1].Measures)
-            provenance[name] = value.ToString("G6", CultureInfo.InvariantCulture);
-        return provenance;
-    }
 
     /// <summary>Says what was written, and how long it took.</summary>
     public void SayWritten(string path, ValidatedResult result) =>

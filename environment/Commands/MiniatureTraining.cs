@@ -119,7 +119,7 @@ internal static class MiniatureTraining
                     SamplesAPrompt
                 );
             if (step < recipe.Steps)
-                Save(SoFar(step, recipe));
+                Save(run.Provenance(recipe, step));
             run.Session.Say($"drew {run.Shown(picture)}");
         }
         var result = LatentDiffusionTraining.Fit(
@@ -197,7 +197,7 @@ internal static class MiniatureTraining
                 network.train();
             }
             if (step < recipe.Steps)
-                DitCheckpoint.Save(network, file, SoFar(step, recipe), half: true);
+                DitCheckpoint.Save(network, file, run.Provenance(recipe, step), half: true);
             run.Session.Say($"drew {run.Shown(picture)}");
         }
         var result = ClassDiffusionTraining.Fit(
@@ -316,7 +316,7 @@ internal static class MiniatureTraining
                 network.train();
             }
             if (step < recipe.Steps)
-                EdmCheckpoint.Save(network, file, SoFar(step, recipe), half: true);
+                EdmCheckpoint.Save(network, file, run.Provenance(recipe, step), half: true);
             run.Session.Say($"drew {run.Shown(picture)}");
         }
         var result = PixelDiffusionTraining.Fit(
@@ -338,9 +338,6 @@ internal static class MiniatureTraining
         File.Delete(recipe.CheckpointPath!);
         run.SayWritten(file, result);
     }
-
-    private static Dictionary<string, string> SoFar(long step, TrainingOptions recipe) =>
-        new() { ["steps so far"] = $"{step} of {recipe.Steps}" };
 
     private static string Picture(string folder, long step) => Path.Combine(folder, "samples", $"step-{step:D6}.png");
 

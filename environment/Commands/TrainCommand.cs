@@ -120,11 +120,8 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
                 return ValidationResult.Error("--batch is for miniatures (mini-…); leave it out.");
             if (Images is < 1)
                 return ValidationResult.Error($"--images must be at least 1, was {Images}.");
-            if (
-                Images is not null && Model == AutoencoderTraining.Name
-                || Images is not null && !Miniatures.Contains(Model)
-            )
-                return ValidationResult.Error("--images is for miniatures (mini-…) other than mini-vae; leave it out.");
+            if (Images is not null && !Miniatures.Skip(1).Contains(Model))
+                return ValidationResult.Error("--images is for miniatures but mini-vae (mini-…); leave it out.");
             if (Layout is not null && Model != AutoencoderTraining.Name)
                 return ValidationResult.Error($"--layout is for {AutoencoderTraining.Name}; leave it out.");
             if (Layout is not null && !AutoencoderTraining.Layouts.ContainsKey(Layout))

@@ -78,7 +78,7 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     [InlineData("train relu-diffusion-memorizing --steps", "--steps needs a value")]
     [InlineData("train mini-vae --batch 0", "--batch must be at least 1, was 0")]
     [InlineData("train mini-vae --layout f2", "--layout must be one of f4c4, f4c4-wide, f8c8, f8c16, was 'f2'")]
-    [InlineData("train mini-vae --images 9", "--images is for miniatures (mini-…) other than mini-vae; leave it out")]
+    [InlineData("train mini-vae --images 9", "--images is for miniatures but mini-vae (mini-…); leave it out")]
     [InlineData("train mini-sd --images 0", "--images must be at least 1, was 0")]
     [InlineData("train mini-sd --data celeba", "mini-sd is trained on faces; leave --data out")]
     [InlineData("train unet-hybrid --batch 8", "--batch is for miniatures (mini-…); leave it out")]
