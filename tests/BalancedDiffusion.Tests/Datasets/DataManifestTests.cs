@@ -19,6 +19,7 @@ public class DataManifestTests
                 "relu-diffusion",
                 "deep-networks",
                 "attribute-regressor",
+                "miniatures",
                 "sd14",
                 "dit-xl-2",
                 "edm-cifar10",
@@ -33,7 +34,7 @@ public class DataManifestTests
         foreach (var entry in manifest.Entries.Skip(1))
         {
             Assert.Equal(
-                entry.Name is "relu-diffusion" or "deep-networks" or "attribute-regressor",
+                entry.Name is "relu-diffusion" or "deep-networks" or "attribute-regressor" or "miniatures",
                 entry.Redistributable
             );
             Assert.Equal(
@@ -134,13 +135,46 @@ public class DataManifestTests
     }
 
     [Fact]
+    public void TheMiniaturesLieInTheRepositoryAsTheManifestSaysAndWork()
+    {
+        using var scope = TorchSharp.torch.NewDisposeScope();
+        using var noGrad = TorchSharp.torch.no_grad();
+        foreach (var file in DataManifest.Load()["miniatures"].Files)
+        {
+            var place = DataFolders.Find(file.Path);
+            Assert.True(place is not null, file.Path);
+            Assert.Null(file.Verify(place));
+            if (place.EndsWith(".safetensors", StringComparison.Ordinal))
+                Assert.StartsWith(
+                    "dotnet run --project environment -- train ",
+                    Safetensors.ReadMetadata(place)["command"]
+                );
+        }
+        using var faces = new CaptionedFaces().HeldOut(32);
+        using var autoencoder = AutoencoderCheckpoint.Load(
+            Path.GetDirectoryName(DataFolders.Require("checkpoints/mini-vae/vae/config.json"))!
+        );
+        Assert.Equal(AutoencoderTraining.MiniVae, autoencoder.Options);
+        var latents = autoencoder.Encode(faces.Images).Mean;
+        // Standardized, and faces come back at 30 dB and more.
+        Assert.InRange(latents.mean().item<float>(), -0.1, 0.1);
+        Assert.InRange(latents.std().item<float>(), 0.9, 1.1);
+        var error = (autoencoder.Decode(latents).clamp(-1, 1) - faces.Images).square().mean([1L, 2L, 3L]);
+        Assert.True((10 * (4 / error).log10()).mean().item<float>() >= 30);
+        // The features tell age and glasses on faces that they have not seen.
+        using var features = AttributeRegressor.Load(DataFolders.Require(FaceFeatures.File(64)));
+        var errors = features.Evaluate(faces).ToDictionary(e => e.Name, e => e.Concordance);
+        Assert.True(errors["Age"] > 0.75 && errors["Glasses"] > 0.9, $"{errors["Age"]}, {errors["Glasses"]}");
+    }
+
+    [Fact]
     public void AnUnknownNameIsAnsweredWithTheKnownOnes()
     {
         var message = Assert.Throws<ArgumentException>(() => DataManifest.Load()["mnist"]).Message;
         Assert.Contains("'mnist'", message);
         Assert.Contains(
             "fashion-mnist, celeba-32, celeba, relu-dae-checkpoints, relu-diffusion, deep-networks, "
-                + "attribute-regressor, sd14, dit-xl-2, edm-cifar10, sd14-memorized-prompts",
+                + "attribute-regressor, miniatures, sd14, dit-xl-2, edm-cifar10, sd14-memorized-prompts",
             message
         );
     }
