@@ -81,6 +81,15 @@ public class DenoiseAtTests
                 ),
                 small
             ),
+            (
+                "without units",
+                new AblatedDenoiser(
+                    dit.WithLabel(1, 2.5),
+                    new Dictionary<string, IReadOnlyList<int>> { [Act] = [0, 3] },
+                    dit
+                ),
+                small
+            ),
             ("empirical", new EmpiricalDenoiser(Wide(8, 40, 6).to_type(type)), vectors),
             ("mixture", new MixtureDenoiser(mixture), vectors),
         ];

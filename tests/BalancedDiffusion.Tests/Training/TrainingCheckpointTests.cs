@@ -330,7 +330,7 @@ public sealed class TrainingCheckpointTests : IDisposable
             using var untouched = new ReluDae(6, 5, 3);
             var message = Assert.Throws<InvalidOperationException>(() => Fit(model ?? same, other, data: data)).Message;
             Assert.Contains(words, message);
-            Assert.Contains("Resume = false", message);
+            Assert.Contains("move this one away to begin anew", message);
             Assert.DoesNotContain('\n', message);
             AssertSame(untouched, same);
             Assert.Equal(bytes, File.ReadAllBytes(Place()));
