@@ -161,7 +161,8 @@ public sealed class StableDiffusionV1 : IDisposable
             .MoveToOuterDisposeScope();
     }
 
-    /// <summary>Images of latents, one after another, so that the memory for many is that for one.</summary>
+    /// <summary>Images of latents, large ones one after another and small ones a few at a time, so that the memory for
+    /// many is that for one of 512×512.</summary>
     /// <param name="latents">(batch, channels, height, width), scaled, of any floating-point type and on any
     /// device.</param>
     /// <returns>(batch, 3, 8 height, 8 width) in [-1, 1], float32, on the latents' device. The caller owns
@@ -177,15 +178,17 @@ public sealed class StableDiffusionV1 : IDisposable
             .cat(
                 [
                     .. unscaled
-                        .split(1)
-                        .Select(one => Autoencoder.Decode(one).to(latents.device).to_type(torch.float32).clamp(-1, 1)),
+                        .split(Together(unscaled, Autoencoder.Options.Reduction))
+                        .Select(some =>
+                            Autoencoder.Decode(some).to(latents.device).to_type(torch.float32).clamp(-1, 1)
+                        ),
                 ],
                 0
             )
             .MoveToOuterDisposeScope();
     }
 
-    /// <summary>The mean latents of images, one after another likewise.</summary>
+    /// <summary>The mean latents of images, likewise.</summary>
     /// <param name="images">(batch, 3, height, width) in [-1, 1], of any floating-point type and on any device; height
     /// and width divisible by 8.</param>
     /// <returns>(batch, channels, height/8, width/8), scaled, float32, on the images' device. The caller owns
@@ -197,15 +200,25 @@ public sealed class StableDiffusionV1 : IDisposable
         using var noGrad = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var means = images
-            .split(1)
-            .Select(one =>
+            .split(Together(images, 1))
+            .Select(some =>
                 Autoencoder
-                    .Encode(one.to(Autoencoder.Device).to_type(Autoencoder.Type))
+                    .Encode(some.to(Autoencoder.Device).to_type(Autoencoder.Type))
                     .Mean.to(images.device)
                     .to_type(torch.float32)
             );
         return torch.cat([.. means], 0).mul(Autoencoder.Options.ScalingFactor).MoveToOuterDisposeScope();
     }
+
+    // As many as have a quarter of the pixels of one published image, at most 32.
+    private static long Together(torch.Tensor images, long reduction) =>
+        images.dim() < 2
+            ? 1
+            : Math.Clamp(
+                512 * 512 / 4 / Math.Max(1, images.shape[^1] * images.shape[^2] * reduction * reduction),
+                1,
+                32
+            );
 
     /// <summary>Disposes the parts.</summary>
     public void Dispose()

@@ -96,6 +96,19 @@ public class StableDiffusionV1Tests
     }
 
     [Fact]
+    public void ManyImagesAreThoseOfEach()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var model = Model();
+        var size = model.Denoiser([""], 1).SampleShape;
+        var latents = GaussianNoise.Draw([40, .. size], 3);
+        var images = model.Images(latents);
+        Assert.True(torch.allclose(images[39], model.Images(latents.narrow(0, 39, 1))[0], 1e-4, 1e-5));
+        var back = model.Latents(images);
+        Assert.True(torch.allclose(back[39], model.Latents(images.narrow(0, 39, 1))[0], 1e-4, 1e-4));
+    }
+
+    [Fact]
     public void NothingLeaks()
     {
         using var scope = torch.NewDisposeScope();
