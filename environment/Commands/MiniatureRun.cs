@@ -152,22 +152,61 @@ internal sealed class MiniatureRun(Session session, TrainCommand.Settings settin
         return (AutoencoderCheckpoint.Load(folder), Safetensors.ReadMetadata(weights));
     }
 
-    /// <summary>What is kept beside the weights of a run that has ended.</summary>
-    public Dictionary<string, string> Provenance(TrainingOptions recipe, ValidatedResult result)
+    /// <summary>Trains to the end and writes the result; now and then also what there is of it, with a picture of
+    /// samples.</summary>
+    /// <param name="recipe">How it is trained.</param>
+    /// <param name="target">What is written, as it is named to the user.</param>
+    /// <param name="curve">The CSV file of the validation curve.</param>
+    /// <param name="fit">Trains, given what takes the rows of the history and what is called for previews.</param>
+    /// <param name="save">Writes the weights with what is kept beside them.</param>
+    /// <param name="facts">What else is kept beside the weights, by name.</param>
+    /// <param name="samples">Samples for a picture, so many a row, and the folder that the pictures go to; null for
+    /// none.</param>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    public void Train(
+        TrainingOptions recipe,
+        string target,
+        string curve,
+        Func<Action<IReadOnlyList<ValidatedRow>>, Action<long>, ValidatedResult> fit,
+        Action<IReadOnlyDictionary<string, string>> save,
+        IReadOnlyDictionary<string, string> facts,
+        (string Folder, int Columns, Func<torch.Tensor> Draw)? samples = null
+    )
     {
-        var provenance = About(recipe);
-        provenance["hours"] = (result.Seconds / 3600).ToString("F2", CultureInfo.InvariantCulture);
-        foreach (var (name, value) in result.History[^1].Measures)
-            provenance[name] = value.ToString("G6", CultureInfo.InvariantCulture);
-        return provenance;
+        void Preview(long step)
+        {
+            if (samples is not { } shown)
+                return;
+            var picture = Path.Combine(shown.Folder, "samples", $"step-{step:D6}.png");
+            using (torch.NewDisposeScope())
+            using (torch.no_grad())
+                SampleGrid.Write(picture, shown.Draw(), shown.Columns);
+            if (step < recipe.Steps)
+                save(With(facts, About(recipe), ("steps so far", $"{step} of {recipe.Steps}")));
+            session.Say($"drew {Shown(picture)}");
+        }
+        var report = new Report(session, recipe, curve);
+        var result = fit(report.Take, Preview);
+        report.End(result);
+        (string, string)[] outcome =
+        [
+            ("hours", (result.Seconds / 3600).ToString("F2", CultureInfo.InvariantCulture)),
+            .. result.History[^1].Measures.Select(m => (m.Key, m.Value.ToString("G6", CultureInfo.InvariantCulture))),
+        ];
+        save(With(facts, About(recipe), outcome));
+        File.Delete(recipe.CheckpointPath!);
+        session.Say($"wrote {Shown(target)} after {TimeSpan.FromSeconds(result.Seconds):h\\:mm\\:ss}");
     }
 
-    /// <summary>What is kept beside weights that are still trained.</summary>
-    public Dictionary<string, string> Provenance(TrainingOptions recipe, long step)
+    private static Dictionary<string, string> With(
+        IReadOnlyDictionary<string, string> facts,
+        Dictionary<string, string> about,
+        params (string Name, string Value)[] more
+    )
     {
-        var provenance = About(recipe);
-        provenance["steps so far"] = $"{step} of {recipe.Steps}";
-        return provenance;
+        foreach (var (name, value) in more.Concat(facts.Select(f => (f.Key, f.Value))))
+            about[name] = value;
+        return about;
     }
 
     private Dictionary<string, string> About(TrainingOptions recipe) =>
@@ -188,10 +227,6 @@ internal sealed class MiniatureRun(Session session, TrainCommand.Settings settin
             ["hardware"] = $"CPU, {torch.get_num_threads()} {(torch.get_num_threads() == 1 ? "thread" : "threads")}",
         };
 
-    /// <summary>Says what was written, and how long it took.</summary>
-    public void SayWritten(string path, ValidatedResult result) =>
-        session.Say($"wrote {Shown(path)} after {TimeSpan.FromSeconds(result.Seconds):h\\:mm\\:ss}");
-
     private static long[] HeldOutIndices(int first, int count) =>
         [.. Enumerable.Range(first, count).Select(i => ParametricFaces.FirstTestIndex + i)];
 
@@ -200,7 +235,7 @@ internal sealed class MiniatureRun(Session session, TrainCommand.Settings settin
         Path.Combine(DataFolders.DownloadFolder, "unfinished", $"{name}.safetensors");
 
     /// <summary>Says each row and writes the curve so far.</summary>
-    public sealed class Report(Session session, TrainingOptions recipe, string csv)
+    private sealed class Report(Session session, TrainingOptions recipe, string csv)
     {
         private readonly Stopwatch clock = Stopwatch.StartNew();
         private long begunAt = -1;

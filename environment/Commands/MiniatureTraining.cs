@@ -54,18 +54,29 @@ internal static class MiniatureTraining
             $"{AutoencoderTraining.Name}: {layout.ParameterCount} weights, {recipe.Steps} steps of {recipe.BatchSize} "
                 + $"faces{MiniatureRun.GoingOn(recipe)}"
         );
-        var report = new MiniatureRun.Report(run.Session, recipe, Path.Combine(target, "training.csv"));
-        var result = AutoencoderTraining.Fit(network, faces, recipe, report.Take, cancellation);
-        report.End(result);
-        using var images = faces.Train(StatisticsImages);
-        var statistics = AutoencoderTraining.Standardize(network, images.Images);
-        var provenance = run.Provenance(recipe, result);
-        provenance["latent mean before standardization"] = Listed(statistics.Mean);
-        provenance["latent standard deviation before standardization"] = Listed(statistics.StandardDeviation);
-        provenance["latents"] = $"mean 0 and standard deviation 1 in every channel, over {StatisticsImages} faces";
-        AutoencoderCheckpoint.Save(network, Path.Combine(target, "vae"), layout with { ScalingFactor = 1 }, provenance);
-        File.Delete(recipe.CheckpointPath!);
-        run.SayWritten(Path.Combine(target, "vae"), result);
+        var facts = new Dictionary<string, string>
+        {
+            ["latents"] = $"mean 0 and standard deviation 1 in every channel, over {StatisticsImages} faces",
+        };
+        void Save(IReadOnlyDictionary<string, string> provenance)
+        {
+            using var images = faces.Train(StatisticsImages);
+            var statistics = AutoencoderTraining.Standardize(network, images.Images);
+            var all = new Dictionary<string, string>(provenance)
+            {
+                ["latent mean before standardization"] = Listed(statistics.Mean),
+                ["latent standard deviation before standardization"] = Listed(statistics.StandardDeviation),
+            };
+            AutoencoderCheckpoint.Save(network, Path.Combine(target, "vae"), layout with { ScalingFactor = 1 }, all);
+        }
+        run.Train(
+            recipe,
+            Path.Combine(target, "vae"),
+            Path.Combine(target, "training.csv"),
+            (logged, _) => AutoencoderTraining.Fit(network, faces, recipe, logged, cancellation),
+            Save,
+            facts
+        );
     }
 
     /// <summary>Trains the text encoder and the U-Net of a small Stable Diffusion on the latents of the autoencoder,
@@ -104,41 +115,21 @@ internal static class MiniatureTraining
             MiniatureRun.HeldOutLatents(autoencoder, ladder, cancellation),
             tokenizer.Encode(MiniatureRun.HeldOutCaptions(ladder))
         );
-        var report = new MiniatureRun.Report(run.Session, recipe, Path.Combine(target, "training.csv"));
-        void Save(IReadOnlyDictionary<string, string> provenance) =>
-            StableDiffusionCheckpoint.Save(model, files, target, provenance, autoencoderProvenance);
-        void Preview(long step)
-        {
-            string[] texts = [.. Prompts.SelectMany(prompt => Enumerable.Repeat(prompt, SamplesAPrompt))];
-            var picture = Picture(target, step);
-            using (torch.NewDisposeScope())
-            using (torch.no_grad())
-                SampleGrid.Write(
-                    picture,
-                    model.Images(model.Sample(texts, SamplingSteps, recipe.Seed, Guidance)),
-                    SamplesAPrompt
-                );
-            if (step < recipe.Steps)
-                Save(run.Provenance(recipe, step));
-            run.Session.Say($"drew {run.Shown(picture)}");
-        }
-        var result = LatentDiffusionTraining.Fit(
-            model,
-            train,
-            heldOut,
+        string[] texts = [.. Prompts.SelectMany(prompt => Enumerable.Repeat(prompt, SamplesAPrompt))];
+        var counts = ladder.Counts;
+        run.Train(
             recipe,
-            report.Take,
-            Preview,
-            cancellation: cancellation
+            target,
+            Path.Combine(target, "training.csv"),
+            (logged, preview) =>
+                LatentDiffusionTraining.Fit(model, train, heldOut, recipe, logged, preview, cancellation: cancellation),
+            provenance => StableDiffusionCheckpoint.Save(model, files, target, provenance, autoencoderProvenance),
+            Images(
+                $"{counts.Distinct} distinct in {counts.Rows} rows: {counts.Chosen} chosen ones occur "
+                    + $"{string.Join(", ", counts.Steps)} times, the others once"
+            ),
+            (target, SamplesAPrompt, () => model.Images(model.Sample(texts, SamplingSteps, recipe.Seed, Guidance)))
         );
-        report.End(result);
-        var provenance = run.Provenance(recipe, result);
-        provenance["images"] =
-            $"{ladder.Counts.Distinct} distinct in {ladder.Counts.Rows} rows: {ladder.Counts.Chosen} chosen ones occur "
-            + $"{string.Join(", ", ladder.Counts.Steps)} times, the others once";
-        Save(provenance);
-        File.Delete(recipe.CheckpointPath!);
-        run.SayWritten(target, result);
     }
 
     /// <summary>Trains a class-conditional transformer on the latents of the autoencoder and writes it; now and then
@@ -155,7 +146,7 @@ internal static class MiniatureTraining
         var (autoencoder, _) = run.TrainedAutoencoder();
         using var encoder = autoencoder;
         var ladder = run.Ladder();
-        var rows = ClassDiffusionTraining.Rows(ladder.Counts, regime);
+        var rows = RegimeRows.Of(ladder.Counts, regime);
         var recipe = run.Recipe(ClassDiffusionTraining.Recipe(regime));
         using var network = new Dit(ClassDiffusionTraining.Sizes(encoder.Options), recipe.Seed);
         run.Session.Say(
@@ -172,49 +163,36 @@ internal static class MiniatureTraining
             MiniatureRun.HeldOutLatents(encoder, ladder, cancellation),
             MiniatureRun.HeldOutClasses(ladder)
         );
-        var report = new MiniatureRun.Report(
-            run.Session,
-            recipe,
-            Path.Combine(target, $"{regime}.csv".ToLowerInvariant())
-        );
-        void Preview(long step)
-        {
-            var classes = Enumerable.Range(0, FaceClasses.Names.Count);
-            long[] labels = [.. classes.SelectMany(c => Enumerable.Repeat((long)c, SamplesAClass))];
-            var picture = Picture(Path.Combine(target, $"{regime}".ToLowerInvariant()), step);
-            using (torch.NewDisposeScope())
-            using (torch.no_grad())
-            {
-                network.eval();
-                var denoiser = DitDenoiser.NoisePrediction(network).WithLabels(labels, Guidance);
-                var latents = new DpmSolverSampler().Draw(
-                    denoiser,
+        var classes = Enumerable.Range(0, FaceClasses.Names.Count);
+        long[] labels = [.. classes.SelectMany(c => Enumerable.Repeat((long)c, SamplesAClass))];
+        torch.Tensor Draw() =>
+            encoder.Decode(
+                new DpmSolverSampler().Draw(
+                    DitDenoiser.NoisePrediction(network).WithLabels(labels, Guidance),
                     labels.Length,
                     ClassDiffusionTraining.Schedule.Levels(SamplingSteps),
                     new SamplingOptions { Seed = recipe.Seed, BatchSize = labels.Length }
-                );
-                SampleGrid.Write(picture, encoder.Decode(latents), SamplesAClass);
-                network.train();
-            }
-            if (step < recipe.Steps)
-                DitCheckpoint.Save(network, file, run.Provenance(recipe, step), half: true);
-            run.Session.Say($"drew {run.Shown(picture)}");
-        }
-        var result = ClassDiffusionTraining.Fit(
-            network,
-            train,
-            heldOut,
+                )
+            );
+        var folder = Path.Combine(target, $"{regime}".ToLowerInvariant());
+        run.Train(
             recipe,
-            report.Take,
-            Preview,
-            cancellation: cancellation
+            file,
+            $"{folder}.csv",
+            (logged, preview) =>
+                ClassDiffusionTraining.Fit(
+                    network,
+                    train,
+                    heldOut,
+                    recipe,
+                    logged,
+                    preview,
+                    cancellation: cancellation
+                ),
+            provenance => DitCheckpoint.Save(network, file, provenance, half: true),
+            Images($"{rows.Distinct().Count()} distinct in {rows.Count} rows"),
+            (folder, SamplesAClass, Draw)
         );
-        report.End(result);
-        var provenance = run.Provenance(recipe, result);
-        provenance["images"] = $"{rows.Distinct().Count()} distinct in {rows.Count} rows";
-        DitCheckpoint.Save(network, file, provenance, half: true);
-        File.Delete(recipe.CheckpointPath!);
-        run.SayWritten(file, result);
     }
 
     /// <summary>Trains a U-Net in pixels and writes it; now and then also what there is of it, with a picture of
@@ -227,7 +205,7 @@ internal static class MiniatureTraining
         using var scope = torch.NewDisposeScope();
         var source = run.PixelSource();
         var counts = run.Counts(source);
-        var rows = ClassDiffusionTraining.Rows(counts, regime);
+        var rows = RegimeRows.Of(counts, regime);
         // Only what this network is trained on, renumbered.
         var distinct = rows.Distinct().ToArray();
         var first = distinct[0];
@@ -299,47 +277,41 @@ internal static class MiniatureTraining
                 + MiniatureRun.GoingOn(recipe)
         );
         var folder = file[..^".safetensors".Length];
-        var report = new MiniatureRun.Report(run.Session, recipe, $"{folder}.csv");
-        void Preview(long step)
-        {
-            var picture = Picture(folder, step);
-            using (torch.NewDisposeScope())
-            {
-                network.eval();
-                var samples = new DpmSolverSampler().Draw(
-                    network,
-                    PixelSamples,
-                    PixelDiffusionTraining.Levels,
-                    new SamplingOptions { Seed = recipe.Seed, BatchSize = PixelSamples }
-                );
-                SampleGrid.Write(picture, samples, PixelColumns);
-                network.train();
-            }
-            if (step < recipe.Steps)
-                EdmCheckpoint.Save(network, file, run.Provenance(recipe, step), half: true);
-            run.Session.Say($"drew {run.Shown(picture)}");
-        }
-        var result = PixelDiffusionTraining.Fit(
-            network,
-            images,
-            rows,
-            heldOut.Images,
+        var facts = Images($"{images.shape[0]} distinct in {rows?.Count ?? images.shape[0]} rows");
+        facts["data"] = $"{heldOut.Name}, {heldOut.Height}×{heldOut.Width}, {heldOut.Channels} channels";
+        facts["network"] = DeepCheckpoint.UNet;
+        run.Train(
             recipe,
-            logged: report.Take,
-            preview: Preview,
-            cancellation: cancellation
+            file,
+            $"{folder}.csv",
+            (logged, preview) =>
+                PixelDiffusionTraining.Fit(
+                    network,
+                    images,
+                    rows,
+                    heldOut.Images,
+                    recipe,
+                    logged: logged,
+                    preview: preview,
+                    cancellation: cancellation
+                ),
+            provenance => EdmCheckpoint.Save(network, file, provenance, half: true),
+            facts,
+            (
+                folder,
+                PixelColumns,
+                () =>
+                    new DpmSolverSampler().Draw(
+                        network,
+                        PixelSamples,
+                        PixelDiffusionTraining.Levels,
+                        new SamplingOptions { Seed = recipe.Seed, BatchSize = PixelSamples }
+                    )
+            )
         );
-        report.End(result);
-        var provenance = run.Provenance(recipe, result);
-        provenance["data"] = $"{heldOut.Name}, {heldOut.Height}×{heldOut.Width}, {heldOut.Channels} channels";
-        provenance["images"] = $"{images.shape[0]} distinct in {rows?.Count ?? images.shape[0]} rows";
-        provenance["network"] = DeepCheckpoint.UNet;
-        EdmCheckpoint.Save(network, file, provenance, half: true);
-        File.Delete(recipe.CheckpointPath!);
-        run.SayWritten(file, result);
     }
 
-    private static string Picture(string folder, long step) => Path.Combine(folder, "samples", $"step-{step:D6}.png");
+    private static Dictionary<string, string> Images(string images) => new() { ["images"] = images };
 
     private static string Listed(IReadOnlyList<double> values) =>
         string.Join(", ", values.Select(v => v.ToString("G6", CultureInfo.InvariantCulture)));

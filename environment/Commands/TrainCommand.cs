@@ -32,6 +32,9 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
 
     private static string[] Miniatures => [AutoencoderTraining.Name, .. LatentModels, .. PixelModels];
 
+    private static string[] FacesOnly =>
+        [AutoencoderTraining.Name, .. LatentModels, PixelLadder, .. FaceFeatures.Sizes.Select(FaceFeatures.NameOf)];
+
     private static string[] PixelModels =>
         [.. Enum.GetValues<TrainingRegime>().Select(PixelDiffusionTraining.NameOf), PixelLadder];
 
@@ -122,13 +125,18 @@ public sealed class TrainCommand : Command<TrainCommand.Settings>
                 return ValidationResult.Error($"--images must be at least 1, was {Images}.");
             if (Images is not null && !Miniatures.Skip(1).Contains(Model))
                 return ValidationResult.Error("--images is for miniatures but mini-vae (mini-…); leave it out.");
+            if (Model == PixelLadder && Images < PixelDiffusionTraining.LadderImages[0])
+                return ValidationResult.Error(
+                    $"--images must be at least {PixelDiffusionTraining.LadderImages[0]} for {PixelLadder}, "
+                        + $"was {Images}."
+                );
             if (Layout is not null && Model != AutoencoderTraining.Name)
                 return ValidationResult.Error($"--layout is for {AutoencoderTraining.Name}; leave it out.");
             if (Layout is not null && !AutoencoderTraining.Layouts.ContainsKey(Layout))
                 return ValidationResult.Error(
                     $"--layout must be one of {string.Join(", ", AutoencoderTraining.Layouts.Keys)}, was '{Layout}'."
                 );
-            if (Miniatures.Contains(Model) && Data != "faces" && (!PixelModels.Contains(Model) || Model == PixelLadder))
+            if (Data != "faces" && FacesOnly.Contains(Model))
                 return ValidationResult.Error($"{Model} is trained on faces; leave --data out.");
             if (Seed < 0)
                 return ValidationResult.Error($"--seed must be 0 or more, was {Seed}.");

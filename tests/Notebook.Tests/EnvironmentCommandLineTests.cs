@@ -81,6 +81,8 @@ public sealed class EnvironmentCommandLineTests : IDisposable
     [InlineData("train mini-vae --images 9", "--images is for miniatures but mini-vae (mini-…); leave it out")]
     [InlineData("train mini-sd --images 0", "--images must be at least 1, was 0")]
     [InlineData("train mini-sd --data celeba", "mini-sd is trained on faces; leave --data out")]
+    [InlineData("train face-features-32 --data celeba", "face-features-32 is trained on faces; leave --data out")]
+    [InlineData("train mini-edm-ladder --images 9", "--images must be at least 10 for mini-edm-ladder, was 9")]
     [InlineData("train unet-hybrid --batch 8", "--batch is for miniatures (mini-…); leave it out")]
     [InlineData("train mini-vae --threads 0", "--threads must be at least 1, was 0")]
     [InlineData("train relu-diffusion-memorizing --seed -1", "--seed must be 0 or more, was -1")]

@@ -39,8 +39,8 @@ public static class AutoencoderTraining
             ["f8c16"] = Layout([32, 32, 64, 96], 16),
         };
 
-    /// <summary>The sizes of <c>mini-vae</c>: 64×64 RGB to 4 × 16 × 16. With a reduction of 8 and 16 channels, as many
-    /// numbers, the same steps end at 29.8 dB, and wrinkles and teeth are blurred.</summary>
+    /// <summary>The sizes of <c>mini-vae</c>: 64×64 RGB to 4 × 16 × 16. With a reduction of 8 and 16 channels, as
+    /// many numbers, the same steps end at 29.8 dB, and wrinkles and teeth are blurred.</summary>
     public static LatentAutoencoderOptions MiniVae => Layouts["f4c4"];
 
     /// <summary>How it is trained: Adam (0.9, 0.99), one cycle up to 2e-3, batches of 16, gradients clipped to norm 1,
@@ -97,31 +97,17 @@ public static class AutoencoderTraining
             var sampled = latents.Mean + latents.LogVariance.mul(0.5).exp() * noise.to_type(network.Type);
             return ReconstructionLoss(network.Decode(sampled), images) + KlWeight * Kl(latents);
         }
-        foreach (var parameter in network.parameters())
-            parameter.requires_grad_(true);
-        network.train();
-        try
+        var identity = new Dictionary<string, string>
         {
-            return new TrainingLoop(
-                [.. network.named_parameters().Select(p => (p.name, (torch.Tensor)p.parameter))],
-                options,
-                new Dictionary<string, string>
-                {
-                    ["sizes"] = network.Options.ToConfig(),
-                    ["faces"] = FormattableString.Invariant($"{faces.Size} pixels, seed {faces.Seed}"),
-                    ["KL weight"] = FormattableString.Invariant($"{KlWeight:R}"),
-                }
-            )
-            {
-                Logged = logged,
-            }.Run(Loss, () => Measure(network, heldOut.Images), cancellation);
-        }
-        finally
-        {
-            foreach (var parameter in network.parameters())
-                parameter.requires_grad_(false);
-            network.eval();
-        }
+            ["sizes"] = network.Options.ToConfig(),
+            ["faces"] = FormattableString.Invariant($"{faces.Size} pixels, seed {faces.Seed}"),
+            ["KL weight"] = FormattableString.Invariant($"{KlWeight:R}"),
+        };
+        return new NetworkTraining([("", network)], options, identity) { Logged = logged }.Run(
+            Loss,
+            () => Measure(network, heldOut.Images),
+            cancellation
+        );
     }
 
     /// <summary><c>mean |x - y| + mean |grad x - grad y|</c>, the gradient's mean being that over both

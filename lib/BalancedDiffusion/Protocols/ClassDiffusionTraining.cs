@@ -1,4 +1,3 @@
-using BalancedDiffusion.Datasets;
 using BalancedDiffusion.Datasets.Faces;
 using BalancedDiffusion.Networks;
 using BalancedDiffusion.Networks.StableDiffusion;
@@ -6,7 +5,6 @@ using BalancedDiffusion.Noise;
 using BalancedDiffusion.Runtime;
 using BalancedDiffusion.Training;
 using TorchSharp;
-using OptimizerOptions = BalancedDiffusion.Training.OptimizerOptions;
 
 namespace BalancedDiffusion.Protocols;
 
@@ -25,21 +23,16 @@ public static class ClassDiffusionTraining
     /// <summary>The published schedule, linear over 1,000 timesteps.</summary>
     public static DiscreteLinearSchedule Schedule { get; } = new();
 
-    /// <summary>How it is trained: Adam (0.9, 0.99), one cycle up to 1e-3, batches of 32, gradients clipped to norm 1,
-    /// an EMA of decay 0.9995; few images need fewer steps.</summary>
+    /// <summary>How it is trained: as <c>mini-sd</c> is (<see cref="LatentDiffusionTraining.Recipe"/>); few images need
+    /// fewer steps.</summary>
     /// <param name="regime">What its images make of it.</param>
     public static TrainingOptions Recipe(TrainingRegime regime) =>
-        new()
-        {
-            Steps = regime == TrainingRegime.Memorizing ? 4000 : 12_000,
-            BatchSize = 32,
-            Optimizer = OptimizerOptions.Adam(beta2: 0.99),
-            LearningRate = 1e-3,
-            Schedule = LearningRateSchedule.OneCycle(0.03),
-            GradientClip = 1,
-            EmaDecay = 0.9995,
-            LogEvery = 250,
-        };
+        regime == TrainingRegime.Memorizing
+            ? LatentDiffusionTraining.Recipe with
+            {
+                Steps = 4000,
+            }
+            : LatentDiffusionTraining.Recipe;
 
     /// <summary>The sizes of <c>mini-dit</c> for latents of an autoencoder: one class for each of
     /// <see cref="FaceClasses"/>.</summary>
@@ -56,21 +49,6 @@ public static class ClassDiffusionTraining
             Depth = 6,
             Heads = 4,
             Classes = FaceClasses.Names.Count,
-        };
-    }
-
-    /// <summary>Which distinct images a network is trained on, row by row: those that are chosen for duplication, once
-    /// each (memorizing); the others, once each (generalizing); or all, with their duplicates (hybrid).</summary>
-    /// <param name="counts">How often the images occur.</param>
-    /// <param name="regime">What they are to make of the network.</param>
-    public static IReadOnlyList<int> Rows(DuplicateCounts counts, TrainingRegime regime)
-    {
-        ArgumentNullException.ThrowIfNull(counts);
-        return regime switch
-        {
-            TrainingRegime.Memorizing => [.. Enumerable.Range(0, counts.Chosen)],
-            TrainingRegime.Generalizing => [.. Enumerable.Range(counts.Chosen, counts.Distinct - counts.Chosen)],
-            _ => counts.RowMap(),
         };
     }
 
@@ -117,7 +95,7 @@ public static class ClassDiffusionTraining
         ArgumentNullException.ThrowIfNull(options);
         Check(network, train, nameof(train));
         Check(network, heldOut, nameof(heldOut));
-        var batch = options.BatchSize == 0 ? 32 : options.BatchSize;
+        var batch = options.BatchSize == 0 ? LatentDiffusionTraining.Recipe.BatchSize : options.BatchSize;
         using var scope = torch.NewDisposeScope();
         var draws = new LatentDraws(
             Schedule.Count,
@@ -125,56 +103,29 @@ public static class ClassDiffusionTraining
             network.Options.ClassDropout,
             network.parameters().First().device
         );
-        (string, torch.Tensor)[] parameters =
-        [
-            .. network.named_parameters().Select(p => (p.name, (torch.Tensor)p.parameter)),
-        ];
-        foreach (var (_, parameter) in parameters)
-            parameter.requires_grad_(true);
-        network.train();
-        try
-        {
-            return new TrainingLoop(
-                parameters,
-                options,
-                new Dictionary<string, string>
-                {
-                    ["sizes"] = network.Options.ToMetadata().Values.Single(),
-                    ["data"] = train.Digest,
-                    ["weighting"] = FormattableString.Invariant($"min-SNR {MinSnr.Gamma:R}"),
-                }
-            )
+        var (noiseSeed, identity) = (
+            Seeds.Derive(options.Seed, "validation"),
+            new Dictionary<string, string>
             {
-                Logged = logged,
-                Preview = preview,
-                PreviewInterval = previewInterval ?? TimeSpan.FromMinutes(20),
-            }.Run(
-                step =>
-                    draws.Loss(
-                        train,
-                        Seeds.Derive(options.Seed, step),
-                        batch,
-                        (latents, labels, noise, times) => Loss(network, latents, labels.flatten(), noise, times).Whole
-                    ),
-                () =>
-                    new Dictionary<string, double>
-                    {
-                        ["validation"] = draws.Validate(
-                            heldOut,
-                            Seeds.Derive(options.Seed, "validation"),
-                            (latents, labels, noise, times) =>
-                                Loss(network, latents, labels.flatten(), noise, times).Noise
-                        ),
-                    },
-                cancellation
-            );
-        }
-        finally
+                ["sizes"] = network.Options.ToMetadata().Values.Single(),
+                ["data"] = train.Digest,
+                ["weighting"] = FormattableString.Invariant($"min-SNR {MinSnr.Gamma:R}"),
+            }
+        );
+        torch.Tensor Whole(torch.Tensor latents, torch.Tensor labels, torch.Tensor noise, int[] times) =>
+            Loss(network, latents, labels.flatten(), noise, times).Whole;
+        torch.Tensor Noise(torch.Tensor latents, torch.Tensor labels, torch.Tensor noise, int[] times) =>
+            Loss(network, latents, labels.flatten(), noise, times).Noise;
+        return new NetworkTraining([("", network)], options, identity)
         {
-            foreach (var (_, parameter) in parameters)
-                parameter.requires_grad_(false);
-            network.eval();
-        }
+            Logged = logged,
+            Preview = preview,
+            PreviewInterval = previewInterval,
+        }.Run(
+            step => draws.Loss(train, Seeds.Derive(options.Seed, step), batch, Whole),
+            () => draws.Validate(heldOut, noiseSeed, Noise),
+            cancellation
+        );
     }
 
     /// <summary>The losses of latents at given timesteps with given noise, means over the batch.</summary>
@@ -183,9 +134,9 @@ public static class ClassDiffusionTraining
     /// <param name="labels">The classes, (batch), int64.</param>
     /// <param name="noise">eps, of the latents' shape and type.</param>
     /// <param name="timesteps">A timestep a row, 0 to 999.</param>
-    /// <returns><c>Noise</c>, the mean of <c>min(SNR, 5)/SNR ‖eps(z; t, class) - eps‖²/d</c>, and <c>Whole</c>, that
-    /// and the <see cref="VariationalBound"/> where the network learns a variance. Scalars that record a gradient where
-    /// the network's weights require one; the caller owns them.</returns>
+    /// <returns><c>Noise</c>, the mean of <c>min(SNR, 5)/SNR ‖eps(z; t, class) - eps‖²/d</c>, and
+    /// <c>Whole</c>, that and the <see cref="VariationalBound"/> where the network learns a variance. Scalars that
+    /// record a gradient where the network's weights require one; the caller owns them.</returns>
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such timestep.</exception>
     public static (torch.Tensor Noise, torch.Tensor Whole) Loss(
@@ -199,14 +150,11 @@ public static class ClassDiffusionTraining
         ArgumentNullException.ThrowIfNull(network);
         using var scope = torch.NewDisposeScope();
         var noisy = Schedule.AddNoise(latents, noise, timesteps);
-        torch.Tensor Column(Func<int, double> value) =>
-            torch.tensor(timesteps.Select(t => (float)value(t)).ToArray(), device: latents.device);
-        var output = network.call(noisy, Column(t => t), labels);
+        var times = torch.tensor(timesteps.Select(t => (float)t).ToArray(), device: latents.device);
+        var output = network.call(noisy, times, labels);
         var channels = network.Options.Channels;
         var predicted = output.narrow(1, 0, channels);
-        var simple = (
-            (predicted - noise).square().flatten(1).mean([1L]) * Column(t => MinSnr.Weight(Schedule.AlphaBar(t)))
-        ).mean();
+        var simple = MinSnr.Loss(predicted, noise, Schedule, timesteps);
         var whole = network.Options.LearnSigma
             ? simple
                 + VariationalBound(predicted.detach(), noise, output.narrow(1, channels, channels), timesteps).mean()

@@ -159,40 +159,21 @@ public static class LatentDiffusionTraining
         );
         torch.Tensor Loss(torch.Tensor latents, torch.Tensor tokens, torch.Tensor noise, int[] times) =>
             NoiseLoss(model, latents, tokens, noise, times);
-        torch.nn.Module[] networks = [model.TextEncoder, model.Network];
-        (string, torch.Tensor)[] parameters =
-        [
-            .. model.TextEncoder.named_parameters().Select(p => ($"text_encoder.{p.name}", (torch.Tensor)p.parameter)),
-            .. model.Network.named_parameters().Select(p => ($"unet.{p.name}", (torch.Tensor)p.parameter)),
-        ];
-        foreach (var (_, parameter) in parameters)
-            parameter.requires_grad_(true);
-        foreach (var network in networks)
-            network.train();
-        try
+        var noiseSeed = Seeds.Derive(options.Seed, "validation");
+        return new NetworkTraining(
+            [("text_encoder.", model.TextEncoder), ("unet.", model.Network)],
+            options,
+            Identity(model, train)
+        )
         {
-            return new TrainingLoop(parameters, options, Identity(model, train))
-            {
-                Logged = logged,
-                Preview = preview,
-                PreviewInterval = previewInterval ?? TimeSpan.FromMinutes(20),
-            }.Run(
-                step => draws.Loss(train, Seeds.Derive(options.Seed, step), batch, Loss),
-                () =>
-                    new Dictionary<string, double>
-                    {
-                        ["validation"] = draws.Validate(heldOut, Seeds.Derive(options.Seed, "validation"), Loss),
-                    },
-                cancellation
-            );
-        }
-        finally
-        {
-            foreach (var (_, parameter) in parameters)
-                parameter.requires_grad_(false);
-            foreach (var network in networks)
-                network.eval();
-        }
+            Logged = logged,
+            Preview = preview,
+            PreviewInterval = previewInterval,
+        }.Run(
+            step => draws.Loss(train, Seeds.Derive(options.Seed, step), batch, Loss),
+            () => draws.Validate(heldOut, noiseSeed, Loss),
+            cancellation
+        );
     }
 
     /// <summary>The weighted loss of latents at given timesteps with given noise: the mean over the batch of
@@ -217,13 +198,9 @@ public static class LatentDiffusionTraining
         ArgumentNullException.ThrowIfNull(model);
         using var scope = torch.NewDisposeScope();
         var noisy = model.Schedule.AddNoise(latents, noise, timesteps);
-        var weights = torch.tensor(
-            timesteps.Select(t => (float)MinSnr.Weight(model.Schedule.AlphaBar(t))).ToArray(),
-            device: latents.device
-        );
         var times = torch.tensor(timesteps.Select(t => (float)t).ToArray(), device: latents.device);
         var predicted = model.Network.call(noisy, times, model.TextEncoder.call(tokens));
-        return ((predicted - noise).square().flatten(1).mean([1L]) * weights).mean().MoveToOuterDisposeScope();
+        return MinSnr.Loss(predicted, noise, model.Schedule.Noise, timesteps).MoveToOuterDisposeScope();
     }
 
     private static Dictionary<string, string> Identity(StableDiffusionV1 model, ConditionedLatents train) =>

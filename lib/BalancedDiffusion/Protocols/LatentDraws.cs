@@ -40,8 +40,8 @@ internal sealed record LatentDraws(int Levels, torch.Tensor Empty, double EmptyS
     }
 
     /// <summary>The mean loss of held-out latents with their conditions, at evenly spaced timesteps and with noise that
-    /// are the same for the same seed.</summary>
-    public double Validate(ConditionedLatents heldOut, long seed, RowLoss loss)
+    /// are the same for the same seed, as the measure <c>validation</c>.</summary>
+    public Dictionary<string, double> Validate(ConditionedLatents heldOut, long seed, RowLoss loss)
     {
         var total = 0.0;
         var count = heldOut.Rows;
@@ -55,6 +55,6 @@ internal sealed record LatentDraws(int Levels, torch.Tensor Empty, double EmptyS
             int[] times = [.. rows.Select(i => (int)((i + 0.5) / count * Levels))];
             total += loss(latents.to(Device), conditions, noise, times).item<float>() * rows.Length;
         }
-        return total / count;
+        return new() { ["validation"] = total / count };
     }
 }

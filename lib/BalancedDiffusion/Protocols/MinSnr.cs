@@ -1,3 +1,6 @@
+using BalancedDiffusion.Noise;
+using TorchSharp;
+
 namespace BalancedDiffusion.Protocols;
 
 /// <summary>The min-SNR weighting of a loss on predicted noise (Hang et al. 2023): <c>min(SNR, gamma)/SNR</c> with
@@ -19,5 +22,21 @@ public static class MinSnr
             );
         var snr = alphaBar / (1 - alphaBar);
         return Math.Min(snr, Gamma) / snr;
+    }
+
+    /// <summary>The weighted squared error of predicted noise, the mean over the batch.</summary>
+    internal static torch.Tensor Loss(
+        torch.Tensor predicted,
+        torch.Tensor noise,
+        BetaSchedule schedule,
+        IReadOnlyList<int> timesteps
+    )
+    {
+        using var scope = torch.NewDisposeScope();
+        var weights = torch.tensor(
+            timesteps.Select(t => (float)Weight(schedule.AlphaBar(t))).ToArray(),
+            device: predicted.device
+        );
+        return ((predicted - noise).square().flatten(1).mean([1L]) * weights).mean().MoveToOuterDisposeScope();
     }
 }

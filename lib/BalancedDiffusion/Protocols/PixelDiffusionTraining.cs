@@ -13,8 +13,8 @@ namespace BalancedDiffusion.Protocols;
 
 /// <summary>
 /// Trains a small <see cref="SongUNet"/> in pixels as EDM does (Karras et al. 2022, table 1): <c>ln sigma ~ N(-1.2,
-/// 1.2²)</c> and the squared error of the denoised images weighted by <c>(sigma² + s²)/(sigma s)²</c>, s = 0.5. As it
-/// goes, it measures whether the network memorizes.
+/// 1.2²)</c> and the squared error of the denoised images weighted by <c>(sigma² + s²)/(sigma s)²</c>, s = 0.5. It
+/// also measures, as it goes, whether the network memorizes.
 /// </summary>
 public static class PixelDiffusionTraining
 {
@@ -27,7 +27,7 @@ public static class PixelDiffusionTraining
     /// <summary>The noise level at which representations are read as it goes.</summary>
     public const double ReadSigma = 0.2;
 
-    /// <summary>The layer that is read: the first decoder block after an upsampling, as notebook 09 reads it.</summary>
+    /// <summary>How the name of the layer that is read ends; it is the first such layer of the decoder.</summary>
     public const string ReadLayer = "silu1";
 
     // The images that errors and representations are measured on, and how many pass the network together.
@@ -117,8 +117,8 @@ public static class PixelDiffusionTraining
     /// same however often it is stopped and resumed. At the end, cancelled or not, the network holds the EMA of its
     /// weights, without gradients.</summary>
     /// <param name="network">The network, float32, without classes.</param>
-    /// <param name="images">The distinct training images, (n, channels, side, side), n ≥ 2, of any floating type on the
-    /// CPU.</param>
+    /// <param name="images">The distinct training images, (n, channels, side, side), n ≥ 2, of any floating type on
+    /// the CPU.</param>
     /// <param name="distinctOfRow">The distinct image of each training row, or null where each occurs once.</param>
     /// <param name="heldOut">Images that are not among them, of the same shape.</param>
     /// <param name="options">How. Rows are drawn with replacement; a batch size of 0 is one of 32.</param>
@@ -164,53 +164,23 @@ public static class PixelDiffusionTraining
             );
         using var scope = torch.NewDisposeScope();
         var set = new PixelRows(images.cpu(), rows, network.parameters().First().device);
-        (string, torch.Tensor)[] parameters =
-        [
-            .. network.named_parameters().Select(p => (p.name, (torch.Tensor)p.parameter)),
-        ];
-        foreach (var (_, parameter) in parameters)
-            parameter.requires_grad_(true);
-        network.train();
-        try
+        var identity = new Dictionary<string, string>
         {
-            return new TrainingLoop(
-                parameters,
-                options,
-                new Dictionary<string, string>
-                {
-                    ["sizes"] = network.Options.ToMetadata().Values.Single(),
-                    ["data"] = set.Digest,
-                    ["sigma_data"] = FormattableString.Invariant($"{network.SigmaData:R}"),
-                }
-            )
-            {
-                Logged = logged,
-                Preview = preview,
-                PreviewInterval = previewInterval ?? TimeSpan.FromMinutes(20),
-                IsAlsoLogged = IsGeometric,
-            }.Run(
-                step => Loss(network, set, Seeds.Derive(options.Seed, step), options.BatchSize),
-                () =>
-                {
-                    network.eval();
-                    try
-                    {
-                        return Measure(network, set, heldOut, samples, options.Seed);
-                    }
-                    finally
-                    {
-                        network.train();
-                    }
-                },
-                cancellation
-            );
-        }
-        finally
+            ["sizes"] = network.Options.ToMetadata().Values.Single(),
+            ["data"] = set.Digest,
+            ["sigma_data"] = FormattableString.Invariant($"{network.SigmaData:R}"),
+        };
+        return new NetworkTraining([("", network)], options, identity)
         {
-            foreach (var (_, parameter) in parameters)
-                parameter.requires_grad_(false);
-            network.eval();
-        }
+            Logged = logged,
+            Preview = preview,
+            PreviewInterval = previewInterval,
+            IsAlsoLogged = IsGeometric,
+        }.Run(
+            step => Loss(network, set, Seeds.Derive(options.Seed, step), options.BatchSize),
+            () => Measure(network, set, heldOut, samples, options.Seed),
+            cancellation
+        );
     }
 
     /// <summary>The weighted loss of images at given levels with given noise: the mean over the batch of <c>(sigma² +

@@ -7,9 +7,9 @@ namespace BalancedDiffusion.Theory;
 /// <summary>
 /// What a ReLU-DAE <c>f(y) = W2 [W1 y]_+</c> loses when units are switched off, in closed form. Without unit j the
 /// output changes by <c>w2_j [w1_jᵀ y]_+</c>. At <c>y = x + sigma eps</c> its argument is normal with mean <c>a =
-/// w1_jᵀ x</c> and standard deviation <c>b = sigma ‖w1_j‖</c>, so that the expected length of the change is <c>‖w2_j‖
-/// (a Phi(a/b) + b phi(a/b))</c>: the stored sample where a is its own, and next to nothing where a/b is far below
-/// zero. Exact for one unit, an upper bound for several.
+/// w1_jᵀ x</c> and standard deviation <c>b = sigma ‖w1_j‖</c>, so that the expected length of the change is
+/// <c>‖w2_j‖ (a Phi(a/b) + b phi(a/b))</c>: the stored sample where a is its own, and next to nothing where a/b is
+/// far below zero. Exact for one unit, an upper bound for several.
 /// </summary>
 public static class UnitRemoval
 {

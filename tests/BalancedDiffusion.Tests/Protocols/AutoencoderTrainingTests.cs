@@ -48,24 +48,15 @@ public sealed class AutoencoderTrainingTests
     public void ARunThatIsStoppedAndResumedIsTheSameBitForBit()
     {
         using var folder = new TemporaryFolder();
-        using LatentAutoencoder whole = new(Small, 1),
-            stopped = new(Small, 1),
-            resumed = new(Small, 1);
-        var once = AutoencoderTraining.Fit(whole, Faces, Short);
-        using var stop = new CancellationTokenSource();
-        var path = Short with { CheckpointPath = folder.File("run.safetensors") };
-        var first = AutoencoderTraining.Fit(stopped, Faces, path, _ => stop.Cancel(), stop.Token);
-        Assert.True(first.Cancelled);
-        Assert.Equal(4, first.StepsDone);
-        var second = AutoencoderTraining.Fit(resumed, Faces, path);
-        Assert.False(second.Cancelled);
-        Assert.Equal(once.History.Select(r => (r.Step, r.Loss)), second.History.Select(r => (r.Step, r.Loss)));
-        Assert.Equal(once.History.Select(r => r.Measures["psnr"]), second.History.Select(r => r.Measures["psnr"]));
-        foreach (var (name, weight) in whole.state_dict())
-            Assert.Equal(weight.data<float>().ToArray(), resumed.state_dict()[name].data<float>().ToArray());
-        Assert.Contains(
-            whole.state_dict(),
-            w => !w.Value.data<float>().ToArray().SequenceEqual(stopped.state_dict()[w.Key].data<float>().ToArray())
+        ResumedRun.IsTheSameBitForBit(
+            () => new LatentAutoencoder(Small, 1),
+            (network, options, logged, _, cancellation) =>
+                AutoencoderTraining.Fit(network, Faces, options, logged, cancellation),
+            network => [network],
+            Short with
+            {
+                CheckpointPath = folder.File("run.safetensors"),
+            }
         );
     }
 

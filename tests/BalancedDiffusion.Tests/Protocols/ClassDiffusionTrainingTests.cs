@@ -76,30 +76,16 @@ public sealed class ClassDiffusionTrainingTests
     public void ARunThatIsStoppedAndResumedIsTheSameBitForBit()
     {
         using var folder = new TemporaryFolder();
-        using Dit whole = new(Nano, 1),
-            stopped = new(Nano, 1),
-            resumed = new(Nano, 1);
         using ConditionedLatents train = Data(12, 1),
             heldOut = Data(6, 2);
-        var once = ClassDiffusionTraining.Fit(whole, train, heldOut, Short);
-        using var stop = new CancellationTokenSource();
         var options = Short with { CheckpointPath = folder.File("run.safetensors") };
-        var first = ClassDiffusionTraining.Fit(
-            stopped,
-            train,
-            heldOut,
-            options,
-            _ => stop.Cancel(),
-            cancellation: stop.Token
+        ResumedRun.IsTheSameBitForBit(
+            () => new Dit(Nano, 1),
+            (network, asked, logged, _, cancellation) =>
+                ClassDiffusionTraining.Fit(network, train, heldOut, asked, logged, cancellation: cancellation),
+            network => [network],
+            options
         );
-        Assert.Equal((true, 3L), (first.Cancelled, first.StepsDone));
-        var second = ClassDiffusionTraining.Fit(resumed, train, heldOut, options);
-        Assert.Equal(
-            once.History.Select(r => (r.Step, r.Loss, r.Measures["validation"])),
-            second.History.Select(r => (r.Step, r.Loss, r.Measures["validation"]))
-        );
-        Assert.True(Equal(whole, resumed));
-        Assert.False(Equal(whole, stopped));
         using var again = new Dit(Nano, 1);
         Assert.Contains(
             "its data is",
@@ -172,11 +158,11 @@ public sealed class ClassDiffusionTrainingTests
     public void TheRegimesPartTheImagesOfTheLadder()
     {
         var counts = new DuplicateCounts(singles: 20, perStep: 2, steps: [1, 3]);
-        Assert.Equal([0, 1, 2, 3], ClassDiffusionTraining.Rows(counts, TrainingRegime.Memorizing));
-        Assert.Equal(Enumerable.Range(4, 20), ClassDiffusionTraining.Rows(counts, TrainingRegime.Generalizing));
+        Assert.Equal([0, 1, 2, 3], RegimeRows.Of(counts, TrainingRegime.Memorizing));
+        Assert.Equal(Enumerable.Range(4, 20), RegimeRows.Of(counts, TrainingRegime.Generalizing));
         Assert.Equal(
             [0, 1, 2, 2, 2, 3, 3, 3, .. Enumerable.Range(4, 20)],
-            ClassDiffusionTraining.Rows(counts, TrainingRegime.Hybrid)
+            RegimeRows.Of(counts, TrainingRegime.Hybrid)
         );
         Assert.Equal("checkpoints/mini-dit-hybrid.safetensors", ClassDiffusionTraining.File(TrainingRegime.Hybrid));
     }
@@ -215,12 +201,5 @@ public sealed class ClassDiffusionTrainingTests
         var (x, t) = (GaussianNoise.Draw([2, 3, 4, 4], 1), torch.tensor([10f, 900f]));
         var (one, other) = (network.call(x, t, null), read.call(x, t, null));
         Assert.True((one - other).norm().ToDouble() < 5e-3 * one.norm().ToDouble());
-    }
-
-    private static bool Equal(Dit one, Dit other)
-    {
-        var weights = other.state_dict();
-        return one.state_dict()
-            .All(w => w.Value.data<float>().ToArray().SequenceEqual(weights[w.Key].data<float>().ToArray()));
     }
 }
