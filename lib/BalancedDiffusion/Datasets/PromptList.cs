@@ -10,13 +10,13 @@ namespace BalancedDiffusion.Datasets;
 /// </summary>
 public static class PromptList
 {
-    private static readonly string[] TextFields = ["caption", "prompt", "text"],
+    private static readonly string[] TextFields = ["caption", "prompt", "Prompt", "text"],
         ClassFields = ["class", "label", "class_label"];
     private static readonly UTF8Encoding Strict = new(false, true);
 
-    /// <summary>Reads a list. Of a line's fields, the prompt is <c>caption</c>, <c>prompt</c> or <c>text</c>, and the
-    /// class <c>class</c>, <c>label</c> or <c>class_label</c>; a line needs one of the two, and other fields are
-    /// kept.</summary>
+    /// <summary>Reads a list. Of a line's fields, the prompt is <c>caption</c>, <c>prompt</c>, <c>Prompt</c> or
+    /// <c>text</c>, and the class <c>class</c>, <c>label</c> or <c>class_label</c>; a line needs one of the two, and
+    /// other fields are kept.</summary>
     /// <param name="path">The file; empty lines are passed over.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">Lines cannot be read; the message names them by number, eight at most. Or

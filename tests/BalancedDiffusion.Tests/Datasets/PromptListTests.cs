@@ -25,11 +25,20 @@ public class PromptListTests
             {"text": "third", "class": null}
             {"class": 207}
             {"label": 0, "text": "a class and a text"}
+            {"Prompt": "as the authors' list of other prompts has it"}
             """ + "\r\n"
         );
-        string?[] texts = [caption, "a café — \"quoted\"", "third", null, "a class and a text"];
+        string?[] texts =
+        [
+            caption,
+            "a café — \"quoted\"",
+            "third",
+            null,
+            "a class and a text",
+            "as the authors' list of other prompts has it",
+        ];
         Assert.Equal(texts, lines.Select(l => l.Text));
-        Assert.Equal([null, null, null, 207, 0], lines.Select(l => l.Class));
+        Assert.Equal([null, null, null, 207, 0, null], lines.Select(l => l.Class));
         Assert.Equal(("https://host/fc,220x200.jpg", 1659224392L), (lines[0].Url, lines[0].Index));
         Assert.Equal(
             (null, (long?)null, 3),
